@@ -1,0 +1,68 @@
+"""Servers that last for the whole run, and how thoroughly Hypothesis searches."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from redis import Redis
+
+from driftline.streams.embedded import EmbeddedBroker, EmbeddedValkey
+from tests.servers.kafka import KafkaServer, KafkaUnavailableError
+
+IN_CI = os.environ.get("CI") == "true"
+
+# In CI the same examples every time, so that a failure there is the change's; at a desk new ones every time.
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("dev", max_examples=50, deadline=None)
+settings.load_profile("ci" if IN_CI else "dev")
+
+_NO_KAFKA = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Bootstrap address of a real Kafka; where there can be none the test is skipped, and failed in CI."""
+    try:
+        with KafkaServer() as server:
+            yield server.bootstrap
+    except KafkaUnavailableError as error:
+        if IN_CI:
+            pytest.fail(f"no real Kafka here: {error}", pytrace=False)
+        pytestconfig.stash[_NO_KAFKA] = str(error)
+        pytest.skip(f"no real Kafka here: {error}")
+
+
+@pytest.fixture(scope="session")
+def mock_kafka() -> Iterator[str]:
+    """Bootstrap address of the embedded broker."""
+    with EmbeddedBroker() as server:
+        yield server.bootstrap
+
+
+@pytest.fixture(scope="session", params=["embedded", "kafka"])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Bootstrap address of the embedded broker, and then of the real one."""
+    address: str = request.getfixturevalue("mock_kafka" if request.param == "embedded" else "kafka")
+    return address
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL of a real Valkey, shared by the run: its keys are whatever other tests left."""
+    with EmbeddedValkey() as server:
+        yield server.url
+
+
+@pytest.fixture
+def empty_redis(redis_url: str) -> str:
+    """URL of the same Valkey with no keys in it."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line that the real-Kafka half was not run."""
+    if (reason := config.stash.get(_NO_KAFKA, None)) is not None:
+        terminalreporter.write_line(f"NOT RUN: the real-Kafka half of the tests. {reason}", yellow=True)
