@@ -1,0 +1,138 @@
+"""The topics, their messages and their headers as an AsyncAPI document, from Driftline's point of view.
+
+Sources: AsyncAPI 3.0.0 with the Kafka bindings 0.5.0; CloudEvents 1.0, Kafka protocol binding, binary content mode.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from driftline.schemas import topics
+from driftline.schemas.alerts import CLOUDEVENT_SOURCE, AlertState
+from driftline.schemas.dead_letter import HEADERS
+from driftline.schemas.errors import Reason
+from driftline.schemas.events import SCHEMA_VERSION
+from driftline.schemas.fields import MAX_NAME
+
+Document = dict[str, Any]
+
+_BINDING: Final = "0.5.0"
+_MODEL_KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "The model_id, in UTF-8."}
+_INCIDENT_KEY: Final = {"type": "string", "description": "The incident_id, in UTF-8."}
+_PLACEMENT: Final = (
+    "Both input topics have the same number of partitions, and a model's records stand in partition "
+    "murmur2(model_id) mod partitions: set librdkafka's partitioner to murmur2_random; it is Java's default."
+)
+
+
+def asyncapi() -> Document:
+    """Return the AsyncAPI document; its payloads refer to the files of `documents.json_schemas` beside it.
+
+    Examples
+    --------
+    >>> asyncapi()["channels"]["alerts"]["address"]
+    'driftline.alerts'
+
+    """
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:driftline",
+        "info": {
+            "title": "Driftline",
+            "version": f"{SCHEMA_VERSION}.0.0",
+            "description": "Watches machine-learning models while they serve.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "predictions": _channel(topics.PREDICTIONS, "prediction", f"Predictions as they were served. {_PLACEMENT}"),
+            "labels": _channel(topics.LABELS, "label", f"The truth about predictions. {_PLACEMENT}"),
+            "alerts": _channel(topics.ALERTS, "alert", "Every transition of every incident."),
+            "retrain": _channel(topics.RETRAIN, "retrain-request", "Requests to train a new version."),
+            "dead-letter": _channel(topics.DEAD_LETTER, "dead-letter", "Records that were refused, as they came."),
+        },
+        "operations": {
+            "receivePredictions": _operation("receive", "predictions", "prediction"),
+            "receiveLabels": _operation("receive", "labels", "label"),
+            "sendAlerts": _operation("send", "alerts", "alert"),
+            "sendRetrainRequests": _operation("send", "retrain", "retrain-request"),
+            "sendDeadLetters": _operation("send", "dead-letter", "dead-letter"),
+        },
+        "components": {
+            "messages": {
+                "prediction": _message("Prediction", "prediction", key=_MODEL_KEY),
+                "label": _message("Label", "label", key=_MODEL_KEY),
+                "alert": _message(
+                    "Alert",
+                    "alert",
+                    key=_INCIDENT_KEY,
+                    headers=_cloudevent_headers([f"alert.{state}" for state in AlertState]),
+                ),
+                "retrain-request": _message(
+                    "RetrainRequest", "retrain-request", key=_MODEL_KEY, headers=_cloudevent_headers(["retrain"])
+                ),
+                "dead-letter": {
+                    "name": "DeadLetter",
+                    "title": "DeadLetter",
+                    "contentType": "application/octet-stream",
+                    "headers": {"$ref": "dead-letter-headers.schema.json"},
+                    "payload": {"description": "The value of the refused record, byte for byte; its key is the key."},
+                    "bindings": {"kafka": {"bindingVersion": _BINDING}},
+                },
+            },
+        },
+    }
+
+
+def dead_letter_headers() -> Document:
+    """Return the JSON Schema of the headers of a dead letter, read as text; the record's own come before them."""
+    number = {"type": "string", "pattern": "^-?[0-9]+$"}
+    described = {
+        "dl.error": {"type": "string", "description": "A sentence for people."},
+        "dl.reason": {"enum": sorted(Reason), "description": "One of the closed list."},
+        "dl.topic": {"type": "string", "description": "Where the record stood."},
+        "dl.partition": number,
+        "dl.offset": number,
+        "dl.timestamp": {**number, "description": "The broker's time, in epoch milliseconds."},
+    }
+    return {"type": "object", "required": list(HEADERS), "properties": described}
+
+
+def _channel(address: str, message: str, description: str) -> Document:
+    return {
+        "address": address,
+        "description": description,
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "bindings": {"kafka": {"topic": address, "bindingVersion": _BINDING}},
+    }
+
+
+def _operation(action: str, channel: str, message: str) -> Document:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+    }
+
+
+def _message(name: str, schema: str, *, key: Document, headers: Document | None = None) -> Document:
+    return {
+        "name": name,
+        "title": name,
+        "contentType": "application/json",
+        "payload": {"$ref": f"{schema}.schema.json"},
+        "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
+        **({} if headers is None else {"headers": headers}),
+    }
+
+
+def _cloudevent_headers(kinds: list[str]) -> Document:
+    properties = {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {"type": "string", "minLength": 1, "description": "The same whenever the same records are read."},
+        "ce_source": {"const": CLOUDEVENT_SOURCE},
+        "ce_type": {"enum": [f"driftline.{kind}.v{SCHEMA_VERSION}" for kind in kinds]},
+        "ce_time": {"type": "string", "format": "date-time", "description": "Event time at which it was decided."},
+        "content-type": {"const": "application/json"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}

@@ -1,0 +1,245 @@
+"""The configuration: one YAML file, every field with a default, nothing accepted that is not built."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from driftline.schemas.alerts import Kind
+from driftline.schemas.classes import class_token
+from driftline.schemas.config_errors import explain
+from driftline.schemas.durations import Duration, PositiveDuration, parse_duration
+from driftline.schemas.errors import ConfigurationError
+from driftline.schemas.fields import Name, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T")
+
+
+def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
+    if repeated := _repeated(items):
+        raise ValueError(f"has {repeated[0]} twice")
+    return items
+
+
+def _repeated(items: Iterable[T]) -> list[T]:
+    return [item for item, times in Counter(items).items() if times > 1]
+
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Distinct = AfterValidator(_distinct)
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, finite, and without unknown fields.
+
+    It is read leniently, because YAML is: ``1e-6`` and ``1e4`` are text to many of its readers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Task(StrEnum):
+    """What a model predicts."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class FeatureKind(StrEnum):
+    """How the values of a feature are watched."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+
+
+class FeatureConfig(Section):
+    """One feature; what is not given is inferred from the first events."""
+
+    kind: FeatureKind | None = None
+    min: float | None = Field(default=None, description="A numeric value below is counted as out of range.")
+    max: float | None = Field(default=None, description="A numeric value above is counted as out of range.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FeatureConfig:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not exceed max")
+        if self.kind is FeatureKind.CATEGORICAL and (self.min is not None or self.max is not None):
+            raise ValueError("min and max are for numeric features")
+        return self
+
+
+class ReferenceConfig(Section):
+    """What "normal" is: the first events of each version."""
+
+    events: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+
+
+class AdwinConfig(Section):
+    """ADWIN (Bifet and Gavaldà, 2007): the chance of a false cut at one look."""
+
+    delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
+
+
+Detector = Literal["adwin"]
+Detectors = Annotated[tuple[Detector, ...], Distinct]
+
+
+class DetectorsConfig(Section):
+    """Which detectors watch which streams; an empty list watches none."""
+
+    numeric: Detectors = ("adwin",)
+    score: Detectors = ("adwin",)
+    error: Detectors = ("adwin",)
+    quality: Detectors = ("adwin",)
+    adwin: AdwinConfig = AdwinConfig()
+
+
+class MinEffect(Section):
+    """How large a change must be to page, by measure; the value is compared with the alert's ``effect.value``."""
+
+    psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Features and score: population stability.")
+    error_rate: Share = Field(default=0.02, description="Classification: how much more often wrong.")
+    relative_mae: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Regression: growth of the MAE.")
+    calibration: Share = Field(default=0.03, description="Label minus what the reference expects of the score.")
+    residual_rank: Share = Field(default=0.05, description="Regression: shift of the residuals' mean rank.")
+    bad_share: Share = Field(default=0.05, description="Data quality: how many more values are bad.")
+
+
+class AlertsConfig(Section):
+    """When a finding becomes a page."""
+
+    min_effect: MinEffect = MinEffect()
+    cooldown: Duration = Field(default=parse_duration("1h"), description="Between two updates of one incident.")
+    resolve_after: Annotated[int, Field(ge=1)] = Field(
+        default=1000, description="Events for which the effect must stay below half of min_effect."
+    )
+
+
+class RetrainConfig(Section):
+    """When an incident asks for a new model."""
+
+    on: Annotated[tuple[Kind, ...], Distinct] = (Kind.CONCEPT_DRIFT, Kind.PERFORMANCE)
+    min_labels: Annotated[int, Field(ge=0)] = 1000
+    cooldown: Duration = parse_duration("6h")
+
+
+class Challenger(StrEnum):
+    """The online River model that learns beside the served one."""
+
+    AUTO = "auto"
+    LOGISTIC_REGRESSION = "logistic_regression"
+    LINEAR_REGRESSION = "linear_regression"
+    NONE = "none"
+
+
+_TASKS_OF_CHALLENGERS: Final[dict[Challenger, set[Task | None]]] = {
+    Challenger.LOGISTIC_REGRESSION: {None, Task.BINARY},
+    Challenger.LINEAR_REGRESSION: {None, Task.REGRESSION},
+}
+
+
+class ModelConfig(Section):
+    """How one model is watched."""
+
+    model_id: Name
+    task: Task | None = None
+    positive_label: Value | None = None
+    classes: Annotated[tuple[Value, ...], Field(min_length=2, max_length=1000)] | None = None
+    reference: ReferenceConfig = ReferenceConfig()
+    features: Annotated[dict[Name, FeatureConfig], Field(max_length=1000)] = {}
+    segments: Annotated[tuple[Name, ...], Field(max_length=20), Distinct] = ()
+    detectors: DetectorsConfig = DetectorsConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    retrain: RetrainConfig = RetrainConfig()
+    challenger: Challenger = Challenger.AUTO
+    window: Annotated[int, Field(ge=100, le=10_000_000)] = Field(
+        default=10_000, description="Joined pairs of the rolling performance window."
+    )
+    label_timeout: PositiveDuration = parse_duration("7d")
+    max_pending: Annotated[int, Field(ge=1)] = 1_000_000
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> ModelConfig:
+        if self.classes is None:
+            return self
+        by_token: dict[str, Value] = {}
+        for value in self.classes:
+            if (token := class_token(value)) in by_token:
+                first = by_token[token]
+                raise ValueError(f"classes: {first!r} and {value!r} are spellings of one class; keep one of them")
+            by_token[token] = value
+        if self.task is Task.REGRESSION:
+            raise ValueError("classes are for task: binary or multiclass")
+        is_binary = self.task is Task.BINARY or self.positive_label is not None
+        if is_binary and len(self.classes) != len(("negative", "positive")):
+            raise ValueError(f"a binary model has two classes, not {len(self.classes)}")
+        if self.positive_label is not None and class_token(self.positive_label) not in by_token:
+            raise ValueError(f"positive_label: {self.positive_label!r} is not among the classes")
+        return self
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> ModelConfig:
+        if self.positive_label is not None and self.task not in {None, Task.BINARY}:
+            raise ValueError("positive_label is for task: binary")
+        tasks = _TASKS_OF_CHALLENGERS.get(self.challenger, {self.task})
+        if self.task not in tasks:
+            raise ValueError(f"challenger: {self.challenger} does not fit task: {self.task}")
+        return self
+
+
+class BadRecordsConfig(Section):
+    """What a rising share of records that cannot be used leads to, over the last 1,000 records."""
+
+    alert_share: Share = 0.05
+    stop_share: Share | None = Field(default=None, description="The worker exits with code 1; off by default.")
+
+
+class Configuration(Section):
+    """The whole file.
+
+    Examples
+    --------
+    >>> configuration = parse_configuration({"models": [{"model_id": "fraud", "label_timeout": "2d"}]})
+    >>> configuration.of("fraud").label_timeout
+    172800000
+    >>> configuration.of("never seen").label_timeout
+    604800000
+
+    """
+
+    models: tuple[ModelConfig, ...] = ()
+    bad_records: BadRecordsConfig = BadRecordsConfig()
+    max_models: Annotated[int, Field(ge=1)] = Field(default=10_000, description="Of one partition.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Configuration:
+        if repeated := _repeated(model.model_id for model in self.models):
+            raise ValueError(f"models: {repeated[0]!r} is configured twice")
+        return self
+
+    def of(self, model_id: str) -> ModelConfig:
+        """Return the configuration of a model: its own, or the defaults."""
+        return next((m for m in self.models if m.model_id == model_id), None) or ModelConfig(model_id=model_id)
+
+
+def parse_configuration(document: object) -> Configuration:
+    """Check a configuration that was read from YAML; None is the empty file.
+
+    Raises
+    ------
+    ConfigurationError
+        With one line per mistake: where, and what to write instead.
+
+    """
+    try:
+        return Configuration.model_validate({} if document is None else document)
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_input=False)
+        raise ConfigurationError("\n".join(explain(mistake, Configuration) for mistake in mistakes)) from None

@@ -1,0 +1,90 @@
+"""The state document: what Redis holds for each model, what ``state.json`` holds after a replay.
+
+Numbers are those of the last checkpoint. A metric that is not defined yet is null, never NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from driftline.schemas.alerts import AlertState, ChangePoint, Effect, Kind, Severity, Target
+from driftline.schemas.config import Task
+from driftline.schemas.fields import Instant
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class StateSection(BaseModel):
+    """A part of the document: frozen, finite, and without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Counts(StateSection):
+    """Every record of the model has one place here.
+
+    ``predictions = joined + pending + expired + evicted`` and ``labels = joined + orphan_labels + late_labels`` hold
+    at every moment.
+    """
+
+    predictions: Count = Field(description="Distinct predictions.")
+    duplicate_predictions: Count = Field(description="Further records of a prediction_id already seen.")
+    labels: Count = Field(description="Distinct labels: the first of each prediction_id.")
+    joined: Count = Field(description="Pairs of a prediction and its label.")
+    duplicate_labels: Count = Field(description="Further labels that say the same.")
+    contradicting_labels: Count = Field(description="Further labels that say something else; the first one stands.")
+    early_labels: Count = Field(description="Labels that came before their prediction and were joined since.")
+    orphan_labels: Count = Field(description="Labels whose prediction has not been seen.")
+    late_labels: Count = Field(description="Labels of predictions that had expired.")
+    pending: Count = Field(description="Predictions that wait for their label.")
+    expired: Count = Field(description="Predictions whose label did not come within label_timeout.")
+    evicted: Count = Field(description="Predictions given up because more than max_pending waited.")
+    forgotten: Count = Field(description="Tombstones and early labels given up because of max_pending.")
+    outside_labels: Count = Field(description="Joined, but not scored: the label is none of the model's classes.")
+    dead_letters: Count = Field(description="Records refused that named this model.")
+
+
+class Incident(StateSection):
+    """One open incident."""
+
+    incident_id: str
+    kind: Kind
+    target: Target
+    state: AlertState
+    severity: Severity
+    model_version: str | None
+    opened: Instant
+    updated: Instant
+    effect: Effect
+    change_point: ChangePoint
+
+
+class ModelState(StateSection):
+    """The state of one model.
+
+    `performance` holds the metrics of the task since the start, and under ``window``, ``per_version``, ``per_class``
+    and ``per_segment`` the same for parts; `challenger` the same of the online model beside it. `label_delay` and
+    `serving_latency` hold count, min, max, p50, p90 and p99, in seconds and milliseconds.
+    """
+
+    schema_version: int = 1
+    model_id: str
+    partition: int
+    task: Task | None
+    task_inferred: bool
+    classes: list[str] | None
+    positive_label: str | None
+    model_version: str | None = Field(description="The version of the newest prediction.")
+    watermark: Instant | None = Field(description="The newest event time of the partition when this was written.")
+    next_offsets: dict[str, int] = Field(description="By topic: the first offset that is not in these numbers.")
+    counts: Counts
+    performance: dict[str, Any]
+    challenger: dict[str, Any] | None
+    label_delay: dict[str, float | int | None]
+    serving_latency: dict[str, float | int | None]
+    features: dict[str, dict[str, Any]]
+    detectors: dict[str, dict[str, Any]]
+    incidents: list[Incident]
+    reference: dict[str, Any]
