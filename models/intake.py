@@ -1,0 +1,89 @@
+"""The edge of the core: raw records become events, or refusals with a reason from the closed list."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from driftline.models.record import Record, Refusal
+from driftline.schemas.decoding import decode
+from driftline.schemas.errors import DecodeError, Reason
+from driftline.schemas.events import Label, Prediction
+from driftline.schemas.fields import MAX_NAME
+from driftline.schemas.partitioner import partition_of
+
+if TYPE_CHECKING:
+    from driftline.models.record import RawRecord
+
+MAX_AHEAD_MS: Final = 300_000
+"""How far an event's clock may be ahead of its record's broker time."""
+
+_MODEL_ID: Final = re.compile(rb'"model_id"\s*:\s*"([^"\\]{1,1024})"')
+_SEARCHED: Final = 4096  # bytes of a bad record that are searched for a model_id
+
+
+class Intake:
+    """Reads the records of one partition.
+
+    Parameters
+    ----------
+    kinds
+        Which event each topic carries.
+    partitions
+        How many partitions both topics have; None where records come from files, which have none.
+
+    Examples
+    --------
+    >>> from driftline.models.record import FileRecord
+    >>> intake = Intake({"labels": Label}, partitions=None)
+    >>> intake.read(FileRecord("labels", 0, b"oops")).event.reason
+    <Reason.INVALID_JSON: 'invalid_json'>
+
+    """
+
+    def __init__(self, kinds: dict[str, type[Prediction] | type[Label]], *, partitions: int | None) -> None:
+        self._kinds = kinds
+        self._partitions = partitions
+        self._placed: dict[str, int] = {}
+
+    def read(self, raw: RawRecord) -> Record:
+        """Decode one record and check what only its envelope can tell: the broker's time and the partition."""
+        try:
+            event = decode(raw.value, self._kinds[raw.topic])
+            self._check_clock(raw, event)
+            self._check_partition(raw, event)
+        except DecodeError as error:
+            return Record(raw, Refusal(error.reason, error.detail, claimed_model(raw)))
+        return Record(raw, event)
+
+    def _check_clock(self, raw: RawRecord, event: Prediction | Label) -> None:
+        if raw.timestamp is not None and event.timestamp > raw.timestamp + MAX_AHEAD_MS:
+            ahead = (event.timestamp - raw.timestamp) / 1000
+            raise DecodeError(
+                Reason.FUTURE_TIMESTAMP, f"timestamp: {ahead:.0f} s ahead of the broker; set the sender's clock"
+            )
+
+    def _check_partition(self, raw: RawRecord, event: Prediction | Label) -> None:
+        if self._partitions is None:
+            return
+        expected = self._placed.get(event.model_id)
+        if expected is None:
+            expected = partition_of(event.model_id, self._partitions)
+            if len(self._placed) < 10_000:  # noqa: PLR2004 - a bound, so that hostile ids cannot grow it
+                self._placed[event.model_id] = expected
+        if raw.partition != expected:
+            raise DecodeError(
+                Reason.WRONG_PARTITION,
+                f"this model_id belongs to partition {expected} of {self._partitions}: "
+                "key records by model_id and set the producer's partitioner to murmur2_random",
+            )
+
+
+def claimed_model(raw: RawRecord) -> str | None:
+    """Return the model that a bad record seems to be about: by its key, or by its first bytes."""
+    match = _MODEL_ID.search((raw.value or b"")[:_SEARCHED])
+    for text in (raw.key, None if match is None else match[1]):
+        name = (text or b"").decode(errors="replace")
+        if 1 <= len(name) <= MAX_NAME:
+            return name
+    return None

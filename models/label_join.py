@@ -1,0 +1,254 @@
+"""Prediction ⋈ label by prediction_id, for one model, in any order of arrival.
+
+The rules: the first prediction of an id wins, and so does the first label, even if it comes before its prediction. A
+prediction waits until its own time + timeout. What joined or expired leaves a tombstone, so that repeats are known.
+Whatever ends otherwise than in a pair is counted.
+
+The payload of a pending prediction may live in the checkpoint store alone (after a restart it does): `needs` tells
+whether a label will ask for it, and the caller then hands it in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from driftline.models.expiry import ExpiryQueue
+from driftline.models.join_entry import Entry, EntryState, Pending, Truth, id_hash, model_prefix, pack_entry, unpack_entry
+from driftline.models.performance.classes import class_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from driftline.schemas.events import Label, Prediction
+
+_WAITING = frozenset({EntryState.PENDING, EntryState.EARLY})
+
+
+class Joined(NamedTuple):
+    """A prediction with its label."""
+
+    pending: Pending
+    truth: Truth
+
+
+@dataclass(slots=True)
+class JoinCounts:
+    """What became of the records of a model; see `driftline.schemas.state.Counts`."""
+
+    predictions: int = 0
+    duplicate_predictions: int = 0
+    labels: int = 0
+    joined: int = 0
+    duplicate_labels: int = 0
+    contradicting_labels: int = 0
+    early_labels: int = 0
+    late_labels: int = 0
+    expired: int = 0
+    evicted: int = 0
+    forgotten: int = 0
+
+
+class LabelJoin:
+    """The join of one model.
+
+    Parameters
+    ----------
+    model_id
+        All keys of the join begin with a hash of it.
+    timeout
+        Milliseconds of event time that a prediction waits for its label.
+    max_pending
+        How many may wait; beyond it the one that would expire first is given up. As many tombstones are kept.
+
+    Examples
+    --------
+    >>> from driftline.schemas.events import Label, Prediction
+    >>> join = LabelJoin("m", timeout=60_000, max_pending=1000)
+    >>> join.admit(Prediction(model_id="m", model_version="1", prediction_id="p", timestamp=0, prediction=1))
+    True
+    >>> join.hold("p", Pending(0, 0, "1", prediction=1))
+    >>> join.label(Label(model_id="m", prediction_id="p", timestamp=9, label=0), offset=0, found={}).truth.label
+    0
+    >>> join.counts.joined, join.pending
+    (1, 0)
+
+    """
+
+    def __init__(self, model_id: str, *, timeout: int, max_pending: int) -> None:
+        self.counts = JoinCounts()
+        self.pending = 0
+        self._prefix = model_prefix(model_id)
+        self._timeout = timeout
+        self._max_pending = max_pending
+        self._entries: dict[bytes, Entry] = {}
+        self._early = 0
+        self._waiting = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=True))
+        self._tombstones = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=False))
+        self._changed: dict[bytes, None] = {}
+        self._gone: list[bytes] = []
+
+    @property
+    def orphans(self) -> int:
+        """Return how many labels have not met their prediction, whether they still wait or were given up."""
+        return self.counts.labels - self.counts.joined - self.counts.late_labels
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def admit(self, prediction: Prediction) -> bool:
+        """Count a prediction; return whether it is the first of its id, which must then be given to `hold`."""
+        entry = self._entries.get(self._prefix + id_hash(prediction.prediction_id))
+        if entry is not None and entry.state is not EntryState.EARLY:
+            self.counts.duplicate_predictions += 1
+            return False
+        self.counts.predictions += 1
+        return True
+
+    def hold(self, prediction_id: str, pending: Pending) -> Joined | None:
+        """Keep an admitted prediction until its label comes; return the pair if that came early."""
+        key = self._prefix + id_hash(prediction_id)
+        entry = self._entries.get(key)
+        if entry is None:
+            self._put(key, Entry(EntryState.PENDING, pending.at + self._timeout, pending))
+            self._bound()
+            return None
+        truth = entry.payload
+        assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
+        self.counts.early_labels += 1
+        return self._pair(key, entry, pending, truth)
+
+    def needs(self, label: Label) -> bytes | None:
+        """Return the key of the entry whose payload this label will ask for and only the store has, if any."""
+        key = self._prefix + id_hash(label.prediction_id)
+        entry = self._entries.get(key)
+        is_absent = entry is not None and entry.state is EntryState.PENDING and entry.payload is None
+        return key if is_absent else None
+
+    def label(self, label: Label, *, offset: int, found: Mapping[bytes, bytes]) -> Joined | None:
+        """Take a label; return the pair if its prediction waits.
+
+        Parameters
+        ----------
+        label, offset
+            The event and where it stood.
+        found
+            Packed entries by key, for the keys that `needs` has named.
+
+        """
+        key = self._prefix + id_hash(label.prediction_id)
+        entry = self._entries.get(key)
+        truth = Truth(label.timestamp, offset, label.label, 1.0 if label.weight is None else label.weight)
+        token = class_token(label.label)
+        if entry is None:
+            self.counts.labels += 1
+            self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token))
+            self._bound()
+            return None
+        if entry.state is EntryState.PENDING:
+            self.counts.labels += 1
+            pending = entry.payload or unpack_entry(found[key]).payload
+            assert isinstance(pending, Pending)  # noqa: S101 - the store holds what was written
+            return self._pair(key, entry, pending, truth)
+        if entry.state is EntryState.EXPIRED:
+            self.counts.labels += 1
+            self.counts.late_labels += 1
+            self._put(key, Entry(EntryState.LATE, entry.expires, None, token, entry.stored))
+        elif entry.token == token:
+            self.counts.duplicate_labels += 1
+        else:
+            self.counts.contradicting_labels += 1
+        return None
+
+    def expire(self, watermark: int) -> None:
+        """Give up what was due before the watermark, in epoch milliseconds."""
+        for key in self._waiting.due(watermark - 1):
+            entry = self._entries[key]
+            if entry.state is EntryState.PENDING:
+                self.counts.expired += 1
+                self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
+            else:
+                self._drop(key)
+        for key in self._tombstones.due(watermark - 1):
+            self._drop(key)
+        self._bound()
+
+    # -- entries ------------------------------------------------------------------------------------------------------
+
+    def _pair(self, key: bytes, entry: Entry, pending: Pending, truth: Truth) -> Joined:
+        self.counts.joined += 1
+        token = class_token(truth.label)
+        self._put(key, Entry(EntryState.JOINED, pending.at + self._timeout, None, token, entry.stored))
+        self._bound()
+        return Joined(pending, truth)
+
+    def _put(self, key: bytes, entry: Entry) -> None:
+        self._count(self._entries.get(key), -1)
+        self._count(entry, 1)
+        self._entries[key] = entry
+        self._changed[key] = None
+        waiting = self.pending + self._early
+        if entry.state in _WAITING:
+            self._waiting.push(key, entry.expires, live=waiting)
+        else:
+            self._tombstones.push(key, entry.expires, live=len(self._entries) - waiting)
+
+    def _drop(self, key: bytes) -> None:
+        entry = self._entries.pop(key)
+        self._count(entry, -1)
+        self._changed.pop(key, None)
+        if entry.stored:
+            self._gone.append(key)
+
+    def _count(self, entry: Entry | None, by: int) -> None:
+        if entry is None:
+            return
+        if entry.state is EntryState.PENDING:
+            self.pending += by
+        elif entry.state is EntryState.EARLY:
+            self._early += by
+
+    def _bound(self) -> None:
+        while self.pending + self._early > self._max_pending:
+            key = self._waiting.first()
+            if self._entries[key].state is EntryState.PENDING:
+                self.counts.evicted += 1
+            else:
+                self.counts.forgotten += 1
+            self._drop(key)
+        while len(self._entries) - self.pending - self._early > self._max_pending:
+            self.counts.forgotten += 1
+            self._drop(self._tombstones.first())
+
+    def _is_live(self, key: bytes, at: int, *, waiting: bool) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and entry.expires == at and (entry.state in _WAITING) == waiting
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Return the entries to write and the keys to delete since the last call, for one checkpoint."""
+        written = {}
+        for key in self._changed:
+            entry = self._entries[key]
+            written[key] = pack_entry(entry)
+            entry.stored = True
+        gone = [key for key in self._gone if key not in written]
+        self._changed, self._gone = {}, []
+        return written, gone
+
+    def snapshot(self) -> dict[str, int]:
+        """Return the counts; the entries are in the store one by one."""
+        return asdict(self.counts)
+
+    def restore(self, counts: dict[str, int]) -> None:
+        """Take over the counts of `snapshot`; the entries follow by `restore_entry`."""
+        self.counts = JoinCounts(**counts)
+
+    def restore_entry(self, key: bytes, packed: bytes) -> None:
+        """Take over one stored entry; the payload of a pending prediction stays in the store until it is needed."""
+        entry = unpack_entry(packed)
+        entry.stored = True
+        if entry.state is EntryState.PENDING:
+            entry.payload = None
+        self._put(key, entry)
+        del self._changed[key]

@@ -1,0 +1,72 @@
+"""The seam between the monitor and the three tasks.
+
+A `Scoring` reads a pair *once* and gives an outcome in which everything dear is already computed: class indices, log
+loss, the bin of the score. Any number of `Performance` counters (in all, per version, per segment, over a window) then
+take that outcome at the price of a few integer additions each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from driftline.models.performance.pair import Pair
+
+Snapshot: TypeAlias = dict[str, Any]
+"""Dicts, lists, strings, integers, finite floats and None: plain JSON. The same state gives the same snapshot."""
+
+Metric: TypeAlias = float | int | None
+"""None where the metric is undefined; never NaN or infinite."""
+
+Report: TypeAlias = dict[str, "Metric | dict[str, dict[str, Metric]]"]
+"""Metrics by name; multiclass adds ``per_class``: metrics by name by class."""
+
+OutcomeT = TypeVar("OutcomeT")
+_OutcomeT_contra = TypeVar("_OutcomeT_contra", contravariant=True)
+
+
+class Performance(Protocol[_OutcomeT_contra]):
+    """Mergeable counters of how good predictions were."""
+
+    def update(self, outcome: _OutcomeT_contra, /) -> None:
+        """Count one pair."""
+
+    def merge(self, other: Self, /) -> None:
+        """Add what `other` has counted; exactly as if its pairs had been counted here."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state; `Scoring.restore` continues from it identically."""
+
+    def report(self) -> Report:
+        """Return the metrics of what was counted so far."""
+
+
+class Scoring(Protocol[OutcomeT]):
+    """How the pairs of one task are read, and the counters that go with it."""
+
+    def interpret(self, pair: Pair, /) -> OutcomeT | None:
+        """Return the outcome; None for a pair that cannot be scored, which the caller counts.
+
+        That is a label outside the classes (for regression a label or prediction that is not a number), or a
+        weight that is negative or not finite.
+        """
+
+    def loss(self, outcome: OutcomeT, /) -> float:
+        """Return the loss that drift detectors watch: 0 or 1 for classes, the absolute error for numbers."""
+
+    def new(self) -> Performance[OutcomeT]:
+        """Return empty counters."""
+
+    def new_compact(self) -> Performance[OutcomeT]:
+        """Return empty counters that take less memory where there are many of them, such as the panes of a window.
+
+        They merge with, and report the same metrics as, those of `new`.
+        """
+
+    def restore(self, snapshot: Mapping[str, Any], /) -> Performance[OutcomeT]:
+        """Return the counters that a `Performance.snapshot` describes."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the scoring itself; `restore_scoring` reads it."""

@@ -1,0 +1,191 @@
+"""The file to read first: what happens to the records of one partition.
+
+`needed` says which pending predictions a batch will ask for and only the checkpoint store holds; the caller fetches
+them, in one read; `process` is pure. The worker and ``driftline replay`` both call these two, and nothing else decides
+anything. How records are cut into batches changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from driftline.models.join_entry import PREFIX_BYTES, model_prefix
+from driftline.models.model import Model
+from driftline.models.record import Record, Refusal
+from driftline.models.snapshot import seal, unseal
+from driftline.models.unattributed import Unattributed
+from driftline.schemas.errors import Reason
+from driftline.schemas.events import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from driftline.schemas.alerts import Alert, RetrainRequest
+    from driftline.schemas.config import Configuration
+    from driftline.schemas.dead_letter import DeadLetter
+    from driftline.schemas.state import ModelState
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch led to, in order; `joined` counts the pairs of a prediction and its label."""
+
+    joined: int = 0
+    alerts: list[Alert] = field(default_factory=list)
+    retrain_requests: list[RetrainRequest] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a checkpoint has to write: everything that changed since the one before."""
+
+    position: bytes
+    snapshots: dict[str, bytes]
+    documents: dict[str, ModelState]
+    entries: dict[bytes, bytes]
+    dropped: list[bytes]
+
+
+class Pipeline:
+    """The models of one partition.
+
+    Parameters
+    ----------
+    configuration
+        How models are watched; one that is not in it is registered from its first events.
+    partition
+        The partition's number, over both topics.
+
+    Examples
+    --------
+    >>> from driftline.models.intake import Intake
+    >>> from driftline.models.record import FileRecord
+    >>> from driftline.schemas.config import Configuration
+    >>> from driftline.schemas.events import Prediction
+    >>> from driftline.schemas.topics import LABELS, PREDICTIONS
+    >>> intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
+    >>> batch = [intake.read(FileRecord(topic, 0, value)) for topic, value in [
+    ...     (PREDICTIONS, b'{"model_id":"m","model_version":"1","prediction_id":"a","timestamp":0,"prediction":1}'),
+    ...     (LABELS, b'{"model_id":"m","prediction_id":"a","timestamp":9,"label":1}')]]
+    >>> pipeline = Pipeline(Configuration(), partition=0)
+    >>> pipeline.needed(batch), pipeline.process(batch, found={}).alerts
+    (set(), [])
+    >>> pipeline.documents()["m"].counts.joined
+    1
+
+    """
+
+    def __init__(self, configuration: Configuration, partition: int) -> None:
+        self.watermark: int | None = None
+        self.next_offsets: dict[str, int] = {}
+        self._configuration = configuration
+        self._partition = partition
+        self._models: dict[str, Model] = {}
+        self._unattributed = Unattributed(configuration.bad_records)
+        self._touched: dict[str, None] = {}
+        self._by_prefix: dict[bytes, Model] = {}
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def needed(self, batch: Sequence[Record]) -> set[bytes]:
+        """Return the keys of the stored entries without which the batch cannot be processed."""
+        keys = set()
+        for record in batch:
+            event = record.event
+            if isinstance(event, Label) and (model := self._models.get(event.model_id)) is not None:
+                key = model.join.needs(event)
+                if key is not None:
+                    keys.add(key)
+        return keys
+
+    def process(self, batch: Sequence[Record], found: Mapping[bytes, bytes]) -> Outcome:
+        """Take records in order; `found` holds the packed entries that `needed` has named."""
+        outcome = Outcome()
+        for record in batch:
+            self._process(record, found, outcome)
+        return outcome
+
+    def _process(self, record: Record, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
+        event, raw = record.event, record.raw
+        self.next_offsets[raw.topic] = max(raw.offset + 1, self.next_offsets.get(raw.topic, 0))
+        if isinstance(event, Refusal):
+            model = self._models.get(event.model_id or "")
+        else:
+            self.watermark = max(event.timestamp, self.watermark or 0)
+            model = self._open(event.model_id)
+            if model is None:
+                limit = self._configuration.max_models
+                detail = f"this partition has max_models: {limit} already; raise it or add partitions"
+                record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
+        if isinstance(record.event, Refusal):
+            outcome.dead_letters.append(record.dead_letter(record.event))
+        watermark = self.watermark or 0
+        outcome.alerts += self._unattributed.process(record, watermark, is_bad=model is None)
+        if model is None:
+            return
+        self._touched[model.config.model_id] = None
+        before = model.join.counts.joined
+        alerts, request = model.process(record, found, watermark)
+        outcome.joined += model.join.counts.joined - before
+        outcome.alerts += alerts
+        outcome.retrain_requests += () if request is None else (request,)
+
+    def _open(self, model_id: str) -> Model | None:
+        model = self._models.get(model_id)
+        if model is None and len(self._models) < self._configuration.max_models:
+            model = self._models[model_id] = Model(self._configuration.of(model_id), self._configuration.bad_records)
+        return model
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def documents(self) -> dict[str, ModelState]:
+        """Return the state document of every model."""
+        return {model_id: self._document(model) for model_id, model in self._models.items()}
+
+    def _document(self, model: Model) -> ModelState:
+        return model.document(self._partition, self.watermark)
+
+    def changes(self) -> Changes:
+        """Return what a checkpoint has to write, once: the next call returns what changed since this one."""
+        documents = {model_id: self._document(self._models[model_id]) for model_id in self._touched}
+        snapshots = {model_id: seal(self._models[model_id].snapshot()) for model_id in self._touched}
+        entries: dict[bytes, bytes] = {}
+        dropped: list[bytes] = []
+        for model_id in self._touched:
+            written, gone = self._models[model_id].join.take_changes()
+            entries |= written
+            dropped += gone
+        self._touched = {}
+        position = seal(
+            {
+                "next_offsets": self.next_offsets,
+                "watermark": self.watermark,
+                "unattributed": self._unattributed.snapshot(),
+            }
+        )
+        return Changes(position, snapshots, documents, entries, dropped)
+
+    def restore(self, position: bytes | None, snapshots: Mapping[str, bytes]) -> None:
+        """Take over what a checkpoint holds; its join entries follow by `restore_entry`.
+
+        Raises
+        ------
+        SnapshotError
+            If a snapshot is damaged or of another version.
+
+        """
+        if position is not None:
+            stored = unseal(position)
+            self.next_offsets = stored["next_offsets"]
+            self.watermark = stored["watermark"]
+            self._unattributed.restore(stored["unattributed"])
+        for model_id, snapshot in snapshots.items():
+            model = self._models[model_id] = Model(self._configuration.of(model_id), self._configuration.bad_records)
+            model.restore(unseal(snapshot))
+        self._by_prefix = {model_prefix(model_id): model for model_id, model in self._models.items()}
+
+    def restore_entry(self, key: bytes, packed: bytes) -> None:
+        """Take over one stored entry of the join."""
+        self._by_prefix[key[:PREFIX_BYTES]].join.restore_entry(key, packed)

@@ -1,0 +1,151 @@
+"""What a model is: its task, its classes and the kinds of its features, as configured or inferred from first events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring, class_token
+from driftline.models.performance.scorings import restore_scoring
+from driftline.schemas.config import FeatureKind, ModelConfig, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from driftline.models.performance import Scoring
+    from driftline.schemas.events import Prediction
+    from driftline.schemas.fields import Scalar
+
+WARMUP: Final = 200
+"""Predictions after which a model is known, if they show at least two classes or numbers."""
+
+_PATIENCE: Final = 5000  # predictions after which a model of one class is taken as it is
+_MOST_INTEGER_CLASSES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The task with its scoring, and the kind of each feature."""
+
+    task: Task
+    inferred: bool
+    scoring: Scoring[Any]
+    kinds: dict[str, FeatureKind]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "task": self.task.value,
+            "inferred": self.inferred,
+            "scoring": self.scoring.snapshot(),
+            "kinds": {name: kind.value for name, kind in self.kinds.items()},
+        }
+
+    @classmethod
+    def restore(cls, snapshot: dict[str, Any]) -> Profile:
+        """Rebuild what `snapshot` returned."""
+        return cls(
+            Task(snapshot["task"]),
+            snapshot["inferred"],
+            restore_scoring(snapshot["scoring"]),
+            {name: FeatureKind(kind) for name, kind in snapshot["kinds"].items()},
+        )
+
+
+def is_known(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> bool:
+    """Return whether enough has been seen to tell what the model is."""
+    if len(predictions) < WARMUP:
+        return False
+    if config.classes is not None or config.task is Task.REGRESSION or len(predictions) >= _PATIENCE:
+        return True
+    tokens = {class_token(value) for value in (*(p.prediction for p in predictions), *labels)}
+    return len(tokens) > 1 or tokens <= {"0", "1"}
+
+
+def infer(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> Profile:
+    """Tell what a model is; what the configuration says stands.
+
+    Examples
+    --------
+    >>> from driftline.schemas.events import Prediction
+    >>> first = [Prediction(model_id="m", model_version="1", prediction_id=str(n), timestamp=n, prediction="ham",
+    ...                     score=0.1, features={"length": n, "sender": "a"}) for n in range(3)]
+    >>> profile = infer(ModelConfig(model_id="m", positive_label="spam"), first, ["ham"])
+    >>> profile.task.value, profile.kinds["length"].value, profile.kinds["sender"].value
+    ('binary', 'numeric', 'categorical')
+
+    """
+    task = config.task or _infer_task(config, predictions)
+    kinds = {name: feature.kind for name, feature in config.features.items() if feature.kind is not None}
+    for name in dict.fromkeys(name for p in predictions for name in p.features):
+        if name not in kinds:
+            kinds[name] = infer_kind([p.features[name] for p in predictions if name in p.features])
+    return Profile(task, config.task is None, _scoring(task, config, predictions, labels), kinds)
+
+
+def infer_kind(values: Sequence[object]) -> FeatureKind:
+    """Return numeric where most of the values that are there are numbers."""
+    numbers = sum(1 for value in values if isinstance(value, int | float) and not isinstance(value, bool))
+    others = sum(1 for value in values if isinstance(value, bool | str))
+    return FeatureKind.NUMERIC if numbers >= others else FeatureKind.CATEGORICAL
+
+
+def _infer_task(config: ModelConfig, predictions: Sequence[Prediction]) -> Task:
+    if config.positive_label is not None or any(p.score is not None for p in predictions):
+        return Task.BINARY
+    if any(p.probabilities for p in predictions):
+        return Task.MULTICLASS
+    values = [p.prediction for p in predictions]
+    tokens = {class_token(value) for value in (*values, *(config.classes or ()))}
+    numeric = not any(isinstance(value, str | bool) for value in values)
+    if config.classes is None and numeric:
+        fractional = any(isinstance(value, float) and not value.is_integer() for value in values)
+        if fractional or len(tokens) > _MOST_INTEGER_CLASSES:
+            return Task.REGRESSION
+    return Task.BINARY if len(tokens) <= 2 else Task.MULTICLASS  # noqa: PLR2004 - what binary means
+
+
+def _scoring(
+    task: Task, config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]
+) -> Scoring[Any]:
+    if task is Task.REGRESSION:
+        return RegressionScoring()
+    seen: list[Scalar] = [p.prediction for p in predictions] + list(labels)
+    if task is Task.MULTICLASS:
+        names = [name for p in predictions for name in p.probabilities or ()]
+        return MulticlassScoring(ClassSet(config.classes) if config.classes else ClassSet.infer([*seen, *names]))
+    return _binary_scoring(config, predictions, seen)
+
+
+def _binary_scoring(config: ModelConfig, predictions: Sequence[Prediction], seen: list[Scalar]) -> BinaryScoring:
+    if config.classes is not None:
+        classes = ClassSet(config.classes)
+    else:
+        given = [] if config.positive_label is None else [config.positive_label]
+        spelled = {class_token(value): value for value in reversed([*given, *seen])}
+        kept = {class_token(value): None for value in given}
+        for token, _ in Counter(class_token(value) for value in seen).most_common():
+            if len(kept) < 2:  # noqa: PLR2004 - what binary means
+                kept[token] = None
+        classes = ClassSet.infer([spelled[token] for token in kept])
+        if len(classes) < 2:  # noqa: PLR2004 - what binary means
+            # One class in 5,000 predictions: the other is given a name, and its labels are counted as outside.
+            classes = ClassSet([*classes.names, f"not {classes.names[0]}"])
+    positive = config.positive_label
+    if positive is None and classes.index(1) is None:
+        positive = _class_of_high_scores(classes, predictions)
+    return BinaryScoring(classes, positive)
+
+
+def _class_of_high_scores(classes: ClassSet, predictions: Sequence[Prediction]) -> Scalar | None:
+    """Return the class that is predicted where the score, which is P(positive), is high."""
+    scores: dict[int, list[float]] = {0: [], 1: []}
+    for p in predictions:
+        index = classes.index(p.prediction)
+        if index is not None and p.score is not None:
+            scores[index].append(p.score)
+    if not any(scores.values()):
+        return None
+    means = {index: sum(s) / len(s) if s else 0.5 for index, s in scores.items()}
+    return classes.names[max(means, key=means.__getitem__)]

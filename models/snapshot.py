@@ -1,0 +1,51 @@
+"""Snapshots are plain data: JSON behind a version and a checksum. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from struct import Struct
+from typing import Any, Final
+from zlib import crc32
+
+from driftline.schemas.errors import SnapshotError
+
+_VERSION: Final = 1
+_HEADER: Final = Struct(">4sHI")  # magic, version, CRC-32 of the rest
+_MAGIC: Final = b"DRFT"
+
+
+def seal(state: dict[str, Any]) -> bytes:
+    """Write plain values as a snapshot.
+
+    Examples
+    --------
+    >>> unseal(seal({"count": 3}))
+    {'count': 3}
+
+    """
+    body = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _HEADER.pack(_MAGIC, _VERSION, crc32(body)) + body
+
+
+def unseal(snapshot: bytes) -> dict[str, Any]:
+    """Read what `seal` wrote.
+
+    Raises
+    ------
+    SnapshotError
+        If the bytes are damaged, or of a version that this one cannot read.
+
+    """
+    if len(snapshot) < _HEADER.size:
+        msg = "the snapshot is cut off"
+        raise SnapshotError(msg)
+    magic, version, checksum = _HEADER.unpack_from(snapshot)
+    body = snapshot[_HEADER.size :]
+    if magic != _MAGIC or version != _VERSION:
+        msg = f"the snapshot was written by another version of Driftline (format {version}, this one reads {_VERSION})"
+        raise SnapshotError(msg)
+    if crc32(body) != checksum:
+        msg = "the snapshot is damaged: its checksum does not match"
+        raise SnapshotError(msg)
+    state: dict[str, Any] = json.loads(body)
+    return state

@@ -1,0 +1,149 @@
+"""One version of a model: its features, its score and its pairs, against the version's own first events."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from driftline.models.feature import Feature, describe_shift
+from driftline.models.finding import Subject
+from driftline.models.profile import infer_kind
+from driftline.models.quality import Absent
+from driftline.models.rank import RankPsi, restore_measure
+from driftline.models.stream import Stream
+from driftline.models.thinned import Thinned
+from driftline.models.truth_watch import Scored, TruthWatch
+from driftline.schemas.alerts import Kind, Target
+
+if TYPE_CHECKING:
+    from driftline.models.finding import Finding
+    from driftline.models.join_entry import Pending, Truth
+    from driftline.models.measure import Measure
+    from driftline.models.profile import Profile
+    from driftline.schemas.config import FeatureKind, ModelConfig
+    from driftline.schemas.events import Prediction
+
+_MOST_FEATURES: Final = 1000
+
+
+class VersionWatch:
+    """Watches one version; the first `reference.events` predictions are its reference."""
+
+    def __init__(self, version: str, config: ModelConfig, profile: Profile) -> None:
+        self.version = version
+        self.predictions = 0
+        self.last_at = 0
+        self.features_dropped = 0
+        self._config = config
+        self._kinds = profile.kinds
+        self._features: dict[str, Feature] = {}
+        self._score_sample = Thinned()
+        self._score: Stream | None = None
+        self._truth = TruthWatch(profile.task, version, config)
+        for name, kind in profile.kinds.items():
+            self._add(name, kind)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the reference of the predictions is complete."""
+        return self.predictions >= self._config.reference.events
+
+    def predicted(self, prediction: Prediction, offset: int, label_offset: int) -> list[Finding]:
+        """Take one prediction, its offset, and the offset of the newest label before it (-1: none)."""
+        self.predictions += 1
+        self.last_at = max(self.last_at, prediction.timestamp)
+        findings: list[Finding] = []
+        values, at = prediction.features, prediction.timestamp
+        for name in values:
+            if name not in self._features:
+                self._add(name, self._kinds.get(name) or infer_kind([values[name]]))
+        for name, feature in self._features.items():
+            findings += feature.update(values.get(name, Absent), at, offset, label_offset)
+        if prediction.score is not None:
+            if self._score is not None:
+                found = self._score.update(prediction.score, at, offset, label_offset)
+                findings += () if found is None else (found,)
+            elif not self.frozen:
+                self._score_sample.update(prediction.score)
+        if self.predictions == self._config.reference.events:
+            self._freeze()
+        return findings
+
+    def labelled(self, scored: Scored, pending: Pending, truth: Truth) -> list[Finding]:
+        """Take one joined pair."""
+        return self._truth.update(scored, pending, truth)
+
+    def _add(self, name: str, kind: FeatureKind) -> None:
+        if len(self._features) == _MOST_FEATURES:
+            self.features_dropped += 1
+            return
+        feature = self._features[name] = Feature(name, kind, self.version, self._config)
+        if self.frozen:  # a feature that appears later has no reference: its values are counted, not compared
+            feature.freeze()
+
+    def _freeze(self) -> None:
+        for feature in self._features.values():
+            feature.freeze()
+        if self._config.detectors.score and self._score_sample.values:
+            self._score = self._score_stream(RankPsi(self._score_sample.values))
+        self._score_sample = Thinned()
+
+    def _score_stream(self, measure: Measure) -> Stream:
+        return Stream(
+            Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),
+            self.version,
+            measure,
+            detector="adwin:rank",
+            min_effect=self._config.alerts.min_effect.psi,
+            delta=self._config.detectors.adwin.delta,
+            describe=partial(describe_shift, "the score"),
+        )
+
+    def streams(self) -> list[Stream]:
+        """Return what is watched."""
+        score = [] if self._score is None else [self._score]
+        return [*(s for feature in self._features.values() for s in feature.streams()), *score, *self._truth.streams()]
+
+    def features_report(self) -> dict[str, dict[str, Any]]:
+        """Return the features' part of the state document."""
+        return {name: feature.report() for name, feature in self._features.items()}
+
+    def reference_report(self) -> dict[str, Any]:
+        """Return the reference's part of the state document."""
+        events = self._config.reference.events
+        return {
+            "predictions": min(self.predictions, events),
+            "pairs": min(self._truth.pairs, events),
+            "events": events,
+            "predictions_complete": self.frozen,
+            "pairs_complete": self._truth.frozen,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "predictions": self.predictions,
+            "last_at": self.last_at,
+            "features_dropped": self.features_dropped,
+            "features": {name: feature.snapshot() for name, feature in self._features.items()},
+            "score_sample": self._score_sample.snapshot(),
+            "score": None if self._score is None else self._score.snapshot(),
+            "truth": self._truth.snapshot(),
+        }
+
+    @classmethod
+    def restore(cls, version: str, config: ModelConfig, profile: Profile, snapshot: dict[str, Any]) -> VersionWatch:
+        """Rebuild what `snapshot` returned."""
+        watch = cls(version, config, profile)
+        watch.predictions = snapshot["predictions"]
+        watch.last_at = snapshot["last_at"]
+        watch.features_dropped = snapshot["features_dropped"]
+        watch._features = {
+            name: Feature.restore(name, version, config, stored) for name, stored in snapshot["features"].items()
+        }
+        watch._score_sample = Thinned.restore(snapshot["score_sample"])
+        if (stored := snapshot["score"]) is not None:
+            watch._score = watch._score_stream(restore_measure(stored["measure"]))
+            watch._score.restore(stored)
+        watch._truth.restore(snapshot["truth"])
+        return watch
