@@ -1,0 +1,24 @@
+"""Kafka records in batches for Faust agents: one event for each partition and fetch.
+
+Stock Faust makes an event, four tasks and one turn of the event loop of every record. `BatchApp` is a Faust app whose
+agents get a `RecordBatch` instead, of at most 1,000 records, and whose offsets are committed once the application says
+so. docs/transport.md tells what it guarantees. It needs faust-streaming, aiokafka and mode, and nothing of Driftline.
+
+Examples
+--------
+>>> from driftline.streams.transport import BatchApp, RecordBatch
+>>> app = BatchApp("example", broker="kafka://localhost:9092")
+>>> @app.agent(app.topic("predictions"))
+... async def count(stream):
+...     async for event in stream.noack().events():
+...         batch: RecordBatch = event.value
+...         print(batch.tp, len(batch))
+...         app.ack([event.message])
+"""
+
+from driftline.streams.transport.app import BatchApp
+from driftline.streams.transport.batch import BatchLimits, RecordBatch
+from driftline.streams.transport.listener import GroupOffsets, RebalanceListener
+from driftline.streams.transport.schema import BatchSchema
+
+__all__ = ["BatchApp", "BatchLimits", "BatchSchema", "GroupOffsets", "RebalanceListener", "RecordBatch"]

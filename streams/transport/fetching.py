@@ -1,0 +1,113 @@
+"""aiokafka's side of the consumer: it runs in a thread and an event loop of its own."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiokafka import TopicPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+    from faust.transport.drivers.aiokafka import Transport
+
+    from driftline.streams.transport.batch import Record
+
+__all__ = ["FetchingThread"]
+
+
+class FetchingThread(AIOKafkaConsumerThread):
+    """Fetches a batch of every partition at once, and lets a fetch that waits be woken."""
+
+    _waiter: "asyncio.Future[None] | None" = None
+    _woken = False
+
+    def wake(self) -> None:
+        """Let the fetch that is under way return now; to be called from the main thread."""
+        self.thread_loop.call_soon_threadsafe(self._wake)
+
+    async def keep_membership(self) -> None:
+        """Count as polling, so that the group does not take an application that paused on purpose for a hung one."""
+        await self.call_thread(self._touch)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Fetch nothing of new partitions until `begin`; Faust calls this in the thread.
+
+        aiokafka would fetch from the committed offsets at once. A fetch that finds nothing there holds the connection
+        for 1.5 s, and with it the requests for the log's ends and the first fetch after the seek.
+        """
+        self._ensure_consumer().pause(*map(_of_aiokafka, assigned))
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def on_thread_stop(self) -> None:
+        """Stop aiokafka."""
+        # It awaits the fetches that it cancels. One that waits to be tried again, as without a broker, lets its
+        # cancellation out, and Faust would wait for this thread for ever.
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+
+    async def begin(self, partitions: Iterable[TP]) -> None:
+        """Fetch `partitions` from where they stand now."""
+        await self.call_thread(self._begin, list(map(_of_aiokafka, partitions)))
+
+    def highwater(self, tp: TP) -> int:
+        """Return the offset up to which `tp` can be read, or None before the first fetch."""
+        consumer = self._ensure_consumer()
+        stable = consumer.last_stable_offset(tp)
+        # A broker that knows no transactions states none.
+        return consumer.highwater(tp) if stable is None or stable < 0 else stable  # type: ignore[no-any-return]
+
+    def _create_worker_consumer(self, transport: "Transport") -> "AIOKafkaConsumer":
+        consumer = super()._create_worker_consumer(transport)
+        # Faust reads what transactions wrote and then aborted, unless it runs its own "exactly once".
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: "AIOKafkaConsumer",
+        active_partitions: Iterable[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 (Faust's)
+        max_records: int | None = None,
+    ) -> "Mapping[TP, list[Record]]":
+        records = await self._drain(consumer, active_partitions, max_records)
+        if records or self._woken or not self.consumer.flow_active:
+            self._woken = False
+            return records
+        self._waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 (Faust calls no public method either)
+        done, _ = await asyncio.wait([self._waiter], timeout=timeout)
+        waiter, self._waiter, self._woken = self._waiter, None, False
+        if not done:
+            waiter.cancel()
+            return {}
+        waiter.result()  # raises what aiokafka has to say, such as a lack of authorization
+        return await self._drain(consumer, active_partitions, max_records)
+
+    async def _drain(
+        self, consumer: "AIOKafkaConsumer", partitions: Iterable[TP], max_records: int | None
+    ) -> "Mapping[TP, list[Record]]":
+        # aiokafka's own limit is one for all partitions, so that the first of them would be served alone. What is over
+        # the limit stays with aiokafka, as bytes.
+        records: dict[TP, list[Record]] = {}
+        for tp in partitions:
+            records.update(await super()._fetch_records(consumer, {tp}, timeout=0, max_records=max_records))
+        return records
+
+    def _wake(self) -> None:
+        if self._waiter is None:
+            self._woken = True  # the fetch was asked for and has not begun
+        elif not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _begin(self, partitions: list[TopicPartition]) -> None:
+        self._ensure_consumer().resume(*partitions)
+
+    async def _touch(self) -> None:
+        with self._ensure_consumer()._subscription.fetch_context():  # noqa: SLF001
+            pass
+
+
+def _of_aiokafka(tp: TP) -> TopicPartition:
+    return TopicPartition(tp.topic, tp.partition)
