@@ -14,8 +14,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from driftline.models.expiry import ExpiryQueue
-from driftline.models.join_entry import Entry, EntryState, Pending, Truth, id_hash, model_prefix, pack_entry, unpack_entry
-from driftline.models.performance.classes import class_token
+from driftline.models.join_entry import (
+    Entry,
+    EntryState,
+    Pending,
+    Truth,
+    id_hash,
+    model_prefix,
+    pack_entry,
+    unpack_entry,
+)
+from driftline.schemas.classes import class_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

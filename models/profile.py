@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring, class_token
+from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring
 from driftline.models.performance.scorings import restore_scoring
+from driftline.schemas.classes import class_token
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 
 if TYPE_CHECKING:

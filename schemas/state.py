@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from driftline.schemas.alerts import AlertState, ChangePoint, Effect, Kind, Severity, Target
 from driftline.schemas.config import Task
+from driftline.schemas.events import SCHEMA_VERSION
 from driftline.schemas.fields import Instant
 
 Count = Annotated[int, Field(ge=0)]
@@ -69,7 +70,7 @@ class ModelState(StateSection):
     `serving_latency` hold count, min, max, p50, p90 and p99, in seconds and milliseconds.
     """
 
-    schema_version: int = 1
+    schema_version: int = SCHEMA_VERSION
     model_id: str
     partition: int
     task: Task | None

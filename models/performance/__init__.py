@@ -11,7 +11,7 @@
 from driftline.models.performance.auc import LogitBins, logit_bin
 from driftline.models.performance.binary import BinaryOutcome, BinaryPerformance
 from driftline.models.performance.binary_scoring import BinaryScoring
-from driftline.models.performance.classes import ClassSet, class_token
+from driftline.models.performance.classes import ClassSet
 from driftline.models.performance.multiclass import MulticlassOutcome, MulticlassPerformance
 from driftline.models.performance.multiclass_scoring import MulticlassScoring
 from driftline.models.performance.pair import Pair
@@ -40,7 +40,6 @@ __all__ = [
     "Rolling",
     "Scoring",
     "Snapshot",
-    "class_token",
     "logit_bin",
     "restore_scoring",
 ]

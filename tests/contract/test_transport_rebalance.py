@@ -9,7 +9,7 @@ import pytest
 from faust.transport.consumer import ConsumerThread
 from faust.types import TP, StreamT
 
-from driftline.streams.transport import BatchLimits
+from driftline.streams.transport import BatchLimits, deliveries
 from driftline.streams.transport.fetching import FetchingThread
 from driftline.streams.transport.ledger import Ledger
 from driftline.streams.transport.ownership import OwningConsumer
@@ -118,7 +118,7 @@ async def late_acks_come_to_nothing(broker: str) -> None:
     second.may_work.clear()
     async with running(first):
         await until(lambda: len(first.values) >= 400)
-        late = [event.message for event in first.events]
+        late = [delivery.message for delivery in first.unsaved]
         first.may_work.clear()
         async with running(second):
             await until(lambda: second.calls and first.calls == ["assigned", "revoked", "assigned"])
@@ -226,8 +226,8 @@ async def a_slow_agent_holds_a_bounded_amount(broker: str) -> None:
     may_work = asyncio.Event()
 
     async def work_slowly(stream: StreamT[Any]) -> None:
-        async for event in stream.noack().events():
-            held.add(event.value.tp)
+        async for batch, _ in deliveries(stream):
+            held.add(batch.tp)
             await may_work.wait()
 
     worker.app.agent(worker.app.topic(slow), name="slow")(work_slowly)

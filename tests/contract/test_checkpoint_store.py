@@ -1,0 +1,299 @@
+"""What every checkpoint store keeps: the same suite on the one in memory and on the one in Redis."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.client.state import StateReader
+from driftline.schemas import keys
+from driftline.schemas.errors import ConfigurationError, SnapshotError, TopologyError, UnavailableError
+from driftline.streams.checkpoint import Checkpoint, CheckpointStore, MemoryStore, RedisStore, Restored
+from driftline.streams.embedded import EmbeddedValkey
+
+Scenario: TypeAlias = Callable[[CheckpointStore], Awaitable[None]]
+Run: TypeAlias = Callable[[Scenario], None]
+
+PARTITION = 3
+
+model_ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+ids = st.binary(min_size=1, max_size=3)  # short, so that checkpoints meet
+checkpoints = st.builds(
+    Checkpoint,
+    partition=st.integers(0, 2),
+    position=st.binary(max_size=5),
+    snapshots=st.dictionaries(model_ids, st.binary(max_size=10), max_size=3),
+    states=st.dictionaries(model_ids, st.binary(max_size=10), max_size=3),
+    entries=st.dictionaries(ids, st.binary(max_size=10), max_size=5),
+    dropped=st.lists(ids, max_size=3),
+)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a scenario on an empty store, within an event loop of its own, and close the store."""
+    url = request.getfixturevalue("empty_redis") if request.param == "redis" else None
+
+    async def on_a_store(scenario: Scenario) -> None:
+        store = MemoryStore() if url is None else RedisStore(url)
+        try:
+            await scenario(store)
+        finally:
+            await store.close()
+
+    def on_an_empty_store(scenario: Scenario) -> None:
+        if url is not None:
+            with redis.Redis.from_url(url) as client:
+                client.flushall()
+        asyncio.run(on_a_store(scenario))
+
+    return on_an_empty_store
+
+
+async def entries_of(store: CheckpointStore, partition: int) -> dict[bytes, bytes]:
+    return {key: entry async for key, entry in store.entries(partition)}
+
+
+def test_nothing_is_restored_from_an_empty_store(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        assert await store.load(PARTITION) == Restored(None, {})
+        assert await entries_of(store, PARTITION) == {}
+        assert await store.fetch(PARTITION, [b"id"]) == {}
+        assert await store.fetch(PARTITION, []) == {}
+
+    run(scenario)
+
+
+def test_what_was_saved_is_restored(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        await store.save(
+            Checkpoint(
+                PARTITION,
+                b"\x00\xff",
+                snapshots={"fraud": bytes(range(256)), "größe {3}": b""},
+                states={"fraud": b"{}"},
+                entries={b"\x00\r\n": b"\xff", b"b": b""},
+            )
+        )
+        assert await store.load(PARTITION) == Restored(b"\x00\xff", {"fraud": bytes(range(256)), "größe {3}": b""})
+        assert await entries_of(store, PARTITION) == {b"\x00\r\n": b"\xff", b"b": b""}
+        assert await store.fetch(PARTITION, [b"b", b"c", b"\x00\r\n"]) == {b"b": b"", b"\x00\r\n": b"\xff"}
+        assert await store.load(PARTITION + 1) == Restored(None, {})
+        assert await entries_of(store, PARTITION + 1) == {}
+
+    run(scenario)
+
+
+def test_models_that_were_not_touched_keep_what_is_stored(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"a1", "b": b"b1"}, entries={b"x": b"1"}))
+        await store.save(Checkpoint(PARTITION, b"2", snapshots={"b": b"b2"}, entries={b"y": b"2"}))
+        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1", "b": b"b2"})
+        assert await entries_of(store, PARTITION) == {b"x": b"1", b"y": b"2"}
+
+    run(scenario)
+
+
+def test_a_checkpoint_of_nothing_moves_the_position(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"a1"}))
+        await store.save(Checkpoint(PARTITION, b"2"))
+        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1"})
+
+    run(scenario)
+
+
+def test_dropped_entries_are_gone_and_dropping_wins(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        await store.save(Checkpoint(PARTITION, b"1", entries={b"x": b"1", b"y": b"1"}))
+        await store.save(Checkpoint(PARTITION, b"2", entries={b"y": b"2", b"z": b"2"}, dropped={b"x", b"y", b"never"}))
+        assert await entries_of(store, PARTITION) == {b"z": b"2"}
+
+    run(scenario)
+
+
+def test_a_checkpoint_of_many_entries(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        entries = {i.to_bytes(12, "big"): b"%d" % i for i in range(25_000)}
+        await store.save(Checkpoint(PARTITION, b"1", entries=entries))
+        assert await entries_of(store, PARTITION) == entries
+        some = list(entries)[:3000]
+        assert await store.fetch(PARTITION, some) == {key: entries[key] for key in some}
+        await store.save(Checkpoint(PARTITION, b"2", dropped=list(entries)[1:]))
+        assert await entries_of(store, PARTITION) == {some[0]: b"0"}
+
+    run(scenario)
+
+
+def test_the_same_checkpoint_twice_is_as_once(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        checkpoint = Checkpoint(PARTITION, b"1", {"a": b"1"}, {"a": b"{}"}, {b"x": b"1"}, [b"y"])
+        for _ in range(2):
+            await store.save(checkpoint)
+            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+            assert await entries_of(store, PARTITION) == {b"x": b"1"}
+
+    run(scenario)
+
+
+def test_a_reader_sees_all_of_a_checkpoint_or_nothing(run: Run) -> None:
+    def numbered(number: int) -> Checkpoint:
+        # 2 MB: a server takes it in several reads, and could answer others in between.
+        blob = number.to_bytes(4, "big") * 25_000
+        return Checkpoint(PARTITION, blob[:4], snapshots=dict.fromkeys((f"m{i}" for i in range(20)), blob))
+
+    async def scenario(store: CheckpointStore) -> None:
+        await store.save(numbered(0))
+
+        async def read() -> None:
+            for _ in range(20):
+                restored = await store.load(PARTITION)
+                assert {blob[:4] for blob in restored.snapshots.values()} == {restored.position}
+                await asyncio.sleep(0)
+
+        reader = asyncio.create_task(read())
+        saved = 0
+        while not reader.done():
+            saved += 1
+            await store.save(numbered(saved))
+            await asyncio.sleep(0)
+        await reader
+        assert saved > 1
+
+    run(scenario)
+
+
+@settings(max_examples=40)
+@given(script=st.lists(checkpoints, max_size=8))
+def test_any_sequence_of_checkpoints_is_their_sum(redis_url: str, script: list[Checkpoint]) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    asyncio.run(replay(script, redis_url))
+
+
+async def replay(script: list[Checkpoint], url: str) -> None:
+    """Save checkpoints in both stores and in plain dictionaries, and compare all three after each."""
+    stores = MemoryStore(), RedisStore(url)
+    position: dict[int, bytes] = {}
+    snapshots: dict[int, dict[str, bytes]] = {}
+    join: dict[int, dict[bytes, bytes]] = {}
+    try:
+        for checkpoint in script:
+            p = checkpoint.partition
+            position[p] = checkpoint.position
+            snapshots[p] = snapshots.get(p, {}) | dict(checkpoint.snapshots)
+            merged = join.get(p, {}) | dict(checkpoint.entries)
+            join[p] = {key: entry for key, entry in merged.items() if key not in set(checkpoint.dropped)}
+            for store in stores:
+                await store.save(checkpoint)
+                for partition in range(3):
+                    expected = Restored(position.get(partition), snapshots.get(partition, {}))
+                    assert await store.load(partition) == expected
+                    assert await entries_of(store, partition) == join.get(partition, {})
+                asked = [*checkpoint.entries, *checkpoint.dropped, b"never"]
+                assert await store.fetch(p, asked) == {key: join[p][key] for key in asked if key in join[p]}
+    finally:
+        for store in stores:
+            await store.close()
+
+
+def test_the_first_topology_stands(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        await store.claim_topology(8)
+        await store.claim_topology(8)
+        with pytest.raises(TopologyError, match="have 4 partitions and the stored state was made with 8"):
+            await store.claim_topology(4)
+        await store.claim_topology(8)
+
+    run(scenario)
+
+
+def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
+    async def scenario() -> None:
+        store = RedisStore(empty_redis)
+        await store.claim_topology(8)
+        # Of 8 partitions, fraud lives in the third.
+        await store.save(Checkpoint(2, b"1", states={"fraud": b"{}"}))
+        await store.close()
+
+    asyncio.run(scenario())
+    with StateReader(empty_redis) as reader:
+        assert reader.models() == ["fraud"]
+        with pytest.raises(SnapshotError):  # found, and no state document
+            reader.state("fraud")
+
+
+@pytest.mark.parametrize("key", [keys.position, keys.snapshots, keys.state, keys.join])
+def test_keys_of_someone_else_are_found_before_a_checkpoint(empty_redis: str, key: Callable[[int], str]) -> None:
+    async def scenario() -> None:
+        store = RedisStore(empty_redis)
+        try:
+            await store.load(PARTITION)
+        finally:
+            await store.close()
+
+    with redis.Redis.from_url(empty_redis) as client:
+        client.rpush(key(PARTITION), "theirs")
+    with pytest.raises((SnapshotError, UnavailableError), match=r"WRONGTYPE|ResponseError|is not Driftline's"):
+        asyncio.run(scenario())
+
+
+def test_full_memory_refuses_the_whole_checkpoint_and_shows_none_of_it() -> None:
+    async def scenario(url: str) -> None:
+        store = RedisStore(url)
+        try:
+            await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"1"}))
+            await store._redis.config_set("maxmemory", "1")  # noqa: SLF001 - as an operator would
+            said = r"refused: (command not allowed when used memory > 'maxmemory'\.|OutOfMemoryError)$"
+            with pytest.raises(UnavailableError, match=said):
+                await store.save(Checkpoint(PARTITION, b"2", snapshots={"a": b"2"}))
+            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+        finally:
+            await store.close()
+
+    with EmbeddedValkey() as server:
+        asyncio.run(scenario(server.url))
+
+
+def test_redis_down_is_said_without_its_password_and_reached_again_when_it_is_back() -> None:
+    async def scenario(server: EmbeddedValkey) -> None:
+        url = server.url.replace("//", "//:hunter2@")
+        locked, store = RedisStore(url), RedisStore(server.url)
+        try:
+            await store.save(Checkpoint(PARTITION, b"1"))
+            await store._redis.config_set("requirepass", "another")  # noqa: SLF001 - as an operator would
+            with pytest.raises(UnavailableError) as wrong:
+                await locked.load(PARTITION)
+            server.kill()
+            calls: list[Callable[[], Awaitable[object]]] = [
+                functools.partial(store.save, Checkpoint(PARTITION, b"2")),
+                functools.partial(store.load, PARTITION),
+                functools.partial(store.fetch, PARTITION, [b"x"]),
+                functools.partial(entries_of, store, PARTITION),
+                functools.partial(store.claim_topology, 8),
+                functools.partial(locked.load, PARTITION),
+            ]
+            for call in calls:
+                with pytest.raises(UnavailableError, match=f"^Redis at 127.0.0.1:{server.port} ") as down:
+                    await call()
+                assert "hunter2" not in str(down.value) + str(wrong.value)
+            server.start()
+            assert await store.load(PARTITION) == Restored(None, {})
+        finally:
+            await locked.close()
+            await store.close()
+
+    with EmbeddedValkey() as server:
+        asyncio.run(scenario(server))
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2/#@cache:6379", "cache:6379", "http://cache"])
+def test_a_wrong_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        RedisStore(url)
+    assert "hunter2" not in str(refusal.value)

@@ -1,0 +1,534 @@
+"""The client against real brokers and a real Redis: events out, alerts in, state on request."""
+
+import itertools
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from driftline import client
+from driftline.client import (
+    Alert,
+    AlertSubscriber,
+    ConfigurationError,
+    DecodeError,
+    EventProducer,
+    Label,
+    ModelState,
+    Prediction,
+    RetrainRequest,
+    RetrainSubscriber,
+    StateReader,
+    TopologyError,
+    UnavailableError,
+)
+from driftline.client.delivery import Delivery
+from driftline.schemas import keys
+from driftline.schemas.alerts import cloudevent_headers
+from driftline.schemas.decoding import MAX_BYTES, decode
+from driftline.schemas.errors import Reason, SnapshotError
+from driftline.schemas.events import encode
+from driftline.schemas.partitioner import partition_of
+from driftline.schemas.state import Counts
+from driftline.schemas.topics import ALERTS, LABELS, PREDICTIONS, RETRAIN
+from driftline.streams.children import free_port
+from driftline.streams.embedded import EmbeddedBroker, EmbeddedValkey
+from driftline.streams.topology import check_topics
+from tests.conditions import eventually
+from tests.topics import make_topics, read_topic
+
+
+@pytest.fixture(scope="module")
+def bootstrap(broker: str) -> str:
+    make_topics(broker)
+    return broker
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """Address at which nothing listens."""
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def run_id() -> str:
+    """What this test's events are known by, among those of others on the same topics."""
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
+def prompt(request: pytest.FixtureRequest) -> dict[str, int]:
+    """Give the options of a group that notices at once who comes and goes.
+
+    The embedded broker lets nobody into a new group for three seconds, and into one that its last member has left
+    until a session is nearly over.
+    """
+    options = {"heartbeat.interval.ms": 300}
+    return options | {"session.timeout.ms": 3500} if request.node.callspec.params["broker"] == "embedded" else options
+
+
+# --- EventProducer
+
+
+def test_events_reach_their_topic_and_their_model_s_partition(bootstrap: str, run_id: str) -> None:
+    predictions = [
+        Prediction(
+            model_id=f"{run_id}-{number}-größe"[number % 7 :],
+            model_version="7",
+            prediction_id=f"p-{number}",
+            timestamp=number,
+            prediction=1,
+            features={"amount": 12.5, "note": None},
+        )
+        for number in range(50)
+    ]
+    labels = [Label(model_id=p.model_id, prediction_id=p.prediction_id, timestamp=1, label=0) for p in predictions]
+    with EventProducer(bootstrap) as producer:
+        for prediction, label in zip(predictions, labels, strict=True):
+            producer.send(prediction)
+            producer.send(label)
+
+    ids = {p.model_id.encode() for p in predictions}
+    count = check_topics(bootstrap)
+    for topic, sent in ((PREDICTIONS, predictions), (LABELS, labels)):
+        records = read_topic(bootstrap, topic, lambda m: m.key() in ids, count=len(sent))
+        assert {record.value() for record in records} == {encode(event) for event in sent}
+        for record in records:
+            model_id = json.loads(record.value() or b"")["model_id"]
+            assert record.key() == model_id.encode()
+            assert record.partition() == partition_of(model_id, count)
+
+
+def test_a_model_s_events_stay_in_order_whichever_thread_sends_them(bootstrap: str, run_id: str) -> None:
+    def send(thread: int) -> None:
+        for number in range(200):
+            identifier = f"{thread}-{number}"
+            producer.send(Label(model_id=run_id, prediction_id=identifier, timestamp=0, label=number))
+
+    with EventProducer(bootstrap, linger_ms=5) as producer:
+        threads = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        producer.flush()
+
+    records = read_topic(bootstrap, LABELS, lambda m: m.key() == run_id.encode(), count=800)
+    sent = [decode(record.value(), Label).prediction_id for record in records]
+    for sender in range(4):
+        assert [i for i in sent if i.startswith(f"{sender}-")] == [f"{sender}-{number}" for number in range(200)]
+
+
+def a_prediction_of(size: int, model_id: str) -> Prediction:
+    """Make a prediction that takes `size` bytes."""
+
+    def of(features: dict[str, str]) -> Prediction:
+        return Prediction(
+            model_id=model_id, model_version="7", prediction_id="p", timestamp=0, prediction=1, features=features
+        )
+
+    features = {f"f{number:03}": "x" * 4000 for number in range(size // 4100)}
+    missing = size - len(encode(of(features)))
+    entry = len(',"g000":""')
+    return of(
+        features | {f"g{n:03}": "x" * (min(4000, missing - n * 4000) - entry) for n in range(-(-missing // 4000))}
+    )
+
+
+def test_the_largest_event_is_sent_and_a_larger_one_refused(bootstrap: str, run_id: str) -> None:
+    model_id = run_id.ljust(256, "ö")
+    largest, larger = (a_prediction_of(size, model_id) for size in (MAX_BYTES, MAX_BYTES + 1))
+    assert (len(encode(largest)), len(encode(larger))) == (MAX_BYTES, MAX_BYTES + 1)
+    with EventProducer(bootstrap) as producer:
+        producer.send(largest)
+        with pytest.raises(DecodeError, match="at most 1000000 are read") as refusal:
+            producer.send(larger)
+    assert refusal.value.reason is Reason.TOO_LARGE
+    (record,) = read_topic(bootstrap, PREDICTIONS, lambda m: m.key() == model_id.encode(), count=1)
+    assert decode(record.value(), Prediction) == largest
+
+
+def test_events_that_do_not_arrive_are_said_at_the_end(nowhere: str) -> None:
+    label = Label(model_id="m", prediction_id="p", timestamp=0, label=1)
+    producer = EventProducer(nowhere, options={"message.timeout.ms": 200})
+    producer.send(label)
+    producer.send(label)
+    with pytest.raises(UnavailableError, match=rf"^2 records were not delivered: Kafka at {nowhere} does not answer"):
+        producer.__exit__(None, None, None)
+    producer.close()
+
+
+def test_an_error_on_its_way_is_not_replaced(nowhere: str) -> None:
+    def serve() -> None:
+        with EventProducer(nowhere, options={"message.timeout.ms": 200}) as producer:
+            producer.send(Label(model_id="m", prediction_id="p", timestamp=0, label=1))
+            raise KeyError("the service's own")
+
+    with pytest.raises(KeyError) as raised:
+        serve()
+    assert raised.value.__notes__[0].startswith("1 record was not delivered")
+
+
+def test_options_reach_the_library_and_the_partitioner_is_none(nowhere: str) -> None:
+    EventProducer(nowhere, options={"compression.type": "lz4", "client.id": "checkout"}).close()
+    with pytest.raises(ConfigurationError, match="the option partitioner cannot be changed"):
+        EventProducer(nowhere, options={"partitioner": "consistent"})
+
+
+# --- AlertSubscriber and RetrainSubscriber
+
+
+def an_alert(run_id: str, number: int) -> Alert:
+    return Alert.model_validate(
+        {
+            "alert_id": f"{run_id}-{number}",
+            "incident_id": run_id,  # one key, one partition, one order
+            "state": "firing",
+            "severity": "warning",
+            "model_id": run_id,
+            "kind": "data_drift",
+            "detector": "adwin",
+            "target": {"feature": "amount"},
+            "statistic": 0.2,
+            "threshold": 0.1,
+            "effect": {"measure": "psi", "value": 0.3},
+            "change_point": {"earliest": 0, "latest": 1000},
+            "event_time": 0,
+            "offsets": [],
+            "message": "amount moved",
+        }
+    )
+
+
+def publish(bootstrap: str, *events: Alert | RetrainRequest | bytes, key: str) -> None:
+    delivery = Delivery(bootstrap, linger_ms=5, patience=10)
+    for event in events:
+        topic = RETRAIN if isinstance(event, RetrainRequest) else ALERTS
+        if isinstance(event, bytes):
+            delivery.put(topic, key=key.encode(), value=event)
+        else:
+            delivery.put(topic, key=key.encode(), value=encode(event), headers=cloudevent_headers(event))
+    delivery.close(10)
+
+
+def numbers(alerts: AlertSubscriber, run_id: str, *, count: int) -> list[int]:
+    """Take `count` alerts of this run, all but the last of them dealt with, and give their numbers."""
+    found: list[int] = []
+
+    def enough() -> bool:
+        while len(found) < count and (alert := alerts.poll(0.2)) is not None:
+            if alert.model_id == run_id:
+                found.append(int(alert.alert_id.rpartition("-")[2]))
+        return len(found) == count
+
+    eventually(enough)
+    return found
+
+
+def test_a_group_goes_on_after_the_last_alert_it_dealt_with(
+    bootstrap: str, run_id: str, prompt: dict[str, int]
+) -> None:
+    first = [an_alert(run_id, number) for number in range(5)]
+    publish(bootstrap, *first[:3], b"{", first[0], *first[3:], b"{", first[0], key=run_id)
+    with AlertSubscriber(bootstrap, run_id, from_beginning=True, options=prompt) as alerts:
+        assert numbers(alerts, run_id, count=3) == [0, 1, 2]
+    # 2 was given, and no further one was asked for: it may not have been dealt with.
+    with AlertSubscriber(bootstrap, run_id, options=prompt) as alerts:
+        assert numbers(alerts, run_id, count=4) == [2, 0, 3, 4]  # what was left out before, it does not remember
+        # What is left out counts as dealt with too.
+        eventually(lambda: alerts.poll(0.1) is None and alerts.skipped >= 2)
+    publish(bootstrap, an_alert(run_id, 5), key=run_id)
+    with AlertSubscriber(bootstrap, run_id, options=prompt) as alerts:
+        assert numbers(alerts, run_id, count=1) == [5]
+        assert alerts.skipped == 0
+
+
+def test_iteration_gives_one_after_the_other(bootstrap: str, run_id: str) -> None:
+    with AlertSubscriber(bootstrap) as alerts:
+        publish(bootstrap, *(an_alert(run_id, number) for number in range(3)), key=run_id)
+        assert list(itertools.islice(alerts, 3)) == [an_alert(run_id, number) for number in range(3)]
+
+
+def test_repeats_are_left_out_and_what_cannot_be_read_is_counted(
+    bootstrap: str, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    twice = an_alert(run_id, 0)
+    with AlertSubscriber(bootstrap) as alerts:
+        publish(bootstrap, twice, b"{", twice, b"{}", an_alert(run_id, 1), twice, an_alert(run_id, 2), key=run_id)
+        assert numbers(alerts, run_id, count=3) == [0, 1, 2]
+        assert alerts.skipped == 2
+    assert caplog.text.count("skipped the record at driftline.alerts, partition ") == 2
+
+
+def test_only_so_many_ids_are_remembered(bootstrap: str, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.client.subscription._REMEMBERED", 2)
+    with AlertSubscriber(bootstrap) as alerts:
+        publish(bootstrap, *(an_alert(run_id, number) for number in (0, 1, 0, 2, 1, 0)), key=run_id)
+        # The second 0 made 1 the oldest, and 2 put it out; then 1 put out 0.
+        assert numbers(alerts, run_id, count=5) == [0, 1, 2, 1, 0]
+
+
+def test_without_a_group_all_of_them_come_each_time(bootstrap: str, run_id: str) -> None:
+    publish(bootstrap, an_alert(run_id, 0), an_alert(run_id, 1), key=run_id)
+    for _ in range(2):
+        with AlertSubscriber(bootstrap, from_beginning=True) as alerts:
+            assert numbers(alerts, run_id, count=2) == [0, 1]
+
+
+def test_without_a_group_the_next_alert_comes_even_if_it_was_published_before_the_first_poll(
+    bootstrap: str, run_id: str
+) -> None:
+    publish(bootstrap, an_alert(run_id, 0), key=run_id)
+    with AlertSubscriber(bootstrap) as alerts:
+        publish(bootstrap, an_alert(run_id, 1), key=run_id)
+        assert numbers(alerts, run_id, count=1) == [1]
+
+
+def test_a_new_group_begins_with_the_next_alert(bootstrap: str, run_id: str, prompt: dict[str, int]) -> None:
+    publish(bootstrap, an_alert(run_id, 0), key=run_id)
+    with AlertSubscriber(bootstrap, run_id, options=prompt) as alerts:
+        # It has its partitions once it has asked each for its end, and nothing shows that but an alert that comes.
+        found: list[str] = []
+        sent = 0
+
+        def comes() -> bool:
+            nonlocal sent
+            sent += 1
+            publish(bootstrap, an_alert(run_id, sent), key=run_id)
+            while (alert := alerts.poll(0.2)) is not None:
+                if alert.model_id == run_id:
+                    found.append(alert.alert_id)
+            return bool(found)
+
+        eventually(comes)
+    assert f"{run_id}-0" not in found
+
+
+def test_two_members_share_the_alerts_and_hand_over(bootstrap: str, run_id: str, prompt: dict[str, int]) -> None:
+    events = [an_alert(run_id, number) for number in range(40)]
+    for start in range(4):
+        publish(bootstrap, *events[start::4], key=f"{run_id}-{start}")
+    seen: list[str] = []
+
+    def take(alerts: AlertSubscriber) -> int:
+        """Take up to one of our alerts, and give how many different ones have come in all."""
+        while (alert := alerts.poll(0.02)) is not None:
+            if alert.model_id == run_id:
+                seen.append(alert.alert_id)
+                break
+        return len(set(seen))
+
+    with AlertSubscriber(bootstrap, run_id, from_beginning=True, options=prompt) as one:
+        eventually(lambda: take(one) >= 5)
+        with AlertSubscriber(bootstrap, run_id, from_beginning=True, options=prompt) as two:
+            eventually(lambda: take(one) + take(two) >= 80, seconds=60)
+    # At least once, and more than once only what was under way at the hand-over.
+    assert set(seen) == {event.alert_id for event in events}
+
+
+def test_an_event_of_a_partition_that_has_gone_is_left_to_its_new_owner(
+    bootstrap: str, run_id: str, prompt: dict[str, int]
+) -> None:
+    publish(bootstrap, an_alert(run_id, 0), key=run_id)
+    with AlertSubscriber(bootstrap, run_id, from_beginning=True, options=prompt) as alerts:
+        assert numbers(alerts, run_id, count=1) == [0]
+        alerts._consumer.unassign()  # noqa: SLF001 - as a rebalance does, at a moment of the test's choice
+        assert alerts.poll(0) is None
+    with AlertSubscriber(bootstrap, run_id, from_beginning=True, options=prompt) as alerts:
+        assert numbers(alerts, run_id, count=1) == [0]
+
+
+def test_requests_to_retrain_are_read_alike(bootstrap: str, run_id: str) -> None:
+    request = RetrainRequest.model_validate(
+        {
+            "retrain_id": run_id,
+            "model_id": run_id,
+            "model_version": "7",
+            "reason": {"kinds": ["performance"], "incident_ids": ["i"]},
+            "urgency": "warning",
+            "change_point": {"earliest": 0, "latest": 1000},
+            "training_data": [{"topic": LABELS, "partition": 2, "start": 0, "end": 10}],
+            "labelled_count": 1000,
+            "event_time": 0,
+        }
+    )
+    publish(bootstrap, request, request, key=run_id)
+    with RetrainSubscriber(bootstrap, from_beginning=True) as requests:
+        found = [r for r in iter(lambda: requests.poll(2), None) if r.model_id == run_id]
+    assert found == [request]
+
+
+def test_a_subscriber_without_a_broker_says_so_in_time(nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.client.subscription._CONNECT_SECONDS", 0.5)
+    start = time.monotonic()
+    with pytest.raises(UnavailableError, match=rf"^Kafka at {nowhere} does not answer \(.*Connection refused\)$"):
+        AlertSubscriber(nowhere, "pager")
+    assert time.monotonic() - start < 5
+
+
+def test_a_subscriber_without_its_topic_says_what_to_do() -> None:
+    said = r"^the topic driftline\.alerts does not exist: run `driftline topics create`$"
+    with EmbeddedBroker() as server, pytest.raises(TopologyError, match=said):
+        AlertSubscriber(server.bootstrap, "pager")
+
+
+def test_a_subscriber_outlasts_a_broker_that_has_gone(caplog: pytest.LogCaptureFixture) -> None:
+    with EmbeddedBroker() as server:
+        make_topics(server.bootstrap)
+        with AlertSubscriber(server.bootstrap, from_beginning=True) as alerts:
+            server.kill()
+
+            def warned() -> bool:
+                assert alerts.poll(0.1) is None
+                return f"no broker of Kafka at {server.bootstrap} answers" in caplog.text
+
+            eventually(warned)
+
+
+# --- StateReader
+
+
+def a_state(model_id: str, *, joined: int = 0) -> ModelState:
+    return ModelState.model_validate(
+        {
+            "model_id": model_id,
+            "partition": partition_of(model_id, 8),
+            "task": "binary",
+            "task_inferred": True,
+            "classes": ["0", "1"],
+            "positive_label": "1",
+            "model_version": "7",
+            "watermark": 1795406400250,
+            "next_offsets": {PREDICTIONS: 17},
+            "counts": dict.fromkeys(Counts.model_fields, 0) | {"joined": joined},
+            "performance": {"accuracy": 0.9},
+            "challenger": None,
+            "label_delay": {},
+            "serving_latency": {},
+            "features": {},
+            "detectors": {},
+            "incidents": [],
+            "reference": {},
+        }
+    )
+
+
+@pytest.fixture
+def worker_redis(empty_redis: str) -> Iterator[redis.Redis]:
+    """Give a connection to a Redis on which a worker of 8 partitions has run."""
+    with redis.Redis.from_url(empty_redis) as connection:
+        connection.hset(keys.TOPOLOGY, "partitions", "8")
+        yield connection
+
+
+def store(connection: redis.Redis, *states: ModelState) -> None:
+    for state in states:
+        connection.hset(keys.state(state.partition), state.model_id, state.model_dump_json())
+
+
+def test_the_state_of_every_model_is_read(empty_redis: str, worker_redis: redis.Redis) -> None:
+    states = {f"größe-{i}": a_state(f"größe-{i}", joined=i) for i in range(1000)}
+    store(worker_redis, *states.values())
+    with StateReader(empty_redis) as reader:
+        assert reader.models() == sorted(states)
+        assert reader.state("größe-17") == states["größe-17"]
+        assert reader.state("never seen") is None
+        assert {state.model_id: state for state in reader.states()} == states
+
+
+def test_a_reader_sees_the_next_checkpoint(empty_redis: str, worker_redis: redis.Redis) -> None:
+    with StateReader(empty_redis) as reader:
+        assert reader.models() == []
+        for joined in (1, 2):
+            store(worker_redis, a_state("m", joined=joined))
+            state = reader.state("m")
+            assert state is not None
+            assert state.counts.joined == joined
+
+
+def test_a_redis_without_a_worker_is_explained(empty_redis: str) -> None:
+    calls: list[Callable[[StateReader], object]] = [
+        StateReader.models,
+        lambda reader: reader.state("m"),
+        lambda reader: list(reader.states()),
+    ]
+    with StateReader(empty_redis) as reader:
+        for call in calls:
+            with pytest.raises(TopologyError, match="no worker has run on it"):
+                call(reader)
+
+
+def test_a_state_of_another_version_is_explained(empty_redis: str, worker_redis: redis.Redis) -> None:
+    document = json.loads(a_state("m").model_dump_json()) | {"mood": "good"}
+    worker_redis.hset(keys.state(partition_of("m", 8)), "m", json.dumps(document))
+    with StateReader(empty_redis) as reader, pytest.raises(SnapshotError, match="another version of Driftline"):
+        reader.state("m")
+
+
+def test_a_redis_that_is_down_or_locked_is_explained_without_its_password() -> None:
+    with EmbeddedValkey() as server:
+        url = server.url.replace("//", "//:hunter2@")
+        with redis.Redis.from_url(server.url) as operator:
+            operator.config_set("requirepass", "another")
+        with StateReader(url) as reader:
+            with pytest.raises(UnavailableError, match=f"^Redis at 127.0.0.1:{server.port} ") as locked:
+                reader.models()
+            server.kill()
+            with pytest.raises(UnavailableError, match=r"does not answer: .*Connection (refused|reset)") as down:
+                reader.state("m")
+        assert "hunter2" not in str(locked.value) + str(down.value)
+
+
+# --- what it costs, and its documentation
+
+
+def test_importing_the_client_is_light() -> None:
+    script = """
+        import resource, sys
+        import driftline.client
+        heavy = {"aiokafka", "faust", "numpy", "prometheus_client", "rich", "river", "typer", "yaml"}
+        print(sorted(heavy & sys.modules.keys()), sorted(m for m in sys.modules if m.startswith("driftline.streams")))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime)
+    """
+    seconds = []
+    for _ in range(3):
+        said = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
+        ).stdout.splitlines()
+        assert said[0] == "[] []"
+        seconds.append(float(said[1]))
+    assert min(seconds) < 0.6  # of processor time, Python's own start included; 0.25 here
+
+
+@pytest.mark.parametrize("example", [EventProducer, AlertSubscriber, RetrainSubscriber, StateReader])
+def test_the_examples_of_the_documentation_run(
+    example: type[object],
+    bootstrap: str,
+    empty_redis: str,
+    worker_redis: redis.Redis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run_id = str(uuid.uuid4())
+    publish(bootstrap, an_alert(run_id, 0), key=run_id)
+    store(worker_redis, a_state("fraud", joined=17))
+    _, _, code = textwrap.dedent("    " + (example.__doc__ or "")).partition("::\n")
+    code = code.replace("127.0.0.1:9092", bootstrap).replace("redis://127.0.0.1:6379/0", empty_redis)
+    for group in ("pager", "trainer"):
+        code = code.replace(f'"{group}"', f'"{run_id}"')
+    exec(textwrap.dedent(code), {})  # noqa: S102 - our own documentation
+    printed = capsys.readouterr().out
+    if example is AlertSubscriber:
+        assert "feature amount" in printed
+    if example is StateReader:
+        assert printed == "fraud 17 []\n"
+
+
+def test_all_that_is_exported_is_there() -> None:
+    assert all(hasattr(client, name) for name in client.__all__)
