@@ -29,7 +29,7 @@ $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Driftline nee
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest lint format kafka bench lock clean
+.PHONY: help demo test test-lowest golden lint format kafka bench lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "make test-lowest         the tests with the oldest dependencies that pyproject.toml allows"
 	@echo "make lint | format       ruff, mypy and import-linter; format also mends"
 	@echo "make kafka [ARGS=--port=9092]  a real Kafka in the foreground"
+	@echo "make golden              print how the golden replays have changed, and accept that"
 	@echo "make bench [ARGS=NAME]   the benchmarks"
 	@echo "make lock                the requirement files again, from pyproject.toml"
 	@echo "make clean               remove everything that make has set up"
@@ -74,6 +75,9 @@ format: $(DEV)
 
 kafka: $(DEMO)
 	@$(BIN)/python -m tests.servers.kafka $(ARGS)
+
+golden: $(DEV)
+	@$(BIN)/python -m tests.golden $(ARGS)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
+from driftline.models import wording
 from driftline.models.finding import Finding, Span, Subject
 from driftline.models.policy import Level
 from driftline.models.trail import Mark
@@ -12,6 +14,15 @@ from driftline.schemas.alerts import Effect, Kind, Target
 _PANE: Final = 500
 _FEWEST: Final = 20  # bad records, below which no share of them is worth a page
 _SUBJECT: Final = Subject(Kind.DATA_QUALITY, Target(metric="bad_records"))
+
+
+@dataclass(slots=True)
+class _Pane:
+    """Some records in a row: how many, how many of them bad, and where the first bad one stood."""
+
+    records: int = 0
+    bad: int = 0
+    first: Mark | None = None
 
 
 class BadRecords:
@@ -34,32 +45,29 @@ class BadRecords:
     def __init__(self, alert_share: float) -> None:
         self.total = 0
         self._alert_share = alert_share
-        self._panes = [[0, 0], [0, 0]]  # [records, bad] of the pane before and of this one
-        self._first_bad: Mark | None = None
+        self._before = _Pane()
+        self._pane = _Pane()
 
     @property
     def share(self) -> float:
         """The share of bad records, 0 while there were none."""
-        records, bad = (sum(column) for column in zip(*self._panes, strict=True))
-        return bad / records if records else 0.0
+        records = self._before.records + self._pane.records
+        return (self._before.bad + self._pane.bad) / records if records else 0.0
 
     def update(self, *, is_bad: bool, mark: Mark) -> Finding | None:
         """Take one record and where it stood; return a finding while the share is too high."""
-        pane = self._panes[1]
-        pane[0] += 1
-        pane[1] += is_bad
-        if pane[0] == _PANE:
-            self._panes = [pane, [0, 0]]
-            if not pane[1]:
-                self._first_bad = None
+        if self._pane.records == _PANE:
+            self._before, self._pane = self._pane, _Pane()
+        pane = self._pane
+        pane.records += 1
         if not is_bad:
             return None
         self.total += 1
-        self._first_bad = self._first_bad or mark
-        bad = self._panes[0][1] + self._panes[1][1]
-        if bad < _FEWEST or self.share < self._alert_share:
-            return None
+        pane.bad += 1
+        pane.first = pane.first or mark
         share = self.share
+        if self._before.bad + pane.bad < _FEWEST or share < self._alert_share:
+            return None
         return Finding(
             _SUBJECT,
             "",
@@ -68,9 +76,8 @@ class BadRecords:
             self._alert_share,
             Effect(measure="bad_share", value=share, before=0.0, after=share),
             self._alert_share,
-            Span(self._first_bad, mark),
-            bad,
-            f"{share:.1%} of recent records cannot be used; see the dead-letter topic for reasons",
+            Span(self._before.first or pane.first, mark),
+            wording.bad_records(share),
         )
 
     def level_of(self, subject: Subject, records: int) -> Level | None:
@@ -81,10 +88,11 @@ class BadRecords:
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [self.total, [list(pane) for pane in self._panes], self._first_bad]
+        return [self.total, *([pane.records, pane.bad, pane.first] for pane in (self._before, self._pane))]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.total, panes, first_bad = snapshot
-        self._panes = [list(pane) for pane in panes]
-        self._first_bad = None if first_bad is None else Mark(*first_bad)
+        self.total, *panes = snapshot
+        self._before, self._pane = (
+            _Pane(records, bad, None if first is None else Mark(*first)) for records, bad, first in panes
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-_SLACK = 1024
+_SLACK: Final = 1024
 
 
 class ExpiryQueue:
@@ -25,8 +25,8 @@ class ExpiryQueue:
     >>> queue = ExpiryQueue(lambda key, moment: live.get(key) == moment)
     >>> for key, moment in live.items():
     ...     queue.push(key, moment, live=len(live))
-    >>> list(queue.due(15)), list(queue.due(15)), queue.first()
-    ([b'b'], [], b'a')
+    >>> queue.due(9), queue.due(15), queue.first(), queue.due(15), len(queue)
+    (None, 10, b'b', None, 1)
 
     """
 
@@ -36,6 +36,10 @@ class ExpiryQueue:
         self._heap: list[tuple[int, bytes]] = []
         self._is_live = is_live
 
+    def __len__(self) -> int:
+        """Return how many entries are held, live or not; after a push at most twice the live ones and 1,025."""
+        return len(self._heap)
+
     def push(self, key: bytes, moment: int, *, live: int) -> None:
         """Add a key; `live` is how many live keys there are, by which memory is bounded."""
         if len(self._heap) > 2 * live + _SLACK:
@@ -43,13 +47,15 @@ class ExpiryQueue:
             heapify(self._heap)
         heappush(self._heap, (moment, key))
 
-    def due(self, now: int) -> Iterator[bytes]:
-        """Remove and yield the live keys whose moment is `now` or earlier, earliest first."""
+    def due(self, now: int) -> int | None:
+        """Return the moment of the live key that expires first, if that is `now` or earlier."""
         heap = self._heap
         while heap and heap[0][0] <= now:
-            moment, key = heappop(heap)
+            moment, key = heap[0]
             if self._is_live(key, moment):
-                yield key
+                return moment
+            heappop(heap)
+        return None
 
     def first(self) -> bytes:
         """Remove and return the live key that expires first.

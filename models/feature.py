@@ -4,48 +4,62 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models import wording
 from driftline.models.finding import Subject
 from driftline.models.measure import ShareGrowth
 from driftline.models.quality import Problem, read_category, read_number
-from driftline.models.rank import RankPsi, restore_measure
-from driftline.models.stream import RECENT, Stream
+from driftline.models.rank import RankPsi
+from driftline.models.stream import RECENT, Stream, location, restore_stream, spread
 from driftline.models.thinned import Thinned
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureConfig, FeatureKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from driftline.models.finding import Finding
     from driftline.models.measure import Measure
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
 _MOST_CATEGORIES: Final = 1000
+_LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
+_DRIFT_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread}
+_QUALITY_DETECTORS: Final = {"adwin:bad": location}
 
 
 class Feature:
     """Watches one feature.
 
     Until `freeze` values only teach what is normal; from there on they are compared with it.
+
+    Parameters
+    ----------
+    missed
+        How many predictions of the version came before the first that had the feature.
+
     """
 
-    def __init__(self, name: str, kind: FeatureKind, version: str, config: ModelConfig) -> None:
+    def __init__(self, name: str, kind: FeatureKind, version: str, config: ModelConfig, *, missed: int = 0) -> None:
         self.name = name
         self.kind = kind
         self._version = version
         self._config = config
         self._limits = config.features.get(name) or FeatureConfig()
         self._problems = [0] * len(Problem)
+        self._problems[Problem.MISSING] = missed
         self._recent_problems: deque[int] = deque(maxlen=RECENT)
         self._sample = Thinned()
-        self._categories: dict[str, None] = {}
+        self._categories: dict[str, int] = {}  # how often each was in the reference
         self._frozen = False
         self._quality: Stream | None = None
         self._drift: Stream | None = None
 
-    def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
+    def update(self, value: object, at: int, offset: int, label_offset: int) -> Sequence[Finding]:
         """Take the value of one prediction (or `Absent`), and where it stood."""
         if self.kind is FeatureKind.NUMERIC:
             problem, number = read_number(value, self._limits)
@@ -55,42 +69,59 @@ class Feature:
         if not self._frozen:
             if number is not None:
                 self._sample.update(number)
-            return []
-        findings = []
+            return ()
+        worse = shifted = None
         if self._quality is not None:
             self._recent_problems.append(problem)
-            findings.append(self._quality.update(float(problem is not Problem.FINE), at, offset, label_offset))
+            worse = self._quality.update(1.0 if problem else 0.0, at, offset, label_offset)
         if self._drift is not None and number is not None:
-            findings.append(self._drift.update(number, at, offset, label_offset))
-        return [finding for finding in findings if finding is not None]
+            shifted = self._drift.update(number, at, offset, label_offset)
+        if worse is None and shifted is None:
+            return ()
+        return [found for found in (worse, shifted) if found is not None]
 
     def _read_category(self, value: object) -> Problem:
         problem, category = read_category(value)
-        if category is None or category in self._categories:
+        if category is None:
             return problem
+        if len(category) > _LONGEST_CATEGORY:
+            category = blake2b(category.encode(), digest_size=16).hexdigest()
         if self._frozen:
-            return Problem.UNSEEN if len(self._categories) < _MOST_CATEGORIES else problem
-        if len(self._categories) < _MOST_CATEGORIES:
-            self._categories[category] = None
+            return Problem.UNSEEN if self._knows_all and category not in self._categories else problem
+        if category in self._categories or self._knows_all:
+            self._categories[category] = self._categories.get(category, 0) + 1
         return problem
 
+    @property
+    def _knows_all(self) -> bool:
+        """Whether every category of the reference is remembered."""
+        return len(self._categories) < _MOST_CATEGORIES
+
     def freeze(self) -> None:
-        """End the reference."""
+        """End the reference. A feature that had no value in it has nothing to be compared with."""
         self._frozen = True
         total = sum(self._problems)
-        bad = (total - self._problems[Problem.FINE]) / total if total else 0.0
-        if self._config.detectors.quality:
-            self._quality = self._quality_stream(ShareGrowth("bad_share", bad))
-        if self._config.detectors.numeric and len(self._sample.values) >= _FEWEST_NUMBERS:
-            self._drift = self._drift_stream(RankPsi(self._sample.values))
+        if total > self._problems[Problem.MISSING]:
+            if self._config.detectors.quality:
+                bad = (total - self._problems[Problem.FINE] + self._expected_unseen()) / total
+                self._quality = self._quality_stream(ShareGrowth("bad_share", bad))
+            if self._config.detectors.numeric and len(self._sample.values) >= _FEWEST_NUMBERS:
+                self._drift = self._drift_stream(RankPsi.of(self._sample.values))
         self._sample = Thinned()
+
+    def _expected_unseen(self) -> int:
+        """Return how many of as many further values would be categories that the reference does not have.
+
+        As many as it has just once (Good, "The population frequencies of species", 1953).
+        """
+        return sum(1 for times in self._categories.values() if times == 1) if self._knows_all else 0
 
     def _quality_stream(self, measure: Measure) -> Stream:
         return Stream(
             Subject(Kind.DATA_QUALITY, Target(feature=self.name)),
             self._version,
             measure,
-            detector="adwin:bad",
+            detectors=_QUALITY_DETECTORS,
             min_effect=self._config.alerts.min_effect.bad_share,
             delta=self._config.detectors.adwin.delta,
             describe=self._describe_quality,
@@ -101,16 +132,15 @@ class Feature:
             Subject(Kind.DATA_DRIFT, Target(feature=self.name)),
             self._version,
             measure,
-            detector="adwin:rank",
+            detectors=_DRIFT_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
-            describe=partial(describe_shift, f"feature {self.name}"),
+            describe=partial(wording.shifted, f"feature {self.name}"),
         )
 
     def _describe_quality(self, effect: Effect) -> str:
         bad = Counter(problem for problem in self._recent_problems if problem)
-        what = Problem(bad.most_common(1)[0][0]).name.lower().replace("_", " ") if bad else "bad"
-        return f"feature {self.name} is {what} in {effect.after:.1%} of recent predictions, {effect.before:.1%} before"
+        return wording.bad_values(self.name, Problem(bad.most_common(1)[0][0]) if bad else None, effect)
 
     def streams(self) -> list[Stream]:
         """Return what is watched."""
@@ -128,7 +158,7 @@ class Feature:
             "problems": list(self._problems),
             "recent": list(self._recent_problems),
             "sample": self._sample.snapshot(),
-            "categories": list(self._categories),
+            "categories": dict(self._categories),
             "frozen": self._frozen,
             "quality": None if self._quality is None else self._quality.snapshot(),
             "drift": None if self._drift is None else self._drift.snapshot(),
@@ -141,20 +171,8 @@ class Feature:
         feature._problems = list(snapshot["problems"])
         feature._recent_problems.extend(snapshot["recent"])
         feature._sample = Thinned.restore(snapshot["sample"])
-        feature._categories = dict.fromkeys(snapshot["categories"])
+        feature._categories = dict(snapshot["categories"])
         feature._frozen = snapshot["frozen"]
-        if snapshot["quality"] is not None:
-            feature._quality = feature._quality_stream(restore_measure(snapshot["quality"]["measure"]))
-            feature._quality.restore(snapshot["quality"])
-        if snapshot["drift"] is not None:
-            feature._drift = feature._drift_stream(restore_measure(snapshot["drift"]["measure"]))
-            feature._drift.restore(snapshot["drift"])
+        feature._quality = restore_stream(feature._quality_stream, snapshot["quality"])
+        feature._drift = restore_stream(feature._drift_stream, snapshot["drift"])
         return feature
-
-
-def describe_shift(what: str, effect: Effect) -> str:
-    """Say how a distribution moved."""
-    return (
-        f"{what} is distributed differently: median {effect.after:.4g} recently, {effect.before:.4g} in the reference "
-        f"(PSI at least {effect.value:.2f})"
-    )

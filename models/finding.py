@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
-from driftline.schemas.alerts import Kind, Target
-
-if TYPE_CHECKING:
-    from driftline.models.trail import Mark
-    from driftline.schemas.alerts import Effect
+from driftline.models.trail import Mark
+from driftline.schemas.alerts import Effect, Kind, Target
 
 
 class Subject(NamedTuple):
@@ -24,18 +21,24 @@ class Subject(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Between which places of a stream a change began."""
+    """Between which places of a stream a change began: after `earliest`, and not after `latest`."""
 
     earliest: Mark
     latest: Mark
+
+    @classmethod
+    def restore(cls, marks: list[list[int]]) -> Span:
+        """Rebuild what JSON made of a span."""
+        earliest, latest = marks
+        return cls(Mark(*earliest), Mark(*latest))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One detection.
 
-    `effect.value` is compared with `min_effect`, which is in the same measure. `after` is how many values of the stream
-    came since the change; `summary` says in words what moved and how much.
+    `effect.value` is compared with `min_effect`, which is in the same measure; `summary` says in words what moved and
+    how much.
     """
 
     subject: Subject
@@ -46,5 +49,27 @@ class Finding:
     effect: Effect
     min_effect: float
     span: Span
-    after: int
     summary: str
+
+    def snapshot(self) -> list[Any]:
+        """Return plain values."""
+        return [
+            self.subject.kind.value,
+            self.subject.target.model_dump(by_alias=True, exclude_none=True),
+            self.version,
+            self.detector,
+            self.statistic,
+            self.threshold,
+            self.effect.model_dump(),
+            self.min_effect,
+            self.span,
+            self.summary,
+        ]
+
+    @classmethod
+    def restore(cls, snapshot: list[Any]) -> Finding:
+        """Rebuild what `snapshot` returned."""
+        kind, target, version, detector, statistic, threshold, effect, min_effect, span, summary = snapshot
+        subject = Subject(Kind(kind), Target(**target))
+        restored = Effect(**effect)
+        return cls(subject, version, detector, statistic, threshold, restored, min_effect, Span.restore(span), summary)

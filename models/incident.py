@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.finding import Finding, Span, Subject
-from driftline.models.trail import Mark
+from driftline.models.finding import Finding
 from driftline.schemas import topics
-from driftline.schemas.alerts import (
-    Alert,
-    AlertState,
-    ChangePoint,
-    Effect,
-    Evidence,
-    Kind,
-    OffsetRange,
-    Severity,
-    Target,
-)
+from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Severity
 from driftline.schemas.fields import format_timestamp
 from driftline.schemas.state import Incident as IncidentState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-_CRITICAL_RATIO = 3.0
-_FROM_PREDICTIONS = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT})
+    from driftline.models.finding import Span, Subject
+    from driftline.models.trail import Mark
+    from driftline.schemas.alerts import Effect
+
+_CRITICAL_RATIO: Final = 3.0
+_BAD_RECORDS: Final = "bad_records"
+_FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +57,13 @@ def severity_of(effect: Effect, min_effect: float) -> Severity:
 class Incident:
     """An incident from its first alert on.
 
-    `calm_since` and `served` count records of the model: since when the effect is small, and since when the version
-    was last seen, with the number of predictions it then had.
+    `finding` led to its newest alert, `evidence` holds the newest of each detector. `calm_since` and `served` count
+    records of the model: since when the effect is small, and since when the version was last seen, with the number of
+    predictions it then had.
     """
 
     incident_id: str
     model_id: str | None
-    subject: Subject
     finding: Finding
     severity: Severity
     state: AlertState
@@ -78,19 +72,37 @@ class Incident:
     transitions: int = 0
     calm_since: int | None = None
     served: tuple[int, int] = (0, 0)
+    evidence: dict[str, Evidence] = field(default_factory=dict)
 
-    def alert(self, state: AlertState, place: Place, *, note: str = "") -> Alert:
-        """Pass to `state` and return the alert that says so."""
+    @property
+    def subject(self) -> Subject:
+        """What the incident is about."""
+        return self.finding.subject
+
+    def note(self, finding: Finding, at: int) -> None:
+        """Keep a finding as evidence."""
+        self.evidence[finding.detector] = Evidence(
+            detector=finding.detector, statistic=finding.statistic, threshold=finding.threshold, event_time=at
+        )
+
+    def alert(self, state: AlertState, place: Place) -> Alert:
+        """Pass to `state`, firing or updated, and return the alert that says so."""
+        earliest, latest = self.finding.span
+        began = f"about {format_timestamp(earliest.at)}"
+        if latest.at > earliest.at:
+            began = f"between {format_timestamp(earliest.at)} and {format_timestamp(latest.at)}"
+        return self._alert(state, place, self.finding.effect, f"{self.finding.summary}; it began {began}")
+
+    def resolve(self, place: Place, effect: Effect | None, why: str) -> Alert:
+        """Pass to resolved and return the alert that says why, with the effect there is now."""
+        return self._alert(AlertState.RESOLVED, place, effect or self.finding.effect, why)
+
+    def _alert(self, state: AlertState, place: Place, effect: Effect, message: str) -> Alert:
         finding = self.finding
         self.state, self.updated = state, place.at
         self.transitions += 1
-        earliest, latest = finding.span
-        began = format_timestamp(earliest.at)
-        if latest.at > earliest.at:
-            began = f"between {began} and {format_timestamp(latest.at)}"
         who = "Records that name no known model" if self.model_id is None else f"Model {self.model_id}"
         version = f", version {finding.version}" if finding.version else ""
-        message = note or f"{finding.summary}; it began {began if ' ' in began else f'about {began}'}"
         return Alert(
             alert_id=identify("alert", self.incident_id, str(self.transitions)),
             incident_id=self.incident_id,
@@ -103,18 +115,11 @@ class Incident:
             target=self.subject.target,
             statistic=finding.statistic,
             threshold=finding.threshold,
-            effect=finding.effect,
+            effect=effect,
             change_point=change_point(finding.span),
             event_time=place.at,
-            offsets=ranges(earliest, place, labels=self.subject.kind not in _FROM_PREDICTIONS),
-            evidence=[
-                Evidence(
-                    detector=finding.detector,
-                    statistic=finding.statistic,
-                    threshold=finding.threshold,
-                    event_time=place.at,
-                )
-            ],
+            offsets=ranges(finding.span.earliest, place, _read_from(self.subject)),
+            evidence=list(self.evidence.values()),
             message=f"{who}{version}: {message}.",
         )
 
@@ -135,52 +140,24 @@ class Incident:
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
-        finding = self.finding
         return {
             "incident_id": self.incident_id,
             "model_id": self.model_id,
-            "kind": self.subject.kind.value,
-            "target": self.subject.target.model_dump(exclude_none=True),
-            "finding": [
-                finding.version,
-                finding.detector,
-                finding.statistic,
-                finding.threshold,
-                finding.effect.model_dump(),
-                finding.min_effect,
-                finding.span,
-                finding.after,
-                finding.summary,
-            ],
+            "finding": self.finding.snapshot(),
             "severity": self.severity.value,
             "state": self.state.value,
             "counters": [self.opened, self.updated, self.transitions, self.calm_since, self.served],
+            "evidence": [evidence.model_dump() for evidence in self.evidence.values()],
         }
 
     @classmethod
     def restore(cls, snapshot: dict[str, Any]) -> Incident:
         """Rebuild what `snapshot` returned."""
-        subject = Subject(Kind(snapshot["kind"]), Target(**snapshot["target"]))
-        version, detector, statistic, threshold, effect, min_effect, span, after, summary = snapshot["finding"]
-        earliest, latest = (Mark(*mark) for mark in span)
-        finding = Finding(
-            subject,
-            version,
-            detector,
-            statistic,
-            threshold,
-            Effect(**effect),
-            min_effect,
-            Span(earliest, latest),
-            after,
-            summary,
-        )
         opened, updated, transitions, calm_since, served = snapshot["counters"]
         return cls(
             snapshot["incident_id"],
             snapshot["model_id"],
-            subject,
-            finding,
+            Finding.restore(snapshot["finding"]),
             Severity(snapshot["severity"]),
             AlertState(snapshot["state"]),
             opened,
@@ -188,22 +165,26 @@ class Incident:
             transitions,
             calm_since,
             tuple(served),
+            {stored["detector"]: Evidence(**stored) for stored in snapshot["evidence"]},
         )
 
 
 def change_point(span: Span) -> ChangePoint:
-    """Return a span of marks as moments; arrival need not be in the order of event time."""
-    first, last = sorted((span.earliest.at, span.latest.at))
-    return ChangePoint(earliest=first, latest=last)
+    """Return a span of marks as moments."""
+    return ChangePoint(earliest=span.earliest.at, latest=span.latest.at)
 
 
-def ranges(start: Mark, place: Place, *, labels: bool) -> list[OffsetRange]:
-    """Return the records from a mark to where the model stands."""
-    starts = {topics.PREDICTIONS: start.prediction_offset}
-    if labels:
-        starts[topics.LABELS] = start.label_offset
+def ranges(start: Mark, place: Place, inputs: Iterable[str]) -> list[OffsetRange]:
+    """Return the records of some topics from a mark to where the model stands."""
+    starts = {topics.PREDICTIONS: start.prediction_offset, topics.LABELS: start.label_offset}
     return [
-        OffsetRange(topic=topic, partition=place.partition, start=max(offset, 0), end=place.next_offsets[topic])
-        for topic, offset in starts.items()
+        OffsetRange(topic=topic, partition=place.partition, start=max(starts[topic], 0), end=place.next_offsets[topic])
+        for topic in inputs
         if topic in place.next_offsets
     ]
+
+
+def _read_from(subject: Subject) -> tuple[str, ...]:
+    """Return the topics that what is said of a subject was read from; only predictions have features and scores."""
+    of_predictions = subject.kind not in _FROM_LABELS and subject.target.metric != _BAD_RECORDS
+    return (topics.PREDICTIONS,) if of_predictions else topics.INPUTS

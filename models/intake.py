@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 from driftline.models.record import Record, Refusal
 from driftline.schemas.decoding import decode
 from driftline.schemas.errors import DecodeError, Reason
-from driftline.schemas.events import Label, Prediction
 from driftline.schemas.fields import MAX_NAME
 from driftline.schemas.partitioner import partition_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from driftline.models.record import RawRecord
+    from driftline.schemas.events import Label, Prediction
 
 MAX_AHEAD_MS: Final = 300_000
 """How far an event's clock may be ahead of its record's broker time."""
@@ -35,13 +37,14 @@ class Intake:
     Examples
     --------
     >>> from driftline.models.record import FileRecord
+    >>> from driftline.schemas.events import Label
     >>> intake = Intake({"labels": Label}, partitions=None)
     >>> intake.read(FileRecord("labels", 0, b"oops")).event.reason
     <Reason.INVALID_JSON: 'invalid_json'>
 
     """
 
-    def __init__(self, kinds: dict[str, type[Prediction] | type[Label]], *, partitions: int | None) -> None:
+    def __init__(self, kinds: Mapping[str, type[Prediction | Label]], *, partitions: int | None) -> None:
         self._kinds = kinds
         self._partitions = partitions
         self._placed: dict[str, int] = {}
@@ -57,7 +60,7 @@ class Intake:
         return Record(raw, event)
 
     def _check_clock(self, raw: RawRecord, event: Prediction | Label) -> None:
-        if raw.timestamp is not None and event.timestamp > raw.timestamp + MAX_AHEAD_MS:
+        if raw.timestamp is not None and 0 <= raw.timestamp < event.timestamp - MAX_AHEAD_MS:  # -1 is none in Kafka
             ahead = (event.timestamp - raw.timestamp) / 1000
             raise DecodeError(
                 Reason.FUTURE_TIMESTAMP, f"timestamp: {ahead:.0f} s ahead of the broker; set the sender's clock"
@@ -80,9 +83,12 @@ class Intake:
 
 
 def claimed_model(raw: RawRecord) -> str | None:
-    """Return the model that a bad record seems to be about: by its key, or by its first bytes."""
+    """Return the model that a bad record seems to be about: by its first bytes, or else by its key.
+
+    A record with the wrong key is about the model that its value names.
+    """
     match = _MODEL_ID.search((raw.value or b"")[:_SEARCHED])
-    for text in (raw.key, None if match is None else match[1]):
+    for text in (None if match is None else match[1], raw.key):
         name = (text or b"").decode(errors="replace")
         if 1 <= len(name) <= MAX_NAME:
             return name

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from driftline.schemas.fields import Scalar
+if TYPE_CHECKING:
+    from driftline.schemas.fields import Scalar
 
 _HEADER: Final = Struct(">Bq")
 PREFIX_BYTES: Final = 8
@@ -41,7 +42,7 @@ class Pending:
 
     `at` and `offset` are the prediction's event time (epoch milliseconds) and Kafka offset, `segments` the values of
     the configured attributes in their order, `inputs` and `challenger` what the challenger model was given (already
-    scaled) and what it predicted.
+    scaled, in its own order) and what it predicted.
     """
 
     at: int
@@ -51,7 +52,7 @@ class Pending:
     score: float | None = None
     probabilities: dict[str, float] | None = None
     segments: tuple[str | None, ...] = ()
-    inputs: dict[str, float] | None = None
+    inputs: tuple[float, ...] | None = None
     challenger: float | None = None
 
 
@@ -94,6 +95,7 @@ def pending_fields(p: Pending) -> list[Any]:
 def pending_of(fields: list[Any]) -> Pending:
     """Rebuild what `pending_fields` returned."""
     at, offset, version, prediction, score, probabilities, segments, inputs, challenger = fields
+    inputs = None if inputs is None else tuple(inputs)
     return Pending(at, offset, version, prediction, score, probabilities, tuple(segments), inputs, challenger)
 
 

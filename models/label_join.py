@@ -25,6 +25,7 @@ from driftline.models.join_entry import (
     unpack_entry,
 )
 from driftline.schemas.classes import class_token
+from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +75,8 @@ class LabelJoin:
     --------
     >>> from driftline.schemas.events import Label, Prediction
     >>> join = LabelJoin("m", timeout=60_000, max_pending=1000)
-    >>> join.admit(Prediction(model_id="m", model_version="1", prediction_id="p", timestamp=0, prediction=1))
-    True
-    >>> join.hold("p", Pending(0, 0, "1", prediction=1))
+    >>> key = join.admit(Prediction(model_id="m", model_version="1", prediction_id="p", timestamp=0, prediction=1))
+    >>> join.hold(key, Pending(0, 0, "1", prediction=1))
     >>> join.label(Label(model_id="m", prediction_id="p", timestamp=9, label=0), offset=0, found={}).truth.label
     0
     >>> join.counts.joined, join.pending
@@ -92,6 +92,7 @@ class LabelJoin:
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
         self._early = 0
+        self._elsewhere = 0  # pending predictions whose payload only the store has
         self._waiting = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=True))
         self._tombstones = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=False))
         self._changed: dict[bytes, None] = {}
@@ -102,20 +103,24 @@ class LabelJoin:
         """Return how many labels have not met their prediction, whether they still wait or were given up."""
         return self.counts.labels - self.counts.joined - self.counts.late_labels
 
+    def __len__(self) -> int:
+        """Return how many ids are remembered: at most `max_pending` that wait, and as many tombstones."""
+        return len(self._entries)
+
     # -- records ------------------------------------------------------------------------------------------------------
 
-    def admit(self, prediction: Prediction) -> bool:
-        """Count a prediction; return whether it is the first of its id, which must then be given to `hold`."""
-        entry = self._entries.get(self._prefix + id_hash(prediction.prediction_id))
+    def admit(self, prediction: Prediction) -> bytes | None:
+        """Count a prediction; return the key under which it must be given to `hold`, None if its id was seen before."""
+        key = self._prefix + id_hash(prediction.prediction_id)
+        entry = self._entries.get(key)
         if entry is not None and entry.state is not EntryState.EARLY:
             self.counts.duplicate_predictions += 1
-            return False
+            return None
         self.counts.predictions += 1
-        return True
+        return key
 
-    def hold(self, prediction_id: str, pending: Pending) -> Joined | None:
+    def hold(self, key: bytes, pending: Pending) -> Joined | None:
         """Keep an admitted prediction until its label comes; return the pair if that came early."""
-        key = self._prefix + id_hash(prediction_id)
         entry = self._entries.get(key)
         if entry is None:
             self._put(key, Entry(EntryState.PENDING, pending.at + self._timeout, pending))
@@ -128,10 +133,11 @@ class LabelJoin:
 
     def needs(self, label: Label) -> bytes | None:
         """Return the key of the entry whose payload this label will ask for and only the store has, if any."""
+        if not self._elsewhere:
+            return None
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
-        is_absent = entry is not None and entry.state is EntryState.PENDING and entry.payload is None
-        return key if is_absent else None
+        return key if entry is not None and _is_elsewhere(entry) else None
 
     def label(self, label: Label, *, offset: int, found: Mapping[bytes, bytes]) -> Joined | None:
         """Take a label; return the pair if its prediction waits.
@@ -142,6 +148,11 @@ class LabelJoin:
             The event and where it stood.
         found
             Packed entries by key, for the keys that `needs` has named.
+
+        Raises
+        ------
+        SnapshotError
+            If the prediction waits and `found` lacks it: the store has lost it.
 
         """
         key = self._prefix + id_hash(label.prediction_id)
@@ -155,9 +166,7 @@ class LabelJoin:
             return None
         if entry.state is EntryState.PENDING:
             self.counts.labels += 1
-            pending = entry.payload or unpack_entry(found[key]).payload
-            assert isinstance(pending, Pending)  # noqa: S101 - the store holds what was written
-            return self._pair(key, entry, pending, truth)
+            return self._pair(key, entry, _payload(key, entry, found), truth)
         if entry.state is EntryState.EXPIRED:
             self.counts.labels += 1
             self.counts.late_labels += 1
@@ -169,17 +178,28 @@ class LabelJoin:
         return None
 
     def expire(self, watermark: int) -> None:
-        """Give up what was due before the watermark, in epoch milliseconds."""
-        for key in self._waiting.due(watermark - 1):
-            entry = self._entries[key]
-            if entry.state is EntryState.PENDING:
-                self.counts.expired += 1
-                self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
+        """Give up what was due before the watermark, in epoch milliseconds.
+
+        All goes in the order of event time, so that it does not matter how often this is called on the way.
+        """
+        now = watermark - 1
+        while True:
+            waiting, tombstone = self._waiting.due(now), self._tombstones.due(now)
+            if tombstone is not None and (waiting is None or tombstone <= waiting):
+                self._drop(self._tombstones.first())
+            elif waiting is not None:
+                self._give_up(self._waiting.first())
             else:
-                self._drop(key)
-        for key in self._tombstones.due(watermark - 1):
+                return
+
+    def _give_up(self, key: bytes) -> None:
+        entry = self._entries[key]
+        if entry.state is EntryState.PENDING:
+            self.counts.expired += 1
+            self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
+            self._bound()
+        else:
             self._drop(key)
-        self._bound()
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -213,6 +233,7 @@ class LabelJoin:
             return
         if entry.state is EntryState.PENDING:
             self.pending += by
+            self._elsewhere += by if _is_elsewhere(entry) else 0
         elif entry.state is EntryState.EARLY:
             self._early += by
 
@@ -261,3 +282,16 @@ class LabelJoin:
             entry.payload = None
         self._put(key, entry)
         del self._changed[key]
+
+
+def _is_elsewhere(entry: Entry) -> bool:
+    return entry.payload is None and entry.state is EntryState.PENDING
+
+
+def _payload(key: bytes, entry: Entry, found: Mapping[bytes, bytes]) -> Pending:
+    pending = entry.payload
+    if pending is None and key in found:
+        pending = unpack_entry(found[key]).payload
+    if not isinstance(pending, Pending):
+        raise SnapshotError("the store has lost a prediction that waits for its label: restore it, or delete the state")
+    return pending

@@ -14,17 +14,16 @@ from driftline.models.record import Refusal
 from driftline.models.retrain import RetrainPolicy
 from driftline.models.trail import Mark
 from driftline.schemas import topics
-from driftline.schemas.events import Prediction
+from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts, ModelState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftline.models.finding import Finding, Subject
-    from driftline.models.record import Record
+    from driftline.models.record import RawRecord, Record
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import BadRecordsConfig, ModelConfig
-    from driftline.schemas.events import Label
 
 
 class Model:
@@ -40,31 +39,33 @@ class Model:
         self._retrain = RetrainPolicy(config.model_id, config.retrain)
         self._bad = BadRecords(bad_records.alert_share)
 
+    def awaits(self, raw: RawRecord) -> bool:
+        """Return whether a record is new to the model; what is below its own offsets has been taken before."""
+        return raw.offset >= self.next_offsets.get(raw.topic, 0)
+
     def process(
         self, record: Record, found: Mapping[bytes, bytes], watermark: int
     ) -> tuple[list[Alert], RetrainRequest | None]:
-        """Take one record of this model; a record below the model's own offsets has been taken before."""
+        """Take one record of this model that it awaits."""
         raw, event = record.raw, record.event
-        if raw.offset < self.next_offsets.get(raw.topic, 0):
-            return [], None
         self.next_offsets[raw.topic] = raw.offset + 1
         self._records += 1
         self.join.expire(watermark)
-        is_bad = isinstance(event, Refusal)
-        mark = Mark(self._records, watermark, self._last(topics.PREDICTIONS), self._last(topics.LABELS))
-        bad_share = self._bad.update(is_bad=is_bad, mark=mark)
+        here = Mark(self._records, watermark, self._last(topics.PREDICTIONS), self._last(topics.LABELS))
+        bad_share = self._bad.update(is_bad=isinstance(event, Refusal), mark=here)
         findings = [] if bad_share is None else [bad_share]
         if isinstance(event, Prediction):
             findings += self._predicted(event, raw.offset)
-        elif not isinstance(event, Refusal):
+        elif isinstance(event, Label):
             findings += self._labelled(event, raw.offset, found)
-        return self._decide(findings, Place(watermark, raw.partition, self.next_offsets, record.identity))
+        return self._decide(findings, record, watermark)
 
     def _predicted(self, prediction: Prediction, offset: int) -> list[Finding]:
-        if not self.join.admit(prediction):
+        key = self.join.admit(prediction)
+        if key is None:
             return []
         pending, findings = self._monitor.predicted(prediction, offset, self._last(topics.LABELS))
-        joined = self.join.hold(prediction.prediction_id, pending)
+        joined = self.join.hold(key, pending)
         if joined is not None:
             self._retrain.joined(joined.pending)
             findings += self._monitor.labelled(joined)
@@ -77,13 +78,21 @@ class Model:
         self._retrain.joined(joined.pending)
         return self._monitor.labelled(joined)
 
-    def _decide(self, findings: list[Finding], place: Place) -> tuple[list[Alert], RetrainRequest | None]:
+    def _decide(
+        self, findings: list[Finding], record: Record, watermark: int
+    ) -> tuple[list[Alert], RetrainRequest | None]:
+        review = self._records % REVIEW_EVERY == 0 and not self._policy.is_calm
+        if not findings and not review and self._retrain.is_idle:
+            return [], None
+        place = Place(watermark, record.raw.partition, self.next_offsets, record.identity)
         decided = self._policy.decide(findings, place)
         self._retrain.alerted(decided)
         alerts = [alert for alert, _ in decided]
-        if self._records % REVIEW_EVERY == 0 and not self._policy.is_calm:
-            alerts += self._policy.review(self, place, self._records)
-        return alerts, self._retrain.decide(self._monitor.version, place)
+        if review:
+            over = self._policy.review(self, place, self._records)
+            self._retrain.resolved(over)
+            alerts += over
+        return alerts, self._retrain.decide(self._monitor.serves, place)
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
         """Return how a subject stands, for the policy's review."""
@@ -135,4 +144,3 @@ class Model:
         self._policy.restore(snapshot["policy"])
         self._retrain.restore(snapshot["retrain"])
         self._bad.restore(snapshot["bad"])
-

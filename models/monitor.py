@@ -6,7 +6,9 @@ in the same order once it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from copy import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.challenger import OnlineModel, choose
@@ -15,21 +17,22 @@ from driftline.models.label_join import Joined
 from driftline.models.performance import BinaryOutcome, Pair
 from driftline.models.policy import Level
 from driftline.models.profile import WARMUP, Profile, infer, is_known
-from driftline.models.quality import read_number
+from driftline.models.quality import finite_number
 from driftline.models.quantiles import QuantileSketch
 from driftline.models.scoreboard import Scoreboard
 from driftline.models.truth_watch import read_scored
 from driftline.models.version_watch import VersionWatch
-from driftline.schemas.config import Challenger, FeatureConfig, FeatureKind, ModelConfig, Task
-from driftline.schemas.decoding import decode
+from driftline.schemas.config import Challenger, FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from driftline.models.finding import Finding, Subject
     from driftline.models.performance import Performance
 
 _MOST_VERSIONS: Final = 4
-_ANY_NUMBER: Final = FeatureConfig()
+_OUT_OF_USE: Final = 1000  # predictions of others, after which a version counts as replaced
 
 
 class Known:
@@ -38,20 +41,22 @@ class Known:
     def __init__(self, profile: Profile, config: ModelConfig) -> None:
         self.profile = profile
         self.scoreboard = Scoreboard(profile.scoring, config.segments, config.window)
-        self.inputs = [name for name, kind in profile.kinds.items() if kind is FeatureKind.NUMERIC]
         self.online: OnlineModel | None = None
         self.online_performance: Performance[Any] = profile.scoring.new()
         if (kind := choose(config.challenger, profile.task)) is not Challenger.NONE:
-            self.online = OnlineModel(kind, inputs=len(self.inputs))
+            numeric = [name for name, kind in profile.kinds.items() if kind is FeatureKind.NUMERIC]
+            self.online = OnlineModel(kind, inputs=numeric)
         self.versions: dict[str, VersionWatch] = {}
+        self.predictions = 0
+        self.unwatched = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Early:
     """What came before the model was known: predictions with the offsets of `predicted`, and pairs."""
 
-    predictions: list[tuple[Prediction, int, int]]
-    pairs: list[Joined]
+    predictions: list[tuple[Prediction, int, int]] = field(default_factory=list)
+    pairs: list[Joined] = field(default_factory=list)
 
 
 class ModelMonitor:
@@ -71,11 +76,10 @@ class ModelMonitor:
 
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
-        self._early = Early([], [])
+        self._early = Early()
         self._known: Known | None = None
         self._version: str | None = None
         self._outside_labels = 0
-        self._versions_dropped = 0
         self._latency = QuantileSketch()
         self._label_delay = QuantileSketch()
 
@@ -92,13 +96,14 @@ class ModelMonitor:
         known = self._known
         if known is None:
             self._early.predictions.append((prediction, offset, label_offset))
-            return self._pending(prediction, offset), self._settle_if_known()
+            return self._pending(prediction, offset, prediction.score), self._settle_if_known()
         inputs = scored = None
         if known.online is not None:
-            inputs = self._inputs(known, known.online, prediction)
+            inputs = known.online.scale(_numbers(prediction, known.online.inputs))
             scored = known.online.predict(inputs)
-        findings = self._watch(known, prediction.model_version).predicted(prediction, offset, label_offset)
-        return self._pending(prediction, offset, inputs, scored), findings
+        score = known.profile.score(prediction)
+        findings = self._watch(known, prediction, score, offset, label_offset)
+        return self._pending(prediction, offset, score, inputs, scored), findings
 
     def labelled(self, joined: Joined) -> list[Finding]:
         """Observe a pair; return what was found."""
@@ -124,7 +129,8 @@ class ModelMonitor:
         watch = known.versions.get(pending.version)
         return [] if watch is None else watch.labelled(scored, pending, truth)
 
-    def _score_challenger(self, known: Known, outcome: Any, predicted: float, truth: Truth) -> None:  # noqa: ANN401 - of the task
+    @staticmethod
+    def _score_challenger(known: Known, outcome: Any, predicted: float, truth: Truth) -> None:  # noqa: ANN401 - of the task
         if known.profile.task is Task.BINARY:
             is_positive = predicted >= 0.5  # noqa: PLR2004 - the likelier class
             outcome = BinaryOutcome.of(outcome.positive, is_positive, predicted, outcome.weight)
@@ -136,7 +142,8 @@ class ModelMonitor:
         self,
         prediction: Prediction,
         offset: int,
-        inputs: dict[str, float] | None = None,
+        score: float | None,
+        inputs: tuple[float, ...] | None = None,
         challenger: float | None = None,
     ) -> Pending:
         return Pending(
@@ -144,31 +151,39 @@ class ModelMonitor:
             offset,
             prediction.model_version,
             prediction.prediction,
-            prediction.score,
+            score,
             prediction.probabilities,
             tuple(prediction.segments.get(name) for name in self._config.segments),
             inputs,
             challenger,
         )
 
-    @staticmethod
-    def _inputs(known: Known, online: OnlineModel, prediction: Prediction) -> dict[str, float]:
-        inputs = {}
-        for name in known.inputs:
-            _, number = read_number(prediction.features.get(name), _ANY_NUMBER)
-            if number is not None:
-                inputs[name] = number
-        return online.scale(inputs)
-
-    def _watch(self, known: Known, version: str) -> VersionWatch:
-        watch = known.versions.get(version)
+    def _watch(
+        self, known: Known, prediction: Prediction, score: float | None, offset: int, label_offset: int
+    ) -> list[Finding]:
+        known.predictions += 1
+        watch = known.versions.get(prediction.model_version) or self._new_watch(known, prediction.model_version)
         if watch is None:
-            if len(known.versions) == _MOST_VERSIONS:
-                stalest = min(known.versions.values(), key=lambda watch: (watch.last_at, watch.version))
-                del known.versions[stalest.version]
-                self._versions_dropped += 1
-            watch = known.versions[version] = VersionWatch(version, self._config, known.profile)
+            known.unwatched += 1
+            return []
+        watch.served = known.predictions
+        return watch.predicted(prediction, score, offset, label_offset)
+
+    def _new_watch(self, known: Known, version: str) -> VersionWatch | None:
+        """Return the watch of a version that has none; None while as many as can be watched are in use."""
+        if len(known.versions) == _MOST_VERSIONS:
+            stalest = min(known.versions.values(), key=lambda watch: watch.served)
+            if self.serves(stalest.version):
+                return None
+            del known.versions[stalest.version]
+        watch = known.versions[version] = VersionWatch(version, self._config, known.profile)
         return watch
+
+    def serves(self, version: str) -> bool:
+        """Return whether a version is watched and among the last 1,000 predictions."""
+        known = self._known
+        watch = None if known is None else known.versions.get(version)
+        return known is not None and watch is not None and known.predictions - watch.served < _OUT_OF_USE
 
     # -- getting to know the model ------------------------------------------------------------------------------------
 
@@ -180,13 +195,13 @@ class ModelMonitor:
         return self._settle() if is_known(self._config, predictions, labels) else []
 
     def _settle(self) -> list[Finding]:
-        early, self._early = self._early, Early([], [])
+        early, self._early = self._early, Early()
         predictions = [prediction for prediction, *_ in early.predictions]
         profile = infer(self._config, predictions, [pair.truth.label for pair in early.pairs])
         known = self._known = Known(profile, self._config)
         findings: list[Finding] = []
         for prediction, offset, label_offset in early.predictions:
-            findings += self._watch(known, prediction.model_version).predicted(prediction, offset, label_offset)
+            findings += self._watch(known, prediction, profile.score(prediction), offset, label_offset)
         for joined in early.pairs:
             findings += self._score(known, joined)
         return findings
@@ -201,18 +216,13 @@ class ModelMonitor:
         effects = [stream.level for stream in watch.streams() if stream.subject == subject and stream.level is not None]
         return Level(max(effects, key=lambda effect: effect.value, default=None), watch.predictions)
 
-    @property
-    def version(self) -> str | None:
-        """The version of the newest prediction."""
-        return self._version
-
     def report(self) -> dict[str, Any]:
         """Return the monitor's part of the state document.
 
         While the model is not known yet, what its few events suggest is reported and nothing is decided by it.
         """
         if self._known is None and self._early.predictions:
-            likely = ModelMonitor.restore(self._config, self.snapshot())
+            likely = copy(self)
             likely._settle()  # noqa: SLF001 - a copy of ours
             return likely.report()
         known = self._known
@@ -235,7 +245,7 @@ class ModelMonitor:
             "detectors": {}
             if watch is None
             else {f"{s.subject.as_text()} {s.detector}": s.report() for s in watch.streams()},
-            "reference": {} if watch is None else {"model_version": watch.version, **watch.reference_report()},
+            "reference": {} if known is None or watch is None else _reference(known, watch),
             "outside_labels": self._outside_labels,
         }
 
@@ -245,7 +255,6 @@ class ModelMonitor:
         return {
             "version": self._version,
             "outside_labels": self._outside_labels,
-            "versions_dropped": self._versions_dropped,
             "latency": self._latency.snapshot(),
             "label_delay": self._label_delay.snapshot(),
             "early_predictions": [[encode(p).decode(), *offsets] for p, *offsets in self._early.predictions],
@@ -258,6 +267,8 @@ class ModelMonitor:
                 "online": None if known.online is None else known.online.snapshot(),
                 "online_performance": known.online_performance.snapshot(),
                 "versions": {version: watch.snapshot() for version, watch in known.versions.items()},
+                "predictions": known.predictions,
+                "unwatched": known.unwatched,
             },
         }
 
@@ -267,11 +278,10 @@ class ModelMonitor:
         monitor = cls(config)
         monitor._version = snapshot["version"]
         monitor._outside_labels = snapshot["outside_labels"]
-        monitor._versions_dropped = snapshot["versions_dropped"]
         monitor._latency = QuantileSketch.restore(snapshot["latency"])
         monitor._label_delay = QuantileSketch.restore(snapshot["label_delay"])
         monitor._early = Early(
-            [(decode(text.encode(), Prediction), *offsets) for text, *offsets in snapshot["early_predictions"]],
+            [(Prediction(**json.loads(text)), *offsets) for text, *offsets in snapshot["early_predictions"]],
             [Joined(pending_of(pending), Truth(*truth)) for pending, truth in snapshot["early_pairs"]],
         )
         if (stored := snapshot["known"]) is not None:
@@ -284,4 +294,20 @@ class ModelMonitor:
                 version: VersionWatch.restore(version, config, profile, watch)
                 for version, watch in stored["versions"].items()
             }
+            known.predictions = stored["predictions"]
+            known.unwatched = stored["unwatched"]
         return monitor
+
+
+def _numbers(prediction: Prediction, names: Iterable[str]) -> dict[str, float]:
+    features = prediction.features
+    return {name: number for name in names if (number := finite_number(features.get(name))) is not None}
+
+
+def _reference(known: Known, watch: VersionWatch) -> dict[str, Any]:
+    return {
+        "model_version": watch.version,
+        **watch.reference_report(),
+        "versions": list(known.versions),
+        "unwatched_predictions": known.unwatched,
+    }

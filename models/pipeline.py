@@ -15,7 +15,7 @@ from driftline.models.model import Model
 from driftline.models.record import Record, Refusal
 from driftline.models.snapshot import seal, unseal
 from driftline.models.unattributed import Unattributed
-from driftline.schemas.errors import Reason
+from driftline.schemas.errors import Reason, SnapshotError
 from driftline.schemas.events import Label
 
 if TYPE_CHECKING:
@@ -108,29 +108,38 @@ class Pipeline:
         return outcome
 
     def _process(self, record: Record, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
-        event, raw = record.event, record.raw
-        self.next_offsets[raw.topic] = max(raw.offset + 1, self.next_offsets.get(raw.topic, 0))
-        if isinstance(event, Refusal):
-            model = self._models.get(event.model_id or "")
-        else:
-            self.watermark = max(event.timestamp, self.watermark or 0)
-            model = self._open(event.model_id)
-            if model is None:
-                limit = self._configuration.max_models
-                detail = f"this partition has max_models: {limit} already; raise it or add partitions"
-                record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
-        if isinstance(record.event, Refusal):
-            outcome.dead_letters.append(record.dead_letter(record.event))
+        raw = record.raw
+        model = self._model_of(record)
+        if model is None and not isinstance(record.event, Refusal):
+            limit = self._configuration.max_models
+            detail = f"this partition has max_models: {limit} already; raise it or add partitions"
+            record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
+        if not isinstance(record.event, Refusal):
+            self.watermark = max(record.event.timestamp, self.watermark or 0)
         watermark = self.watermark or 0
-        outcome.alerts += self._unattributed.process(record, watermark, is_bad=model is None)
-        if model is None:
+        if raw.offset >= self.next_offsets.get(raw.topic, 0):  # else it comes again, and only a model may be behind
+            self.next_offsets[raw.topic] = raw.offset + 1
+            if isinstance(record.event, Refusal):
+                outcome.dead_letters.append(record.dead_letter(record.event))
+            outcome.alerts += self._unattributed.process(
+                record, is_bad=model is None, watermark=watermark, next_offsets=self.next_offsets
+            )
+        if model is None or not model.awaits(raw):
             return
         self._touched[model.config.model_id] = None
         before = model.join.counts.joined
         alerts, request = model.process(record, found, watermark)
         outcome.joined += model.join.counts.joined - before
         outcome.alerts += alerts
-        outcome.retrain_requests += () if request is None else (request,)
+        if request is not None:
+            outcome.retrain_requests.append(request)
+
+    def _model_of(self, record: Record) -> Model | None:
+        """Return the model that a record is charged to; a good one opens it."""
+        event = record.event
+        if isinstance(event, Refusal):
+            return None if event.model_id is None else self._models.get(event.model_id)
+        return self._open(event.model_id)
 
     def _open(self, model_id: str) -> Model | None:
         model = self._models.get(model_id)
@@ -178,7 +187,7 @@ class Pipeline:
         """
         if position is not None:
             stored = unseal(position)
-            self.next_offsets = stored["next_offsets"]
+            self.next_offsets = dict(stored["next_offsets"])
             self.watermark = stored["watermark"]
             self._unattributed.restore(stored["unattributed"])
         for model_id, snapshot in snapshots.items():
@@ -187,5 +196,15 @@ class Pipeline:
         self._by_prefix = {model_prefix(model_id): model for model_id, model in self._models.items()}
 
     def restore_entry(self, key: bytes, packed: bytes) -> None:
-        """Take over one stored entry of the join."""
-        self._by_prefix[key[:PREFIX_BYTES]].join.restore_entry(key, packed)
+        """Take over one stored entry of the join.
+
+        Raises
+        ------
+        SnapshotError
+            If it belongs to a model that `restore` was given no snapshot of.
+
+        """
+        model = self._by_prefix.get(key[:PREFIX_BYTES])
+        if model is None:
+            raise SnapshotError("the checkpoint has a join entry of a model without a snapshot: part of it is lost")
+        model.join.restore_entry(key, packed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from driftline.models import wording
 from driftline.models.incident import Incident, Place, identify, severity_of
 from driftline.schemas.alerts import AlertState, Severity
 
@@ -70,27 +71,24 @@ class AlertPolicy:
         incident = self._resolved.pop(finding.subject, None)
         if incident is None or place.at - incident.updated >= self._config.cooldown:
             name = finding.subject.as_text()
-            incident = Incident(
-                identify("inc", self._model_id or "", name, finding.version, place.trigger),
-                self._model_id,
-                finding.subject,
-                finding,
-                severity,
-                AlertState.FIRING,
-                place.at,
-                place.at,
-            )
-        incident.finding, incident.severity, incident.calm_since = finding, severity, None
+            identity = identify("inc", self._model_id or "", name, finding.version, place.trigger)
+            incident = Incident(identity, self._model_id, finding, severity, AlertState.FIRING, place.at, place.at)
         self._open[finding.subject] = incident
-        return incident.alert(AlertState.FIRING, place)
+        return self._tell(incident, finding, severity, AlertState.FIRING, place)
 
     def _update(self, incident: Incident, finding: Finding, place: Place) -> Alert | None:
         severity = severity_of(finding.effect, finding.min_effect)
         worse = severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
-        if not worse and place.at - incident.updated < self._config.cooldown:
-            return None
+        if worse or place.at - incident.updated >= self._config.cooldown:
+            return self._tell(incident, finding, severity, AlertState.UPDATED, place)
+        incident.note(finding, place.at)
+        return None
+
+    @staticmethod
+    def _tell(incident: Incident, finding: Finding, severity: Severity, state: AlertState, place: Place) -> Alert:
         incident.finding, incident.severity, incident.calm_since = finding, severity, None
-        return incident.alert(AlertState.UPDATED, place)
+        incident.note(finding, place.at)
+        return incident.alert(state, place)
 
     def review(self, levels: Levels, place: Place, records: int) -> list[Alert]:
         """Return the alerts of incidents that have ended; `records` is how many the model has had."""
@@ -101,27 +99,36 @@ class AlertPolicy:
         }
         alerts = []
         for subject, incident in list(self._open.items()):
-            note = self._why_over(incident, levels.level_of(subject, incident.finding.version), records)
-            if note:
-                alerts.append(incident.alert(AlertState.RESOLVED, place, note=note))
+            level = levels.level_of(subject, incident.finding.version)
+            why = self._why_over(incident, level, records)
+            if why:
+                alerts.append(incident.resolve(place, None if level is None else level.effect, why))
+                incident.evidence.clear()
                 self._resolved[subject] = self._open.pop(subject)
         return alerts
 
     def _why_over(self, incident: Incident, level: Level | None, records: int) -> str:
-        what = incident.subject.as_text()
+        what = wording.name(incident.subject)
         if level is None:
-            return f"{what} is watched no longer, since newer versions took its place"
+            return f"{what} is no longer watched, because newer versions have taken the place of this one"
         if level.predictions != incident.served[1]:
             incident.served = (records, level.predictions)
         elif records - incident.served[0] >= self._config.resolve_after:
-            return f"{what} is over: this version has had no predictions for {records - incident.served[0]} records"
-        if level.effect is None or level.effect.value >= incident.finding.min_effect / 2:
+            idle = _count(records, incident.served[0])
+            return f"{what} no longer matters, because this version has served nothing for {idle}"
+        if not self._is_calm(incident, level):
             incident.calm_since = None
         elif incident.calm_since is None:
             incident.calm_since = records
         elif records - incident.calm_since >= self._config.resolve_after:
-            return f"{what} has been back within its reference for {records - incident.calm_since} records"
+            return f"{what} has been back within its reference for {_count(records, incident.calm_since)}"
         return ""
+
+    @staticmethod
+    def _is_calm(incident: Incident, level: Level) -> bool:
+        if level.effect is None:
+            return False
+        return level.effect.value == 0.0 or level.effect.value < incident.finding.min_effect / 2
 
     def report(self) -> list[IncidentState]:
         """Return the open incidents for the state document, oldest first."""
@@ -138,3 +145,7 @@ class AlertPolicy:
         """Take over what `snapshot` returned."""
         self._open = {i.subject: i for i in map(Incident.restore, snapshot["open"])}
         self._resolved = {i.subject: i for i in map(Incident.restore, snapshot["resolved"])}
+
+
+def _count(records: int, since: int) -> str:
+    return f"{records - since:,} records"

@@ -6,8 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring
-from driftline.models.performance.scorings import restore_scoring
+from driftline.models.performance import (
+    BinaryScoring,
+    ClassSet,
+    MulticlassScoring,
+    RegressionScoring,
+    restore_scoring,
+)
 from driftline.schemas.classes import class_token
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 
@@ -19,9 +24,13 @@ if TYPE_CHECKING:
     from driftline.schemas.fields import Scalar
 
 WARMUP: Final = 200
-"""Predictions after which a model is known, if they show at least two classes or numbers."""
+"""Predictions after which a model is known, unless they leave it open which classes it has."""
 
-_PATIENCE: Final = 5000  # predictions after which a model of one class is taken as it is
+MOST_FEATURES: Final = 1000
+"""Features of one version that are watched."""
+
+_PATIENCE: Final = 5000  # predictions after which a model is taken for what it seems to be
+_MOST_VALUES: Final = 500_000  # of features, that are kept while a model is not known
 _MOST_INTEGER_CLASSES: Final = 20
 
 
@@ -33,6 +42,13 @@ class Profile:
     inferred: bool
     scoring: Scoring[Any]
     kinds: dict[str, FeatureKind]
+
+    def score(self, prediction: Prediction) -> float | None:
+        """Return P(positive) of a binary model, also where a prediction gives it as the probability of a class."""
+        if prediction.score is not None or not prediction.probabilities or not isinstance(self.scoring, BinaryScoring):
+            return prediction.score
+        positive = class_token(self.scoring.positive)
+        return next((p for name, p in prediction.probabilities.items() if class_token(name) == positive), None)
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
@@ -55,13 +71,21 @@ class Profile:
 
 
 def is_known(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> bool:
-    """Return whether enough has been seen to tell what the model is."""
+    """Return whether enough has been seen to tell what the model is.
+
+    One class alone leaves open what the other one is called, and a class that was predicted just once says that others
+    are still to come.
+    """
     if len(predictions) < WARMUP:
         return False
     if config.classes is not None or config.task is Task.REGRESSION or len(predictions) >= _PATIENCE:
         return True
-    tokens = {class_token(value) for value in (*(p.prediction for p in predictions), *labels)}
-    return len(tokens) > 1 or tokens <= {"0", "1"}
+    predicted = Counter(class_token(p.prediction) for p in predictions)
+    tokens = predicted.keys() | {class_token(value) for value in labels}
+    if tokens <= {"0", "1"} or sum(len(p.features) for p in predictions) >= _MOST_VALUES:
+        return True
+    task = config.task or _infer_task(config, predictions)
+    return task is Task.REGRESSION or (len(tokens) > 1 and (task is Task.BINARY or min(predicted.values()) > 1))
 
 
 def infer(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> Profile:
@@ -78,11 +102,19 @@ def infer(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequen
 
     """
     task = config.task or _infer_task(config, predictions)
+    scoring = _scoring(task, config, predictions, labels)
+    return Profile(task, config.task is None, scoring, _infer_kinds(config, predictions))
+
+
+def _infer_kinds(config: ModelConfig, predictions: Sequence[Prediction]) -> dict[str, FeatureKind]:
     kinds = {name: feature.kind for name, feature in config.features.items() if feature.kind is not None}
-    for name in dict.fromkeys(name for p in predictions for name in p.features):
-        if name not in kinds:
-            kinds[name] = infer_kind([p.features[name] for p in predictions if name in p.features])
-    return Profile(task, config.task is None, _scoring(task, config, predictions, labels), kinds)
+    values: dict[str, list[object]] = {}
+    for p in predictions:
+        for name, value in p.features.items():
+            # A feature that was null all along is left for its first value to tell.
+            if value is not None and name not in kinds and (name in values or len(values) < MOST_FEATURES):
+                values.setdefault(name, []).append(value)
+    return kinds | {name: infer_kind(seen) for name, seen in values.items()}
 
 
 def infer_kind(values: Sequence[object]) -> FeatureKind:

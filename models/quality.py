@@ -41,21 +41,34 @@ def read_number(value: object, config: FeatureConfig) -> tuple[Problem, float | 
     (<Problem.WRONG_TYPE: 2>, None)
 
     """
-    if isinstance(value, float):
-        number = value
-        if not -_LARGEST <= number <= _LARGEST:  # false for NaN too
-            return Problem.NON_FINITE, None
-    elif value is None or value is Absent:
-        return Problem.MISSING, None
-    elif isinstance(value, bool) or not isinstance(value, int):
-        return Problem.WRONG_TYPE, None
-    elif not -_LARGEST <= value <= _LARGEST:
-        return Problem.NON_FINITE, None
-    else:
-        number = float(value)
+    number = finite_number(value)
+    if number is None:
+        return _why_no_number(value), None
     if (config.min is not None and number < config.min) or (config.max is not None and number > config.max):
         return Problem.OUT_OF_RANGE, number
     return Problem.FINE, number
+
+
+def finite_number(value: object) -> float | None:
+    """Return a feature's value as a number within 1e100 of 0; None if it is anything else.
+
+    Examples
+    --------
+    >>> [finite_number(value) for value in (3, 2.5, True, "3", float("nan"), 10**400)]
+    [3.0, 2.5, None, None, None, None]
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -_LARGEST <= value <= _LARGEST else None  # NaN is in no interval
+
+
+def _why_no_number(value: object) -> Problem:
+    if value is None or value is Absent:
+        return Problem.MISSING
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Problem.WRONG_TYPE
+    return Problem.NON_FINITE
 
 
 def read_category(value: object) -> tuple[Problem, str | None]:

@@ -6,7 +6,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftline.models.measure import STANDARD_ERRORS, Measure, Residual, ShareGrowth, standard_error
 from driftline.models.thinned import pack, unpack
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CELLS: Final = 256
-_GROUP: Final = 16  # cells that one PSI bin is made of
+_GROUP: Final = 16  # cells that one bin is made of
+_LARGEST: Final = 1e100  # a relative growth is cut off here, where the reference had next to no loss
 
 
 class Ranks:
@@ -26,12 +27,14 @@ class Ranks:
 
     Parameters
     ----------
-    reference
-        At least one finite value, in any order.
+    cells
+        256 quantiles of the reference, the smallest and the largest value included.
+    middle
+        Its median.
 
     Examples
     --------
-    >>> ranks = Ranks([float(n) for n in range(1000)])
+    >>> ranks = Ranks.of([float(n) for n in range(1000)])
     >>> ranks.unit(499.5), ranks.unit(-1e9), ranks.unit(1e9)
     (0.5, 0.0, 1.0)
 
@@ -39,21 +42,31 @@ class Ranks:
 
     __slots__ = ("_cells", "median")
 
-    def __init__(self, reference: Sequence[float]) -> None:
+    def __init__(self, cells: array[float], middle: float) -> None:
+        self._cells = cells
+        self.median = middle
+
+    @classmethod
+    def of(cls, reference: Sequence[float]) -> Self:
+        """Return the ranks of a reference: at least one finite value, in any order."""
         ordered = sorted(reference)
         last = len(ordered) - 1
-        self._cells = array("d", (ordered[round(k * last / (_CELLS - 1))] for k in range(_CELLS)))
-        self.median = median(ordered)
+        return cls(array("d", (ordered[round(k * last / (_CELLS - 1))] for k in range(_CELLS))), median(ordered))
 
     def unit(self, value: float) -> float:
         """Return the mid-rank in [0, 1]."""
         return (bisect_left(self._cells, value) + bisect_right(self._cells, value)) / (2 * _CELLS)
 
     def binned(self, values: Sequence[float]) -> list[int]:
-        """Count values in 17 bins of 16 cells; what lies beyond the reference's maximum has the last one to itself."""
+        """Count values in 17 bins of the mid-rank, the last one for what lies beyond the reference's maximum.
+
+        A value that stands for many of the reference falls into the middle of its ranks, so that what comes above or
+        below it is told from it even if the reference had nothing there.
+        """
+        cells = self._cells
         counts = [0] * (_CELLS // _GROUP + 1)
         for value in values:
-            counts[bisect_right(self._cells, value) // _GROUP] += 1
+            counts[(bisect_left(cells, value) + bisect_right(cells, value)) // (2 * _GROUP)] += 1
         return counts
 
     def snapshot(self) -> list[Any]:
@@ -61,11 +74,9 @@ class Ranks:
         return [pack(self._cells), self.median]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> Ranks:
+    def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        ranks = cls.__new__(cls)
-        ranks._cells, ranks.median = unpack(snapshot[0]), snapshot[1]
-        return ranks
+        return cls(unpack(snapshot[0]), snapshot[1])
 
 
 class RankPsi:
@@ -73,43 +84,47 @@ class RankPsi:
 
     Examples
     --------
-    >>> measure = RankPsi([float(n) for n in range(1000)])
+    >>> measure = RankPsi.of([float(n) for n in range(1000)])
     >>> measure.effect([n * 100.0 for n in range(300)]).value > 1
     True
 
     """
 
-    __slots__ = ("_ranks", "_shares", "unit")
+    __slots__ = ("_counts", "_ranks", "unit")
 
-    def __init__(self, reference: Sequence[float]) -> None:
-        self._ranks = Ranks(reference)
-        self._shares = [count / len(reference) for count in self._ranks.binned(reference)]
-        self.unit = self._ranks.unit
+    def __init__(self, ranks: Ranks, counts: list[int]) -> None:
+        self._ranks = ranks
+        self._counts = counts
+        self.unit = ranks.unit
+
+    @classmethod
+    def of(cls, reference: Sequence[float]) -> Self:
+        """Return the measure against a reference: at least one finite value, in any order."""
+        ranks = Ranks.of(reference)
+        return cls(ranks, ranks.binned(reference))
 
     def effect(self, recent: Sequence[float]) -> Effect:
         """Return the PSI less what chance alone would give so few values."""
-        n = len(recent)
-        bins = sum(1 for share in self._shares if share)
+        pairs = [pair for pair in zip(self._counts, self._ranks.binned(recent), strict=True) if any(pair)]
+        m, n, bins = sum(self._counts), len(recent), len(pairs)
         psi = 0.0
-        for count, share in zip(self._ranks.binned(recent), self._shares, strict=True):
-            after, before = (count + 0.5) / (n + 0.5 * bins), max(share, 0.5 / (2 * _CELLS))
+        for reference_count, recent_count in pairs:
+            # Half a value more in each bin (Jeffreys' prior) keeps an empty one from being an infinite change.
+            before, after = (reference_count + 0.5) / (m + 0.5 * bins), (recent_count + 0.5) / (n + 0.5 * bins)
             psi += (after - before) * math.log(after / before)
-        # Under no change n · PSI is about chi-squared with bins - 1 degrees of freedom (Yurdakul, 2018).
-        chance = (bins - 1 + STANDARD_ERRORS * math.sqrt(2 * (bins - 1))) / n
+        # Under no change PSI / (1/n + 1/m) is about chi-squared with bins - 1 degrees of freedom (Yurdakul, 2018).
+        chance = (bins - 1 + STANDARD_ERRORS * math.sqrt(2 * (bins - 1))) * (1 / n + 1 / m)
         value = max(psi - chance, 0.0)
         return Effect(measure="psi", value=value, before=self._ranks.median, after=median(recent))
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return ["psi", self._ranks.snapshot(), self._shares]
+        return ["psi", self._ranks.snapshot(), self._counts]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> RankPsi:
+    def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        measure = cls.__new__(cls)
-        measure._ranks, measure._shares = Ranks.restore(snapshot[1]), snapshot[2]
-        measure.unit = measure._ranks.unit
-        return measure
+        return cls(Ranks.restore(snapshot[1]), list(snapshot[2]))
 
 
 class RankShift:
@@ -117,7 +132,7 @@ class RankShift:
 
     Examples
     --------
-    >>> effect = RankShift("residual_rank", [float(n) for n in range(-500, 500)]).effect([250.0] * 100)
+    >>> effect = RankShift.of("residual_rank", [float(n) for n in range(-500, 500)]).effect([250.0] * 100)
     >>> round(effect.value, 2), effect.after
     (0.25, 250.0)
 
@@ -125,10 +140,15 @@ class RankShift:
 
     __slots__ = ("_ranks", "name", "unit")
 
-    def __init__(self, name: str, reference: Sequence[float]) -> None:
+    def __init__(self, name: str, ranks: Ranks) -> None:
         self.name = name
-        self._ranks = Ranks(reference)
-        self.unit = self._ranks.unit
+        self._ranks = ranks
+        self.unit = ranks.unit
+
+    @classmethod
+    def of(cls, name: str, reference: Sequence[float]) -> Self:
+        """Return the measure of that name against a reference: at least one finite value, in any order."""
+        return cls(name, Ranks.of(reference))
 
     def effect(self, recent: Sequence[float]) -> Effect:
         """Return the distance of the mean rank from one half."""
@@ -142,12 +162,9 @@ class RankShift:
         return ["shift", self.name, self._ranks.snapshot()]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> RankShift:
+    def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        measure = cls.__new__(cls)
-        measure.name, measure._ranks = snapshot[1], Ranks.restore(snapshot[2])
-        measure.unit = measure._ranks.unit
-        return measure
+        return cls(snapshot[1], Ranks.restore(snapshot[2]))
 
 
 class MeanGrowth:
@@ -155,22 +172,24 @@ class MeanGrowth:
 
     Examples
     --------
-    >>> measure = MeanGrowth("relative_mae", [1.0, 2.0, 3.0] * 100)
+    >>> measure = MeanGrowth.of("relative_mae", [1.0, 2.0, 3.0] * 100)
     >>> round(measure.effect([4.0] * 500).value, 2)
     1.0
 
     """
 
-    __slots__ = ("_before", "_ranks", "name")
+    __slots__ = ("_before", "_ranks", "name", "unit")
 
-    def __init__(self, name: str, reference: Sequence[float]) -> None:
+    def __init__(self, name: str, before: float, ranks: Ranks) -> None:
         self.name = name
-        self._before = fmean(reference)
-        self._ranks = Ranks(reference)
+        self._before = before
+        self._ranks = ranks
+        self.unit = ranks.unit
 
-    def unit(self, value: float) -> float:
-        """Return the mid-rank in [0, 1]."""
-        return self._ranks.unit(value)
+    @classmethod
+    def of(cls, name: str, reference: Sequence[float]) -> Self:
+        """Return the measure of that name against a reference: at least one finite value, in any order."""
+        return cls(name, fmean(reference), Ranks.of(reference))
 
     def effect(self, recent: Sequence[float]) -> Effect:
         """Return the relative growth of the mean."""
@@ -178,19 +197,16 @@ class MeanGrowth:
         spread = standard_error(recent, after)
         scale = self._before or 1.0  # a reference without any loss: the growth is then in the loss's own unit
         value = max((after - self._before - STANDARD_ERRORS * spread) / scale, 0.0)
-        return Effect(measure=self.name, value=value, before=self._before, after=after)
+        return Effect(measure=self.name, value=min(value, _LARGEST), before=self._before, after=after)
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
         return ["mean", self.name, self._before, self._ranks.snapshot()]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> MeanGrowth:
+    def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        measure = cls.__new__(cls)
-        measure.name, measure._before = snapshot[1], snapshot[2]
-        measure._ranks = Ranks.restore(snapshot[3])
-        return measure
+        return cls(snapshot[1], snapshot[2], Ranks.restore(snapshot[3]))
 
 
 _MEASURES: Final[dict[str, type[RankPsi | RankShift | MeanGrowth | ShareGrowth | Residual]]] = {

@@ -15,25 +15,35 @@ if TYPE_CHECKING:
 
 
 class RawRecord(Protocol):
-    """A record as a consumer delivers it; aiokafka's ``ConsumerRecord`` is one.
-
-    `timestamp` is the broker's, in epoch milliseconds, or None where there is no broker (file replay).
-    """
+    """A record as a consumer delivers it; aiokafka's ``ConsumerRecord`` is one."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """The topic that it stood in."""
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """The partition of that topic."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its offset in that partition."""
+
     @property
-    def timestamp(self) -> int | None: ...
+    def timestamp(self) -> int | None:
+        """The broker's time in epoch milliseconds; None where there is no broker."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Its key as it came."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Its value as it came."""
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers as they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class FileRecord:
 class Refusal:
     """A record that cannot be used, why, and whose it seems to be.
 
-    `model_id` is what the record's key claims; only models that are already known are charged for it.
+    `model_id` is what its bytes or its key claim; only models that are already known are charged for it.
     """
 
     reason: Reason

@@ -1,57 +1,70 @@
-"""One watched stream of numbers: a detector, the recent values, and where they stood.
+"""One watched stream of numbers: detectors, the recent values, and where they stood.
 
-Detection and size are told apart. The detector says *that* the mean changed, often within a few dozen values of it,
-when the size cannot be known yet; so from there on the effect is measured again every 32 values, until a window
-full of values has come after the change, and each time the stream offers a `Finding`. Policy takes the first one that
-is large enough.
+Detection and size are told apart. A detector says *that* something changed, often within a few dozen values of it, when
+the size cannot be known yet; so from there on the effect is measured again every 32 values, until a window full of
+values has come after the change, and each time the stream offers a `Finding`. Policy takes the first one that is large
+enough.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.adwin import Adwin
-from driftline.models.change import Change, locate
+from driftline.models.change import locate
 from driftline.models.finding import Finding, Span, Subject
-from driftline.models.measure import Measure
+from driftline.models.rank import restore_measure
 from driftline.models.thinned import pack, unpack
-from driftline.models.trail import Mark, Trail
+from driftline.models.trail import FINEST, Mark, Trail
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from driftline.models.measure import Measure
 
 RECENT: Final = 512
 _LOOK_EVERY: Final = 32
-_LEVEL_EVERY: Final = 256
+_LEVEL_EVERY: Final = 256  # a multiple of the former, and that one of FINEST
 _FEWEST: Final = 16  # values after a change, below which its size is anybody's guess
 
 
-class Suspicion:
-    """A change that was detected, and counts of values in between which it lies."""
+def location(unit: float) -> float:
+    """Return what a detector is fed that watches where the values are."""
+    return unit
 
-    __slots__ = ("best", "earliest", "latest", "statistic", "threshold")
 
-    def __init__(self, change: Change, *, offset: int, since: int) -> None:
-        # A change at the very edge of the recent values may have begun before them: back to ADWIN's own window.
-        self.earliest = since if change.earliest <= 1 else offset + change.earliest
-        self.best = offset + change.best
-        self.latest = offset + change.latest
-        self.statistic = change.statistic
-        self.threshold = change.threshold
+def spread(unit: float) -> float:
+    """Return what a detector is fed that watches how far the values are from the middle, in [0, 1].
 
-    def snapshot(self) -> list[Any]:
-        """Return plain values."""
-        return [self.earliest, self.best, self.latest, self.statistic, self.threshold]
+    Of a rank it is distributed like the rank itself; a change of unit about a mean of 0 moves only this.
+    """
+    return abs(2.0 * unit - 1.0)
 
-    @classmethod
-    def restore(cls, snapshot: list[Any]) -> Suspicion:
-        """Rebuild what `snapshot` returned."""
-        suspicion = cls.__new__(cls)
-        suspicion.earliest, suspicion.best, suspicion.latest, suspicion.statistic, suspicion.threshold = snapshot
-        return suspicion
+
+class Detector:
+    """An ADWIN, what it is fed, and the count of values at which its window last began afresh."""
+
+    __slots__ = ("adwin", "afresh", "fed", "name")
+
+    def __init__(self, name: str, fed: Callable[[float], float], delta: float) -> None:
+        self.name = name
+        self.fed = fed
+        self.adwin = Adwin(delta)
+        self.afresh = 0
+
+
+class Suspicion(NamedTuple):
+    """A change that was detected: by what, and between which counts of values it lies."""
+
+    detector: str
+    statistic: float
+    threshold: float
+    earliest: int
+    best: int
+    latest: int
 
 
 class Stream:
@@ -63,82 +76,109 @@ class Stream:
         What the stream tells of.
     measure
         Maps values into [0, 1] and sizes a change against the reference.
+    detectors
+        By the name they have in alerts: what each is fed (`location`, `spread`).
     min_effect
         The size from which a change matters, in the measure's unit.
-    detector
-        Names the detector and what it is fed, in alerts.
+    delta
+        ADWIN's parameter.
     describe
         Turns an effect into the words of an alert.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one stream differs in from another
         self,
         subject: Subject,
         version: str,
         measure: Measure,
         *,
-        detector: str,
+        detectors: Mapping[str, Callable[[float], float]],
         min_effect: float,
         delta: float,
         describe: Callable[[Effect], str],
     ) -> None:
         self.subject = subject
-        self.detector = detector
         self.version = version
-        self.measure = measure
         self.min_effect = min_effect
         self.count = 0
         self.detections = 0
         self.level: Effect | None = None
+        self._measure = measure
+        self._unit = measure.unit
         self._describe = describe
-        self._adwin = Adwin(delta)
+        self._detectors = [Detector(name, fed, delta) for name, fed in detectors.items()]
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._trail = Trail()
         self._suspicion: Suspicion | None = None
-        self._afresh = 0  # the count at which ADWIN's window last began afresh
+        self._regime = 0  # the count after which the newest change is thought to have begun
+
+    @property
+    def detector(self) -> str:
+        """The name of the first detector, by which the stream goes in the state document."""
+        return self._detectors[0].name
 
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a detected change is being sized."""
-        self.count += 1
-        count = self.count
+        self.count = count = self.count + 1
         self._recent.append(value)
-        self._trail.note(Mark(count, at, prediction_offset, label_offset))
-        detected = self._adwin.update(self.measure.unit(value))
-        if detected:
-            self._suspect()
-        if count % _LEVEL_EVERY == 0:
-            self.level = self.measure.effect(self._recent)
-        if self._suspicion is not None and (detected or count % _LOOK_EVERY == 0):
-            return self._look(self._suspicion)
-        return None
-
-    def _suspect(self) -> None:
-        self.detections += 1
-        units = [self.measure.unit(value) for value in self._recent]
-        change = locate(units, window=self.count - self._afresh, delta=self._adwin.delta)
-        self._afresh = self.count
-        offset = self.count - len(units)
-        self._suspicion = Suspicion(change, offset=offset, since=max(self.count - self._adwin.width, 0))
-
-    def _look(self, suspicion: Suspicion) -> Finding | None:
-        after = self.count - suspicion.best
-        if after < _FEWEST:
+        unit = self._unit(value)
+        fired = None
+        for detector in self._detectors:
+            if detector.adwin.update(detector.fed(unit)):
+                fired = detector
+        if count % FINEST and fired is None and count > 1:
             return None
-        if after >= RECENT:
+        return self._update_at(Mark(count, at, prediction_offset, label_offset), fired)
+
+    def _update_at(self, here: Mark, fired: Detector | None) -> Finding | None:
+        self._trail.note(here)
+        if fired is not None:
+            self._suspect(fired)
+        if self.count % _LEVEL_EVERY == 0:
+            self._settle()
+        if self._suspicion is None or (fired is None and self.count % _LOOK_EVERY):
+            return None
+        return self._look(self._suspicion, here)
+
+    def _suspect(self, detector: Detector) -> None:
+        self.detections += 1
+        fed = [detector.fed(self._unit(value)) for value in self._recent]
+        change = locate(fed, window=self.count - detector.afresh, delta=detector.adwin.delta)
+        offset = self.count - len(fed)
+        earliest = offset + change.earliest
+        if change.earliest == 1:  # it may have begun before the recent values: ADWIN knows where its window was cut
+            earliest = min(earliest, max(self.count - detector.adwin.width, 0))
+        detector.afresh = self.count
+        self._regime = offset + change.best
+        self._suspicion = Suspicion(
+            detector.name, change.statistic, change.threshold, earliest, self._regime, offset + change.latest
+        )
+
+    def _settle(self) -> None:
+        """Measure where the stream stands, once enough values have come since the newest change."""
+        since = self.count - self._regime
+        if since >= _LEVEL_EVERY:
+            self.level = self._measure.effect(list(self._recent)[-since:])
+
+    def _look(self, suspicion: Suspicion, here: Mark) -> Finding | None:
+        since = self.count - suspicion.best
+        if since < _FEWEST:
+            return None
+        if since >= RECENT:
             self._suspicion = None
-        effect = self.measure.effect(list(self._recent)[-after:])
-        latest = self._trail.at_or_after(suspicion.latest) or self._trail.at_or_before(self.count)
+        effect = self._measure.effect(list(self._recent)[-since:])
+        if self.level is None or effect.value > self.level.value:
+            self.level = effect  # a few values can say that it is bad, not that all is well
         return Finding(
             self.subject,
             self.version,
-            self.detector,
+            suspicion.detector,
             suspicion.statistic,
             suspicion.threshold,
             effect,
             self.min_effect,
-            Span(self._trail.at_or_before(suspicion.earliest), latest),
-            after,
+            Span(*self._trail.around(suspicion.earliest, suspicion.latest + 1, now=here)),
             self._describe(effect),
         )
 
@@ -149,7 +189,7 @@ class Stream:
             "kind": self.subject.kind.value,
             "detector": self.detector,
             "count": self.count,
-            "window": self._adwin.width,
+            "window": self._detectors[0].adwin.width,
             "detections": self.detections,
             "measure": None if effect is None else effect.measure,
             "effect": None if effect is None else effect.value,
@@ -161,15 +201,15 @@ class Stream:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
-            "measure": self.measure.snapshot(),
+            "measure": self._measure.snapshot(),
             "count": self.count,
             "detections": self.detections,
             "level": None if self.level is None else self.level.model_dump(),
-            "adwin": self._adwin.snapshot(),
+            "detectors": [[detector.adwin.snapshot(), detector.afresh] for detector in self._detectors],
             "recent": pack(array("d", self._recent)),
             "trail": self._trail.snapshot(),
-            "suspicion": None if self._suspicion is None else self._suspicion.snapshot(),
-            "afresh": self._afresh,
+            "suspicion": self._suspicion,
+            "regime": self._regime,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -177,8 +217,18 @@ class Stream:
         self.count = snapshot["count"]
         self.detections = snapshot["detections"]
         self.level = None if snapshot["level"] is None else Effect(**snapshot["level"])
-        self._adwin = Adwin.restore(snapshot["adwin"])
+        for detector, (adwin, afresh) in zip(self._detectors, snapshot["detectors"], strict=True):
+            detector.adwin, detector.afresh = Adwin.restore(adwin), afresh
         self._recent.extend(unpack(snapshot["recent"]))
         self._trail = Trail.restore(snapshot["trail"])
-        self._afresh = snapshot["afresh"]
-        self._suspicion = None if snapshot["suspicion"] is None else Suspicion.restore(snapshot["suspicion"])
+        self._suspicion = None if snapshot["suspicion"] is None else Suspicion(*snapshot["suspicion"])
+        self._regime = snapshot["regime"]
+
+
+def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:
+    """Rebuild a stream from its snapshot, if there is one; `new` makes it for a measure."""
+    if snapshot is None:
+        return None
+    stream = new(restore_measure(snapshot["measure"]))
+    stream.restore(snapshot)
+    return stream

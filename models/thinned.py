@@ -1,4 +1,4 @@
-"""A bounded, deterministic sample of a stream: every value at first, then every second, every fourth, …"""
+"""A bounded, deterministic sample of a stream: every value at first, then every second, every fourth and so on."""
 
 from __future__ import annotations
 

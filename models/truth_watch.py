@@ -1,4 +1,4 @@
-"""The joined pairs of one version: is it wrong more often, and do labels still follow the score?
+"""The joined pairs of one version: whether it is wrong more often, and whether labels still follow the score.
 
 The first is `performance`, which inputs alone can change. The second is `concept_drift`: the label minus what the
 reference's calibration expects of the score, so that a shift of inputs alone does not count. Two means of it are
@@ -11,16 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.calibration import Calibration
+from driftline.models import wording
+from driftline.models.calibration import NUMBER, PROBABILITY, Calibration
 from driftline.models.finding import Subject
 from driftline.models.measure import Residual, ShareGrowth
-from driftline.models.rank import MeanGrowth, RankShift, restore_measure
-from driftline.models.stream import Stream
+from driftline.models.rank import MeanGrowth, RankShift
+from driftline.models.stream import Stream, location, restore_stream
 from driftline.models.thinned import Thinned
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from driftline.models.finding import Finding
     from driftline.models.join_entry import Pending, Truth
     from driftline.models.measure import Measure
@@ -28,9 +31,8 @@ if TYPE_CHECKING:
     from driftline.schemas.config import ModelConfig
     from driftline.schemas.fields import Scalar
 
-_RESIDUAL: Final = "adwin:residual"
-_EXCESS: Final = "adwin:excess"
 _LARGEST: Final = 1e100  # differences and squares of what is smaller stay finite
+_CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,11 @@ class TruthWatch:
     """Watches the pairs of one version; the first `reference.events` of them are its reference."""
 
     def __init__(self, task: Task, version: str, config: ModelConfig) -> None:
+        self.pairs = 0
+        self.frozen = False
         self._task = task
         self._version = version
         self._config = config
-        self.pairs = 0
-        self.frozen = False
         self._losses = Thinned()
         self._scores = Thinned()
         self._outcomes = Thinned()
@@ -87,18 +89,16 @@ class TruthWatch:
         if not self.frozen:
             self._learn(scored)
             return []
-        findings = []
-        if self._loss is not None:
-            findings.append(self._loss.update(scored.loss, pending.at, pending.offset, truth.offset))
+        place = pending.at, pending.offset, truth.offset
+        found = [None if self._loss is None else self._loss.update(scored.loss, *place)]
         if self._calibration is not None and scored.score is not None:
             expected = self._calibration.expected(scored.score)
             residual = scored.outcome - expected
             if self._residual is not None:
-                findings.append(self._residual.update(residual, pending.at, pending.offset, truth.offset))
+                found.append(self._residual.update(residual, *place))
             if self._excess is not None:
-                excess = residual * residual - expected * (1 - expected)
-                findings.append(self._excess.update(excess, pending.at, pending.offset, truth.offset))
-        return [finding for finding in findings if finding is not None]
+                found.append(self._excess.update(residual * residual - expected * (1 - expected), *place))
+        return [finding for finding in found if finding is not None]
 
     def _learn(self, scored: Scored) -> None:
         self._losses.update(scored.loss)
@@ -110,50 +110,62 @@ class TruthWatch:
 
     def _freeze(self) -> None:
         self.frozen = True
-        if not self._config.detectors.error:
-            return
         losses, scores, outcomes = self._losses.values, self._scores.values, self._outcomes.values
         self._losses, self._scores, self._outcomes = Thinned(), Thinned(), Thinned()
+        if not self._config.detectors.error:
+            return
         if self._task is Task.REGRESSION:
-            self._loss = self._loss_stream(MeanGrowth("relative_mae", losses))
+            self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
         else:
             self._loss = self._loss_stream(ShareGrowth("error_rate", sum(losses) / len(losses)))
         if not scores:
             return
-        self._calibration = Calibration(scores, outcomes)
+        limits = NUMBER if self._task is Task.REGRESSION else PROBABILITY
+        self._calibration = Calibration.of(scores, outcomes, limits)
         if self._task is Task.REGRESSION:
             residuals = [
                 outcome - self._calibration.expected(score) for score, outcome in zip(scores, outcomes, strict=True)
             ]
-            self._residual = self._residual_stream(RankShift("residual_rank", residuals))
+            self._residual = self._residual_stream(RankShift.of("residual_rank", residuals))
         else:
             self._residual = self._residual_stream(Residual("calibration"))
-            self._excess = self._residual_stream(Residual("calibration"), _EXCESS)
+            self._excess = self._excess_stream(Residual("calibration"))
 
     def _loss_stream(self, measure: Measure) -> Stream:
-        regression = self._task is Task.REGRESSION
         effects = self._config.alerts.min_effect
-        return Stream(
-            Subject(Kind.PERFORMANCE, Target(metric="mae" if regression else "accuracy")),
-            self._version,
-            measure,
-            detector="adwin:error",
-            min_effect=effects.relative_mae if regression else effects.error_rate,
-            delta=self._config.detectors.adwin.delta,
-            describe=_describe_mae if regression else _describe_errors,
-        )
+        if self._task is Task.REGRESSION:
+            metric, describe, min_effect = "mae", wording.larger_errors, effects.relative_mae
+        else:
+            metric, describe, min_effect = "accuracy", wording.more_errors, effects.error_rate
+        subject = Subject(Kind.PERFORMANCE, Target(metric=metric))
+        return self._stream(subject, measure, "adwin:error", min_effect, describe)
 
-    def _residual_stream(self, measure: Measure, detector: str = _RESIDUAL) -> Stream:
-        regression = self._task is Task.REGRESSION
+    def _residual_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
+        match self._task:
+            case Task.BINARY:
+                describe, min_effect = wording.positives_differ, effects.calibration
+            case Task.MULTICLASS:
+                describe, min_effect = wording.hits_differ, effects.calibration
+            case Task.REGRESSION:
+                describe, min_effect = wording.truth_differs, effects.residual_rank
+        return self._stream(_CONCEPT, measure, "adwin:residual", min_effect, describe)
+
+    def _excess_stream(self, measure: Measure) -> Stream:
+        min_effect = self._config.alerts.min_effect.calibration
+        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less)
+
+    def _stream(
+        self, subject: Subject, measure: Measure, detector: str, min_effect: float, describe: Callable[[Effect], str]
+    ) -> Stream:
         return Stream(
-            Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration")),
+            subject,
             self._version,
             measure,
-            detector=detector,
-            min_effect=effects.residual_rank if regression else effects.calibration,
+            detectors={detector: location},
+            min_effect=min_effect,
             delta=self._config.detectors.adwin.delta,
-            describe=_describe_residual,
+            describe=describe,
         )
 
     def streams(self) -> list[Stream]:
@@ -178,27 +190,6 @@ class TruthWatch:
         self._losses, self._scores, self._outcomes = map(Thinned.restore, snapshot["samples"])
         if snapshot["calibration"] is not None:
             self._calibration = Calibration.restore(snapshot["calibration"])
-        if (stored := snapshot["loss"]) is not None:
-            self._loss = self._loss_stream(restore_measure(stored["measure"]))
-            self._loss.restore(stored)
-        if (stored := snapshot["residual"]) is not None:
-            self._residual = self._residual_stream(restore_measure(stored["measure"]))
-            self._residual.restore(stored)
-        if (stored := snapshot["excess"]) is not None:
-            self._excess = self._residual_stream(restore_measure(stored["measure"]), _EXCESS)
-            self._excess.restore(stored)
-
-
-def _describe_errors(effect: Effect) -> str:
-    return f"predictions are wrong in {effect.after:.1%} of recent pairs, {effect.before:.1%} in the reference"
-
-
-def _describe_mae(effect: Effect) -> str:
-    return f"the mean absolute error is {effect.after:.4g} over recent pairs, {effect.before:.4g} in the reference"
-
-
-def _describe_residual(effect: Effect) -> str:
-    return (
-        "labels no longer follow the score as they did: they differ from what the reference expects of it "
-        f"by {effect.after:+.3g} on average ({effect.before:+.3g} in the reference)"
-    )
+        self._loss = restore_stream(self._loss_stream, snapshot["loss"])
+        self._residual = restore_stream(self._residual_stream, snapshot["residual"])
+        self._excess = restore_stream(self._excess_stream, snapshot["excess"])

@@ -12,6 +12,8 @@ from driftline.schemas import topics
 from driftline.schemas.config import AlertsConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from driftline.models.finding import Subject
     from driftline.models.record import Record
     from driftline.schemas.alerts import Alert
@@ -22,30 +24,20 @@ class Unattributed:
     """Their share of all records of the partition, and the incident that a high share is."""
 
     def __init__(self, config: BadRecordsConfig) -> None:
-        self._next_offsets: dict[str, int] = {}
         self._records = 0
         self._bad = BadRecords(config.alert_share)
         self._policy = AlertPolicy(None, AlertsConfig())
 
-    @property
-    def share(self) -> float:
-        """The share over the last 500 to 1,000 records."""
-        return self._bad.share
-
-    def process(self, record: Record, watermark: int, *, is_bad: bool) -> list[Alert]:
-        """Take one record, good or bad."""
-        raw = record.raw
-        if raw.offset < self._next_offsets.get(raw.topic, 0):
-            return []
-        self._next_offsets[raw.topic] = raw.offset + 1
+    def process(self, record: Record, *, is_bad: bool, watermark: int, next_offsets: Mapping[str, int]) -> list[Alert]:
+        """Take one record of the partition, good or bad, and the partition's watermark and offsets after it."""
         self._records += 1
-        last_prediction = self._next_offsets.get(topics.PREDICTIONS, 1) - 1
-        mark = Mark(self._records, watermark, last_prediction, self._next_offsets.get(topics.LABELS, 0) - 1)
-        finding = self._bad.update(is_bad=is_bad, mark=mark)
+        last_prediction = next_offsets.get(topics.PREDICTIONS, 0) - 1
+        here = Mark(self._records, watermark, last_prediction, next_offsets.get(topics.LABELS, 0) - 1)
+        finding = self._bad.update(is_bad=is_bad, mark=here)
         review = self._records % REVIEW_EVERY == 0 and not self._policy.is_calm
         if finding is None and not review:
             return []
-        place = Place(watermark, raw.partition, self._next_offsets, record.identity)
+        place = Place(watermark, record.raw.partition, next_offsets, record.identity)
         alerts = [alert for alert, _ in self._policy.decide([] if finding is None else [finding], place)]
         return alerts + (self._policy.review(self, place, self._records) if review else [])
 
@@ -56,10 +48,10 @@ class Unattributed:
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [dict(self._next_offsets), self._records, self._bad.snapshot(), self._policy.snapshot()]
+        return [self._records, self._bad.snapshot(), self._policy.snapshot()]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Take over what `snapshot` returned."""
-        self._next_offsets, self._records, bad, policy = snapshot
+        self._records, bad, policy = snapshot
         self._bad.restore(bad)
         self._policy.restore(policy)

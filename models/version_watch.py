@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.feature import Feature, describe_shift
+from driftline.models import wording
+from driftline.models.feature import Feature
 from driftline.models.finding import Subject
-from driftline.models.profile import infer_kind
+from driftline.models.profile import MOST_FEATURES, infer_kind
 from driftline.models.quality import Absent
-from driftline.models.rank import RankPsi, restore_measure
-from driftline.models.stream import Stream
+from driftline.models.rank import RankPsi
+from driftline.models.stream import Stream, location, restore_stream, spread
 from driftline.models.thinned import Thinned
 from driftline.models.truth_watch import Scored, TruthWatch
 from driftline.schemas.alerts import Kind, Target
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
     from driftline.schemas.config import FeatureKind, ModelConfig
     from driftline.schemas.events import Prediction
 
-_MOST_FEATURES: Final = 1000
+_SCORE_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread}
 
 
 class VersionWatch:
-    """Watches one version; the first `reference.events` predictions are its reference."""
+    """Watches one version; the first `reference.events` predictions are its reference.
+
+    `served` is the number that its newest prediction had among all of the model's.
+    """
 
     def __init__(self, version: str, config: ModelConfig, profile: Profile) -> None:
         self.version = version
         self.predictions = 0
-        self.last_at = 0
-        self.features_dropped = 0
+        self.served = 0
+        self._features_dropped = 0
+        self._frozen = False
         self._config = config
         self._kinds = profile.kinds
         self._features: dict[str, Feature] = {}
@@ -43,28 +48,21 @@ class VersionWatch:
         for name, kind in profile.kinds.items():
             self._add(name, kind)
 
-    @property
-    def frozen(self) -> bool:
-        """Whether the reference of the predictions is complete."""
-        return self.predictions >= self._config.reference.events
-
-    def predicted(self, prediction: Prediction, offset: int, label_offset: int) -> list[Finding]:
-        """Take one prediction, its offset, and the offset of the newest label before it (-1: none)."""
-        self.predictions += 1
-        self.last_at = max(self.last_at, prediction.timestamp)
-        findings: list[Finding] = []
+    def predicted(self, prediction: Prediction, score: float | None, offset: int, label_offset: int) -> list[Finding]:
+        """Take one prediction, its score, its offset, and the offset of the newest label before it (-1: none)."""
         values, at = prediction.features, prediction.timestamp
-        for name in values:
-            if name not in self._features:
-                self._add(name, self._kinds.get(name) or infer_kind([values[name]]))
+        if values.keys() - self._features.keys():
+            self._discover(values)
+        self.predictions += 1
+        findings: list[Finding] = []
         for name, feature in self._features.items():
             findings += feature.update(values.get(name, Absent), at, offset, label_offset)
-        if prediction.score is not None:
+        if score is not None:
             if self._score is not None:
-                found = self._score.update(prediction.score, at, offset, label_offset)
+                found = self._score.update(score, at, offset, label_offset)
                 findings += () if found is None else (found,)
-            elif not self.frozen:
-                self._score_sample.update(prediction.score)
+            elif not self._frozen:
+                self._score_sample.update(score)
         if self.predictions == self._config.reference.events:
             self._freeze()
         return findings
@@ -73,19 +71,25 @@ class VersionWatch:
         """Take one joined pair."""
         return self._truth.update(scored, pending, truth)
 
+    def _discover(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if name not in self._features and value is not None:  # a null says nothing of the feature's kind
+                self._add(name, infer_kind([value]))
+
     def _add(self, name: str, kind: FeatureKind) -> None:
-        if len(self._features) == _MOST_FEATURES:
-            self.features_dropped += 1
+        if len(self._features) == MOST_FEATURES:
+            self._features_dropped += 1
             return
-        feature = self._features[name] = Feature(name, kind, self.version, self._config)
-        if self.frozen:  # a feature that appears later has no reference: its values are counted, not compared
+        feature = self._features[name] = Feature(name, kind, self.version, self._config, missed=self.predictions)
+        if self._frozen:
             feature.freeze()
 
     def _freeze(self) -> None:
+        self._frozen = True
         for feature in self._features.values():
             feature.freeze()
         if self._config.detectors.score and self._score_sample.values:
-            self._score = self._score_stream(RankPsi(self._score_sample.values))
+            self._score = self._score_stream(RankPsi.of(self._score_sample.values))
         self._score_sample = Thinned()
 
     def _score_stream(self, measure: Measure) -> Stream:
@@ -93,10 +97,10 @@ class VersionWatch:
             Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),
             self.version,
             measure,
-            detector="adwin:rank",
+            detectors=_SCORE_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
-            describe=partial(describe_shift, "the score"),
+            describe=partial(wording.shifted, "the score"),
         )
 
     def streams(self) -> list[Stream]:
@@ -115,16 +119,18 @@ class VersionWatch:
             "predictions": min(self.predictions, events),
             "pairs": min(self._truth.pairs, events),
             "events": events,
-            "predictions_complete": self.frozen,
+            "predictions_complete": self._frozen,
             "pairs_complete": self._truth.frozen,
+            "features_dropped": self._features_dropped,
         }
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
             "predictions": self.predictions,
-            "last_at": self.last_at,
-            "features_dropped": self.features_dropped,
+            "served": self.served,
+            "features_dropped": self._features_dropped,
+            "frozen": self._frozen,
             "features": {name: feature.snapshot() for name, feature in self._features.items()},
             "score_sample": self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
@@ -136,14 +142,13 @@ class VersionWatch:
         """Rebuild what `snapshot` returned."""
         watch = cls(version, config, profile)
         watch.predictions = snapshot["predictions"]
-        watch.last_at = snapshot["last_at"]
-        watch.features_dropped = snapshot["features_dropped"]
+        watch.served = snapshot["served"]
+        watch._features_dropped = snapshot["features_dropped"]
+        watch._frozen = snapshot["frozen"]
         watch._features = {
             name: Feature.restore(name, version, config, stored) for name, stored in snapshot["features"].items()
         }
         watch._score_sample = Thinned.restore(snapshot["score_sample"])
-        if (stored := snapshot["score"]) is not None:
-            watch._score = watch._score_stream(restore_measure(stored["measure"]))
-            watch._score.restore(stored)
+        watch._score = restore_stream(watch._score_stream, snapshot["score"])
         watch._truth.restore(snapshot["truth"])
         return watch

@@ -90,7 +90,7 @@ def _parse(raw: bytes | None) -> dict[str, Any]:
     if raw is None:
         raise DecodeError(Reason.INVALID_JSON, "the record has no value (a tombstone)")
     if len(raw) > MAX_BYTES:
-        raise DecodeError(Reason.TOO_LARGE, f"{len(raw)} bytes, at most {MAX_BYTES} are read")
+        raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_BYTES} bytes")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth(raw) > MAX_DEPTH:
         raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
     try:

@@ -7,7 +7,9 @@
     ├── ConfigurationError    the YAML file or the environment is wrong: exit code 2
     ├── TopologyError         topics, partitions and partitioner disagree: exit code 1
     ├── SnapshotError         a stored snapshot is damaged or of another version: exit code 1
-    └── UnavailableError      Kafka or Redis does not answer: exit code 1
+    ├── UnavailableError      Kafka or Redis does not answer: exit code 1
+    ├── ReplayError           a file cannot be read or written (driftline.streams.replay_files): exit code 1
+    └── TooManyBadRecordsError  bad_records.stop_share is reached (driftline.streams.lane): exit code 1
 """
 
 from __future__ import annotations

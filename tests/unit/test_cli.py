@@ -181,7 +181,8 @@ def test_what_is_not_installed_is_told(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", without, "worker"], capture_output=True, text=True, check=False, cwd=tmp_path
     )
-    said = "driftline: faust is not installed; this command needs: pip install 'driftline[worker]'\n"
+    needs = "which this command needs: pip install '.[worker]' in Driftline's checkout"
+    said = f"driftline: faust is not installed, {needs}\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
@@ -230,7 +231,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def test_a_replay_says_what_it_found_and_writes_it(cli: Cli, tmp_path: Path) -> None:
-    said = f"3 records: 0 alerts, 0 retrain requests, 1 dead letters; written to {tmp_path}/out\n"
+    said = f"3 records: 0 alerts, 0 retrain requests, 1 dead letter; written to {tmp_path}/out\n"
     assert cli("replay", *_files(tmp_path)) == (0, said, "")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"alerts.jsonl", "retrain.jsonl", "dead_letters.jsonl", "state.json"}

@@ -1,0 +1,126 @@
+"""The words of alerts: each function says half a sentence that goes on after "Model fraud, version 7: "."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from driftline.models.quality import Problem
+from driftline.schemas.alerts import Kind
+
+if TYPE_CHECKING:
+    from driftline.models.finding import Subject
+    from driftline.schemas.alerts import Effect
+
+_PROBLEMS = {
+    Problem.MISSING: "missing",
+    Problem.WRONG_TYPE: "of the wrong type",
+    Problem.NON_FINITE: "not a finite number",
+    Problem.OUT_OF_RANGE: "out of range",
+    Problem.UNSEEN: "a category that the reference does not have",
+}
+_METRICS = {
+    "accuracy": "accuracy",
+    "mae": "the mean absolute error",
+    "calibration": "calibration",
+    "score": "the distribution of the score",
+    "bad_records": "the share of records that cannot be used",
+}
+
+
+def name(subject: Subject) -> str:
+    """Name what is watched.
+
+    Examples
+    --------
+    >>> from driftline.models.finding import Subject
+    >>> from driftline.schemas.alerts import Target
+    >>> name(Subject(Kind.DATA_QUALITY, Target(feature="age")))
+    'the quality of feature age'
+
+    """
+    target = subject.target
+    if target.feature is not None:
+        quality = "the quality of " if subject.kind is Kind.DATA_QUALITY else ""
+        return f"{quality}feature {target.feature}"
+    return _METRICS.get(target.metric or "", target.as_text())
+
+
+def shifted(what: str, effect: Effect) -> str:
+    """Say how a distribution has moved.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> shifted("feature amount", Effect(measure="psi", value=2.5, before=19.9, after=1990.0))
+    'feature amount is distributed differently: its median is 1990, against 19.9 in the reference (PSI at least 2.50)'
+
+    """
+    return (
+        f"{what} is distributed differently: its median is {effect.after:.4g}, against {effect.before:.4g} in the "
+        f"reference (PSI at least {effect.value:.2f})"
+    )
+
+
+def bad_values(feature: str, problem: Problem | None, effect: Effect) -> str:
+    """Say how often a feature's values are bad, and mostly in what way."""
+    how = "bad" if problem is None else _PROBLEMS[problem]
+    return (
+        f"feature {feature} is {how} in {effect.after:.1%} of recent predictions, "
+        f"against {effect.before:.1%} bad values in the reference"
+    )
+
+
+def more_errors(effect: Effect) -> str:
+    """Say how often predictions are wrong."""
+    return f"predictions are wrong in {effect.after:.1%} of recent pairs, against {effect.before:.1%} in the reference"
+
+
+def larger_errors(effect: Effect) -> str:
+    """Say how far predictions are off."""
+    return (
+        f"the mean absolute error is {effect.after:.4g} over recent pairs, against {effect.before:.4g} in the reference"
+    )
+
+
+def positives_differ(effect: Effect) -> str:
+    """Say that the positive class is more or less frequent than the score promises."""
+    return (
+        f"labels no longer follow the score: they are positive {_percent(effect)} than the reference expects of such "
+        "scores"
+    )
+
+
+def hits_differ(effect: Effect) -> str:
+    """Say that predictions are right more or less often than their probabilities promise."""
+    return (
+        f"labels no longer follow the probabilities: predictions are right {_percent(effect)} than the reference "
+        "expects of such probabilities"
+    )
+
+
+def score_tells_less(effect: Effect) -> str:
+    """Say that the score separates labels otherwise than it did."""
+    less = "less" if (effect.after or 0.0) > 0 else "more"
+    return (
+        f"labels no longer follow the score: it says {less} about them than in the reference "
+        f"(its squared error is off by {effect.after:+.3f})"
+    )
+
+
+def truth_differs(effect: Effect) -> str:
+    """Say that the true values lie elsewhere than the predictions promise."""
+    after = effect.after or 0.0
+    return (
+        f"true values no longer follow the predictions: they are typically {abs(after):.4g} "
+        f"{'higher' if after > 0 else 'lower'} than the reference expects of such predictions"
+    )
+
+
+def bad_records(share: float) -> str:
+    """Say how many records cannot be used."""
+    return f"{share:.1%} of recent records cannot be used; the dead-letter topic holds them with the reasons"
+
+
+def _percent(effect: Effect) -> str:
+    after = effect.after or 0.0
+    return f"{abs(after) * 100:.0f} points {'more' if after > 0 else 'less'} often"

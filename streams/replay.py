@@ -1,0 +1,116 @@
+"""``driftline replay``: files of events through the same pipeline as the worker's.
+
+Each file keeps its order; between the two the smaller timestamp goes first, and of equal ones the prediction. A line is
+a record and its number, from 0, the offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from driftline.models.intake import Intake
+from driftline.models.pipeline import Pipeline
+from driftline.models.record import FileRecord, Record, Refusal
+from driftline.schemas import topics
+from driftline.schemas.events import Label, Prediction
+from driftline.streams.replay_files import ReplayError, Results, event_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from driftline.schemas.config import Configuration
+
+__all__ = ["BATCH", "ReplayError", "Totals", "merged", "replay"]
+
+BATCH: Final = 1000
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a replay has done so far."""
+
+    records: int = 0
+    alerts: int = 0
+    retrain_requests: int = 0
+    dead_letters: int = 0
+
+
+def replay(  # noqa: PLR0913 - the options of the command
+    configuration: Configuration,
+    predictions: Path,
+    labels: Path,
+    out: Path,
+    *,
+    batch: int = BATCH,
+    progress: Callable[[Totals], None] = lambda _: None,
+) -> Totals:
+    """Read both files to their end and write what they led to.
+
+    Blank lines are skipped, though they have their number. Nothing is written before both files could be opened.
+
+    Parameters
+    ----------
+    configuration
+        How models are watched.
+    predictions, labels
+        Files of one JSON event a line, gzipped if the name ends in ``.gz``.
+    out
+        A folder, made if need be, for ``alerts.jsonl``, ``retrain.jsonl``, ``dead_letters.jsonl`` and, once all is
+        read, ``state.json``. They replace those of an earlier replay.
+    batch
+        Records that are processed at once; it changes nothing but speed.
+    progress
+        Called after every batch.
+
+    Raises
+    ------
+    ReplayError
+        If a file cannot be read or written.
+
+    """
+    pipeline = Pipeline(configuration, partition=0)
+    totals = Totals()
+    with event_lines(predictions) as predicted, event_lines(labels) as labelled, Results(out) as results:
+        records = merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS))
+        while chunk := list(islice(records, batch)):
+            outcome = pipeline.process(chunk, found={})
+            results.add(outcome)
+            totals.records += len(chunk)
+            totals.alerts += len(outcome.alerts)
+            totals.retrain_requests += len(outcome.retrain_requests)
+            totals.dead_letters += len(outcome.dead_letters)
+            progress(totals)
+        results.finish(pipeline.documents())
+    return totals
+
+
+def merged(predictions: Iterator[Record], labels: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records of both in the order of replay; one that has no timestamp, being bad, goes at once.
+
+    `heapq.merge` would do for sorted inputs; these are read as they are, however disordered.
+    """
+    prediction, label = next(predictions, None), next(labels, None)
+    while prediction is not None and label is not None:
+        if _time(prediction) <= _time(label):
+            yield prediction
+            prediction = next(predictions, None)
+        else:
+            yield label
+            label = next(labels, None)
+    for record, rest in ((prediction, predictions), (label, labels)):
+        if record is not None:
+            yield record
+            yield from rest
+
+
+def _time(record: Record) -> int:
+    return -1 if isinstance(record.event, Refusal) else record.event.timestamp
+
+
+def _records(lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record]:
+    intake = Intake({topics.PREDICTIONS: Prediction, topics.LABELS: Label}, partitions=None)
+    for number, line in lines:
+        yield intake.read(FileRecord(topic, number, line))
