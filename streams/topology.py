@@ -26,7 +26,7 @@ MAX_DEAD_LETTER_BYTES: Final = 2 * MAX_INPUT_BYTES
 """The largest record that an input topic takes, with our headers on top."""
 
 # With the broker's time on every record, an event from the future is one whatever its producer's clock says.
-_INPUT: Final = {
+_INPUT: Final[dict[str, int | str]] = {
     "retention.ms": 7 * _DAY_MS,
     "max.message.bytes": MAX_INPUT_BYTES,
     "message.timestamp.type": "LogAppendTime",
