@@ -11,6 +11,8 @@ whether a label will ask for it, and the caller then hands it in.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from driftline.models.expiry import ExpiryQueue
@@ -32,7 +34,20 @@ if TYPE_CHECKING:
 
     from driftline.schemas.events import Label, Prediction
 
-_WAITING = frozenset({EntryState.PENDING, EntryState.EARLY})
+
+class Group(IntEnum):
+    """What is bounded and expires apart; of those due at one moment the first goes first.
+
+    Early labels have a bound of their own: the labels of predictions that were never logged, or were given up, must not
+    push out predictions that wait.
+    """
+
+    TOMBSTONES = 0
+    PENDING = 1
+    EARLY = 2
+
+
+_GROUPS = {EntryState.PENDING: Group.PENDING, EntryState.EARLY: Group.EARLY}
 
 
 class Joined(NamedTuple):
@@ -69,7 +84,8 @@ class LabelJoin:
     timeout
         Milliseconds of event time that a prediction waits for its label.
     max_pending
-        How many may wait; beyond it the one that would expire first is given up. As many tombstones are kept.
+        How many predictions may wait; beyond it the one that would expire first is given up. As many early labels may
+        wait, and as many tombstones are kept.
 
     Examples
     --------
@@ -86,17 +102,20 @@ class LabelJoin:
 
     def __init__(self, model_id: str, *, timeout: int, max_pending: int) -> None:
         self.counts = JoinCounts()
-        self.pending = 0
         self._prefix = model_prefix(model_id)
         self._timeout = timeout
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
-        self._early = 0
+        self._sizes = dict.fromkeys(Group, 0)
         self._elsewhere = 0  # pending predictions whose payload only the store has
-        self._waiting = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=True))
-        self._tombstones = ExpiryQueue(lambda key, at: self._is_live(key, at, waiting=False))
+        self._queues = {group: ExpiryQueue(partial(self._is_live, group)) for group in Group}
         self._changed: dict[bytes, None] = {}
         self._gone: list[bytes] = []
+
+    @property
+    def pending(self) -> int:
+        """Return how many predictions wait for their label."""
+        return self._sizes[Group.PENDING]
 
     @property
     def orphans(self) -> int:
@@ -104,7 +123,7 @@ class LabelJoin:
         return self.counts.labels - self.counts.joined - self.counts.late_labels
 
     def __len__(self) -> int:
-        """Return how many ids are remembered: at most `max_pending` that wait, and as many tombstones."""
+        """Return how many ids are remembered: at most `max_pending` of each group."""
         return len(self._entries)
 
     # -- records ------------------------------------------------------------------------------------------------------
@@ -124,7 +143,6 @@ class LabelJoin:
         entry = self._entries.get(key)
         if entry is None:
             self._put(key, Entry(EntryState.PENDING, pending.at + self._timeout, pending))
-            self._bound()
             return None
         truth = entry.payload
         assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
@@ -162,7 +180,6 @@ class LabelJoin:
         if entry is None:
             self.counts.labels += 1
             self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token))
-            self._bound()
             return None
         if entry.state is EntryState.PENDING:
             self.counts.labels += 1
@@ -183,23 +200,15 @@ class LabelJoin:
         All goes in the order of event time, so that it does not matter how often this is called on the way.
         """
         now = watermark - 1
-        while True:
-            waiting, tombstone = self._waiting.due(now), self._tombstones.due(now)
-            if tombstone is not None and (waiting is None or tombstone <= waiting):
-                self._drop(self._tombstones.first())
-            elif waiting is not None:
-                self._give_up(self._waiting.first())
+        while due := [(at, group) for group, queue in self._queues.items() if (at := queue.due(now)) is not None]:
+            _, group = min(due)
+            key = self._queues[group].first()
+            if group is Group.PENDING:
+                entry = self._entries[key]
+                self.counts.expired += 1
+                self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
             else:
-                return
-
-    def _give_up(self, key: bytes) -> None:
-        entry = self._entries[key]
-        if entry.state is EntryState.PENDING:
-            self.counts.expired += 1
-            self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
-            self._bound()
-        else:
-            self._drop(key)
+                self._drop(key)
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -207,7 +216,6 @@ class LabelJoin:
         self.counts.joined += 1
         token = class_token(truth.label)
         self._put(key, Entry(EntryState.JOINED, pending.at + self._timeout, None, token, entry.stored))
-        self._bound()
         return Joined(pending, truth)
 
     def _put(self, key: bytes, entry: Entry) -> None:
@@ -215,11 +223,14 @@ class LabelJoin:
         self._count(entry, 1)
         self._entries[key] = entry
         self._changed[key] = None
-        waiting = self.pending + self._early
-        if entry.state in _WAITING:
-            self._waiting.push(key, entry.expires, live=waiting)
-        else:
-            self._tombstones.push(key, entry.expires, live=len(self._entries) - waiting)
+        group = _group_of(entry)
+        self._queues[group].push(key, entry.expires, live=self._sizes[group])
+        while self._sizes[group] > self._max_pending:
+            if group is Group.PENDING:
+                self.counts.evicted += 1
+            else:
+                self.counts.forgotten += 1
+            self._drop(self._queues[group].first())
 
     def _drop(self, key: bytes) -> None:
         entry = self._entries.pop(key)
@@ -229,29 +240,13 @@ class LabelJoin:
             self._gone.append(key)
 
     def _count(self, entry: Entry | None, by: int) -> None:
-        if entry is None:
-            return
-        if entry.state is EntryState.PENDING:
-            self.pending += by
+        if entry is not None:
+            self._sizes[_group_of(entry)] += by
             self._elsewhere += by if _is_elsewhere(entry) else 0
-        elif entry.state is EntryState.EARLY:
-            self._early += by
 
-    def _bound(self) -> None:
-        while self.pending + self._early > self._max_pending:
-            key = self._waiting.first()
-            if self._entries[key].state is EntryState.PENDING:
-                self.counts.evicted += 1
-            else:
-                self.counts.forgotten += 1
-            self._drop(key)
-        while len(self._entries) - self.pending - self._early > self._max_pending:
-            self.counts.forgotten += 1
-            self._drop(self._tombstones.first())
-
-    def _is_live(self, key: bytes, at: int, *, waiting: bool) -> bool:
+    def _is_live(self, group: Group, key: bytes, at: int) -> bool:
         entry = self._entries.get(key)
-        return entry is not None and entry.expires == at and (entry.state in _WAITING) == waiting
+        return entry is not None and entry.expires == at and _group_of(entry) is group
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -281,7 +276,11 @@ class LabelJoin:
         if entry.state is EntryState.PENDING:
             entry.payload = None
         self._put(key, entry)
-        del self._changed[key]
+        self._changed.pop(key, None)  # or it was over a bound that has become smaller, and is gone already
+
+
+def _group_of(entry: Entry) -> Group:
+    return _GROUPS.get(entry.state, Group.TOMBSTONES)
 
 
 def _is_elsewhere(entry: Entry) -> bool:

@@ -121,7 +121,7 @@ class Join:
     def _bound(self) -> None:
         if len(self._slots) <= self._most:
             return
-        for states in ({"waiting", "early"}, {"joined", "expired", "late"}):
+        for states in ({"waiting"}, {"early"}, {"joined", "expired", "late"}):
             kept = [(slot.until, name) for name, slot in self._slots.items() if slot.state in states]
             for _, name in sorted(kept)[: max(len(kept) - self._most, 0)]:
                 self.counts["evicted" if self._slots[name].state == "waiting" else "forgotten"] += 1
