@@ -13,7 +13,9 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in NAMES]:
         print(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    codes = [subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode for name in names or NAMES]
+    codes = [
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode for name in names or NAMES
+    ]
     return int(any(codes))
 
 

@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from driftline.streams.cli import run  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
-        sys.exit(f"driftline: {error.name} is not installed; the command line needs: pip install 'driftline[worker]'")
+        sys.exit(f"driftline: {error.name} is not installed; the command line needs: pip install '.[worker]' in Driftline's checkout")
     sys.exit(run())
 
 

@@ -21,6 +21,7 @@ from driftline.schemas.events import Label
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from driftline.models.record import RawRecord
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import Configuration
     from driftline.schemas.dead_letter import DeadLetter
@@ -116,14 +117,15 @@ class Pipeline:
             record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
         if not isinstance(record.event, Refusal):
             self.watermark = max(record.event.timestamp, self.watermark or 0)
-        watermark = self.watermark or 0
+        watermark = self._now(raw)
         if raw.offset >= self.next_offsets.get(raw.topic, 0):  # else it comes again, and only a model may be behind
             self.next_offsets[raw.topic] = raw.offset + 1
             if isinstance(record.event, Refusal):
                 outcome.dead_letters.append(record.dead_letter(record.event))
-            outcome.alerts += self._unattributed.process(
-                record, is_bad=model is None, watermark=watermark, next_offsets=self.next_offsets
-            )
+            if watermark:  # no alert can be dated before the first event of a file
+                outcome.alerts += self._unattributed.process(
+                    record, is_bad=model is None, watermark=watermark, next_offsets=self.next_offsets
+                )
         if model is None or not model.awaits(raw):
             return
         self._touched[model.config.model_id] = None
@@ -133,6 +135,10 @@ class Pipeline:
         outcome.alerts += alerts
         if request is not None:
             outcome.retrain_requests.append(request)
+
+    def _now(self, raw: RawRecord) -> int:
+        """Return the watermark; before the first event, which bad records may precede, the broker's time if any."""
+        return max(raw.timestamp or 0, 0) if self.watermark is None else self.watermark
 
     def _model_of(self, record: Record) -> Model | None:
         """Return the model that a record is charged to; a good one opens it."""

@@ -1,0 +1,216 @@
+"""Every command with its options. What a command needs is imported when it runs: ``--help`` must be quick."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from driftline import __version__
+from driftline.schemas.errors import ConfigurationError, DriftlineError, TopologyError
+from driftline.streams.cli.options import ConfigOption, JsonOption, KafkaOption, RedisOption, settings_of
+from driftline.streams.cli.output import write_json, write_line, write_note
+
+if TYPE_CHECKING:
+    from driftline.schemas.config import Configuration
+
+app = typer.Typer(
+    name="driftline",
+    help="Watches machine-learning models while they serve.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a bug shows Python's own traceback, which bug reports can be made of
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+topics_app = typer.Typer(help="The Kafka topics.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"driftline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def driftline(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Watch machine-learning models while they serve."""
+
+
+def _configuration_of(path: Path | None) -> Configuration:
+    from driftline.schemas.config import Configuration
+
+    if path is None:
+        return Configuration()
+    from driftline.streams.configuration import read_configuration
+
+    return read_configuration(path)
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run the script to its end, print a table, and judge it.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn at random.", min=0)] = 1,
+) -> None:
+    """Show all of Driftline on this machine: no server, no network.
+
+    With --once the exit code is 0 only if every scripted incident was caught and nothing else fired.
+    """
+    from driftline.streams.demo import run
+
+    raise typer.Exit(run(once=once, seed=seed))
+
+
+@app.command()
+def worker(*, kafka: KafkaOption = None, redis: RedisOption = None, config: ConfigOption = None) -> None:
+    """Watch models: read predictions and labels, publish alerts, keep the state in Redis.
+
+    SIGTERM drains it: what was processed is saved, and it exits with 0.
+    """
+    from driftline.streams.cli.logs import log_to_stderr
+    from driftline.streams.run import run_worker
+
+    settings = settings_of(kafka, redis, config)
+    configuration = _configuration_of(settings.config)
+    log_to_stderr()
+    run_worker(settings, configuration)
+
+
+@app.command()
+def replay(
+    *,
+    predictions: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, one JSON event a line; .gz too.")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="Labels, one JSON event a line; .gz too.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go; made if need be.")],
+    config: ConfigOption = None,
+    batch: Annotated[int, typer.Option(help="Records at once; changes nothing but speed.", min=1, max=100_000)] = 1000,
+) -> None:
+    """Read files of events through the same pipeline as the worker's.
+
+    Writes alerts.jsonl, retrain.jsonl, dead_letters.jsonl and state.json.
+    """
+    from driftline.streams.cli.progress import counting
+    from driftline.streams.replay import replay as replay_files
+
+    configuration = _configuration_of(settings_of(config=config).config)
+    with counting("records replayed") as show:
+        totals = replay_files(
+            configuration, predictions, labels, out, batch=batch, progress=lambda totals: show(totals.records)
+        )
+    counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
+    said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    write_line(f"{totals.records} records: {said}; written to {out}")
+
+
+@app.command()
+def status(
+    model: Annotated[str | None, typer.Argument(help="One model in detail; without it, all in a table.")] = None,
+    *,
+    redis: RedisOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how models are doing, as of their last checkpoint."""
+    from driftline.client import StateReader
+    from driftline.streams.cli.status import show_model, show_models
+
+    with StateReader(settings_of(redis=redis).redis) as reader:
+        if model is None:
+            states = reader.states()
+        elif (state := reader.state(model)) is not None:
+            states = iter([state])
+        else:
+            raise DriftlineError(f"no model {model!r} has been seen: `driftline status` lists those that have")
+        if as_json:
+            for state in states:
+                write_json(state.model_dump(mode="json"))
+        elif model is None:
+            show_models(states)
+        else:
+            show_model(next(states))
+
+
+@app.command()
+def alerts(
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new alerts as they come.")] = False,
+    last: Annotated[int, typer.Option(metavar="COUNT", help="How many old ones, at most.", min=0)] = 1000,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Of this model only.")] = None,
+    kafka: KafkaOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the alerts that Kafka has, oldest first."""
+    from driftline.streams.cli.alerts import AlertLog, write_alert, write_alert_as_json
+
+    show = write_alert_as_json if as_json else write_alert
+    with AlertLog(settings_of(kafka).kafka, model) as log:
+        kept, total = log.newest(last)
+        if last and total > len(kept):
+            write_note(f"the last {len(kept)} of {total} alerts; --last {total} shows all")
+        for alert in kept:
+            show(alert)
+        for alert in log if follow else ():
+            show(alert)
+
+
+@topics_app.command("create")
+def create(
+    *,
+    kafka: KafkaOption = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Of each topic, for good; else DRIFTLINE_TOPIC_PARTITIONS or 8.", min=1)
+    ] = None,
+    replication_factor: Annotated[int, typer.Option(help="Copies of each partition.", min=1)] = 1,
+) -> None:
+    """Create the topics that do not exist yet, and check those that do."""
+    from driftline.streams.topology import check_topics, create_topics
+
+    settings = settings_of(kafka)
+    created = create_topics(settings.kafka, partitions or settings.topic_partitions, replication_factor)
+    count = check_topics(settings.kafka)
+    if partitions not in {None, count}:
+        raise TopologyError(
+            f"the input topics exist already and have {count} partitions, not {partitions}, which cannot be changed "
+            "without starting anew: delete all topics and empty Redis first"
+        )
+    write_line(f"created {', '.join(created) or 'nothing'}; the input topics have {count} partitions")
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")]) -> None:
+    """Check a configuration file."""
+    configuration = _configuration_of(config)
+    names = ", ".join(model.model_id for model in configuration.models) or "none, so every model has the defaults"
+    write_line(f"{config} is fine; models: {names}")
+
+
+@app.command()
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print this document.", show_default=False)
+    ] = None,
+    *,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write all of them there; made if need be.")] = None,
+) -> None:
+    """Write the contract for machines: JSON Schemas of events, configuration and state, and an AsyncAPI document.
+
+    Without NAME and --out, the names of the documents.
+    """
+    from driftline.streams.cli.documents import show_document, show_names, write_documents
+
+    if name is not None and out is not None:
+        raise ConfigurationError("NAME prints one document and --out writes all of them: give one of the two")
+    if out is not None:
+        write_documents(out)
+    elif name is not None:
+        show_document(name)
+    else:
+        show_names()
