@@ -10,9 +10,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from faust.types import TP, EventT, StreamT
+from faust.types import TP, StreamT
 
-from driftline.streams.transport import BatchApp, RecordBatch
+from driftline.streams.transport import BatchApp, Delivery, RecordBatch, deliveries
 
 PARTITIONS = 4  # as many as the embedded broker gives every topic
 
@@ -94,14 +94,14 @@ class Worker:
     ) -> None:
         self.store = store
         self.saves_when_revoked = saves_when_revoked
-        self.events: list[EventT[RecordBatch]] = []  # not saved yet
+        self.unsaved: list[Delivery] = []
         self.batches: list[RecordBatch] = []  # all that were ever seen
         self.calls: list[str] = []
         self.may_work = asyncio.Event()
         self.may_work.set()
         self.may_begin = asyncio.Event()
         self.may_begin.set()
-        settings = {"broker_commit_interval": 0.1, "listener": self} | options
+        settings: dict[str, Any] = {"broker_commit_interval": 0.1, "listener": self} | options
         self.app = BatchApp(group, broker=f"kafka://{broker}", **settings)
         for topic in topics:
             self.app.agent(self.app.topic(topic), name=f"agent-{topic}")(self._work)
@@ -115,12 +115,12 @@ class Worker:
 
     def save(self) -> int:
         """Make a checkpoint of all that was counted, and ack it."""
-        events, self.events = self.events, []
+        covered, self.unsaved = self.unsaved, []
         if self.store is not None:
-            for event in events:
-                self.store.positions[event.value.tp] = event.value.next_offset
-                self.store.counted += [(event.value.tp, record.value or b"") for record in event.value]
-        return self.app.ack(event.message for event in events)
+            for batch, _ in covered:
+                self.store.positions[batch.tp] = batch.next_offset
+                self.store.counted += [(batch.tp, record.value or b"") for record in batch]
+        return self.app.ack(message for _, message in covered)
 
     async def assigned(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
         self.calls.append("assigned")
@@ -137,13 +137,13 @@ class Worker:
         self._drop(partitions)
 
     def _drop(self, partitions: frozenset[TP]) -> None:
-        self.events = [event for event in self.events if event.value.tp not in partitions]
+        self.unsaved = [delivery for delivery in self.unsaved if delivery.batch.tp not in partitions]
 
     async def _work(self, stream: StreamT[Any]) -> None:
-        async for event in stream.noack().events():
+        async for delivery in deliveries(stream):
             await self.may_work.wait()
-            self.events.append(event)
-            self.batches.append(event.value)
+            self.unsaved.append(delivery)
+            self.batches.append(delivery.batch)
 
 
 @asynccontextmanager

@@ -6,19 +6,28 @@ so. docs/transport.md tells what it guarantees. It needs faust-streaming, aiokaf
 
 Examples
 --------
->>> from driftline.streams.transport import BatchApp, RecordBatch
+>>> from driftline.streams.transport import BatchApp, deliveries
 >>> app = BatchApp("example", broker="kafka://localhost:9092")
 >>> @app.agent(app.topic("predictions"))
 ... async def count(stream):
-...     async for event in stream.noack().events():
-...         batch: RecordBatch = event.value
+...     async for batch, message in deliveries(stream):
 ...         print(batch.tp, len(batch))
-...         app.ack([event.message])
+...         app.ack([message])
 """
 
 from driftline.streams.transport.app import BatchApp
 from driftline.streams.transport.batch import BatchLimits, RecordBatch
+from driftline.streams.transport.delivery import Delivery, deliveries
 from driftline.streams.transport.listener import GroupOffsets, RebalanceListener
 from driftline.streams.transport.schema import BatchSchema
 
-__all__ = ["BatchApp", "BatchLimits", "BatchSchema", "GroupOffsets", "RebalanceListener", "RecordBatch"]
+__all__ = [
+    "BatchApp",
+    "BatchLimits",
+    "BatchSchema",
+    "Delivery",
+    "GroupOffsets",
+    "RebalanceListener",
+    "RecordBatch",
+    "deliveries",
+]

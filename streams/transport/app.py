@@ -84,14 +84,14 @@ class BatchApp(faust.App):
     def ack(self, messages: "Iterable[Message]") -> int:
         """Say that batches are done with, so that their offsets may be committed.
 
-        Keep ``event.message`` of each batch until a checkpoint covers it, then ack it from wherever the checkpoint is
+        Keep the message of each `Delivery` until a checkpoint covers it, then ack it from wherever the checkpoint is
         made: the agent, a timer, the listener. A message holds no records. The offset of a partition is committed up
         to its first batch that is not acked, and never for a batch that was delivered before a rebalance or a seek.
 
         Parameters
         ----------
         messages
-            Messages of events; in any order.
+            In any order.
 
         Returns
         -------
@@ -118,8 +118,7 @@ class BatchApp(faust.App):
     def lag(self, tp: "TP") -> int | None:
         """Return how many offsets of `tp` lie ahead of what was delivered; None if it is not assigned.
 
-        Zero says that the agent has been given, or has waiting, all there was at the last fetch. Transactions count
-        for one offset each at their end.
+        Zero says that the agent has been given, or has waiting, all there was at the last fetch.
         """
         return self._batch_consumer.lag(tp)
 

@@ -63,8 +63,11 @@ class BatchConsumer(OwningConsumer):
         What a rebalance leaves undelivered is read again after it: there is always a seek.
         """
         records, _ = await self._wait_next_records(timeout)
+        if records is None:
+            return
         generation = self.app.consumer_generation_id
-        for partition, fetched in (records or {}).items():
+        read_to = self._thread.read_to
+        for partition, fetched in records.items():
             tp = ensure_TP(partition)
             for piece in cut(fetched, self._limits):
                 if self.should_stop or not self.flow_active or generation != self.app.consumer_generation_id:
@@ -75,6 +78,7 @@ class BatchConsumer(OwningConsumer):
                 yield tp, message
                 # The events hold the batch. The message lives until it is committed, and must not hold it so long.
                 message.value = None
+        self._next_offsets.update(read_to)
 
     async def _wait_next_records(
         self,

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
@@ -17,9 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FetchingThread"]
 
+STOP_SECONDS = 5.0
+
 
 class FetchingThread(AIOKafkaConsumerThread):
     """Fetches a batch of every partition at once, and lets a fetch that waits be woken."""
+
+    read_to: "Mapping[TP, int]" = MappingProxyType({})
+    """Of each partition of the last fetch, the next offset that aiokafka will read: beyond transaction markers too."""
 
     _waiter: "asyncio.Future[None] | None" = None
     _woken = False
@@ -42,11 +49,24 @@ class FetchingThread(AIOKafkaConsumerThread):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_thread_stop(self) -> None:
-        """Stop aiokafka."""
-        # It awaits the fetches that it cancels. One that waits to be tried again, as without a broker, lets its
-        # cancellation out, and Faust would wait for this thread for ever.
-        with suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
+        """Stop aiokafka, for as long as that may take: all that matters has been committed by now."""
+        # A request to join the group is waited for, which may last until all other members have joined. And fetches
+        # are cancelled and awaited: one that waits to be tried again, as without a broker, lets its cancellation out.
+        # Faust would wait for this thread for ever.
+        with suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.wait_for(super().on_thread_stop(), STOP_SECONDS)
+
+    async def report_group_errors(self) -> None:
+        """Log what keeps aiokafka from joining the group, which it does not try again before it has been asked.
+
+        Faust never asks: a worker that was refused once stands still for ever.
+
+        Raises
+        ------
+        aiokafka.errors.KafkaError
+            If it has given up for good.
+        """
+        await self.call_thread(self._report_group_errors)
 
     async def begin(self, partitions: Iterable[TP]) -> None:
         """Fetch `partitions` from where they stand now."""
@@ -82,7 +102,8 @@ class FetchingThread(AIOKafkaConsumerThread):
         if not done:
             waiter.cancel()
             return {}
-        waiter.result()  # raises what aiokafka has to say, such as a lack of authorization
+        if waiter.exception() is not None:  # the coordinator's, which `report_group_errors` reports
+            return {}
         return await self._drain(consumer, active_partitions, max_records)
 
     async def _drain(
@@ -91,8 +112,12 @@ class FetchingThread(AIOKafkaConsumerThread):
         # aiokafka's own limit is one for all partitions, so that the first of them would be served alone. What is over
         # the limit stays with aiokafka, as bytes.
         records: dict[TP, list[Record]] = {}
+        if consumer._subscription.reassignment_in_progress:  # noqa: SLF001
+            return records  # aiokafka would wait for the end of it
         for tp in partitions:
             records.update(await super()._fetch_records(consumer, {tp}, timeout=0, max_records=max_records))
+        states = {tp: consumer._subscription.subscription.assignment.state_value(tp) for tp in partitions}  # noqa: SLF001
+        self.read_to = {tp: state.position for tp, state in states.items() if state and state.has_valid_position}
         return records
 
     def _wake(self) -> None:
@@ -103,6 +128,15 @@ class FetchingThread(AIOKafkaConsumerThread):
 
     async def _begin(self, partitions: list[TopicPartition]) -> None:
         self._ensure_consumer().resume(*partitions)
+
+    async def _report_group_errors(self) -> None:
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        try:
+            coordinator.check_errors()
+        except KafkaError as error:
+            if coordinator._coordination_task.done():  # noqa: SLF001
+                raise
+            self.log.error("could not join the group, trying again: %r", error)  # noqa: TRY400 (no trace)
 
     async def _touch(self) -> None:
         with self._ensure_consumer()._subscription.fetch_context():  # noqa: SLF001

@@ -11,7 +11,8 @@ __all__ = ["GroupOffsets", "RebalanceListener"]
 class RebalanceListener(Protocol):
     """What an application does when partitions come and go.
 
-    Of a partition, the two are called in turn, `assigned` first. Neither is ever called with no partition.
+    Of a partition, the two are called in turn, `assigned` first; `revoked` only if `assigned` has returned. Neither is
+    ever called with no partition, nor while the other is at work.
     """
 
     async def assigned(self, partitions: frozenset[TP], /) -> Mapping[TP, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
+from mode import Service
 
 from driftline.streams.transport.fetching import FetchingThread
 
@@ -90,6 +91,11 @@ class OwningConsumer(Consumer):
 
     # Taking partitions over
 
+    @Service.task
+    async def _watch_group(self) -> None:
+        async for _ in self.itertimer(1.0, name="group"):
+            await self._thread.report_group_errors()
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Take partitions over, unless the app is stopping."""
         if self.app.should_stop:
@@ -102,7 +108,7 @@ class OwningConsumer(Consumer):
 
         It does not wait for it: Faust gives up all further rebalances if this takes over `broker_request_timeout`.
         """
-        if not self._revoked:  # else this comes too late: the next assignment has its own
+        if not (self._revoked or self.app.should_stop):  # else it comes too late
             self._restoring = self.add_future(self._restore())
 
     async def _restore(self) -> None:

@@ -1,4 +1,8 @@
-"""Partitions that come and go, and agents that fall behind: the batch transport on both brokers, with its mutants."""
+"""Partitions that come and go, and agents that fall behind: the batch transport, with its mutants.
+
+What takes two members of a group runs on the real Kafka alone: the embedded broker often refuses the second with an
+"invalid request", and refuses commits during a rebalance.
+"""
 
 import asyncio
 import time
@@ -6,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 from faust.transport.consumer import ConsumerThread
 from faust.types import TP, StreamT
 
@@ -81,8 +86,8 @@ async def a_worker_joins_and_leaves(broker: str) -> None:
     assert_each_once(store, topic, written)
 
 
-def test_each_record_is_counted_once_while_a_worker_joins_and_leaves(broker: str) -> None:
-    asyncio.run(a_worker_joins_and_leaves(broker))
+def test_each_record_is_counted_once_while_a_worker_joins_and_leaves(kafka: str) -> None:
+    asyncio.run(a_worker_joins_and_leaves(kafka))
 
 
 async def a_leaver_commits_first(broker: str) -> None:
@@ -100,8 +105,8 @@ async def a_leaver_commits_first(broker: str) -> None:
     assert Counter(first.values + second.values) == Counter(numbers(101) * PARTITIONS)
 
 
-def test_what_is_acked_at_a_revocation_is_committed_before_the_next_owner_reads(broker: str) -> None:
-    asyncio.run(a_leaver_commits_first(broker))
+def test_what_is_acked_at_a_revocation_is_committed_before_the_next_owner_reads(kafka: str) -> None:
+    asyncio.run(a_leaver_commits_first(kafka))
 
 
 def test_mutant_without_the_hand_over_lets_the_next_owner_read_again(
@@ -131,8 +136,8 @@ async def late_acks_come_to_nothing(broker: str) -> None:
             assert committed(broker, topic, topic) == {}
 
 
-def test_an_ack_of_a_batch_from_before_a_rebalance_comes_to_nothing(broker: str) -> None:
-    asyncio.run(late_acks_come_to_nothing(broker))
+def test_an_ack_of_a_batch_from_before_a_rebalance_comes_to_nothing(kafka: str) -> None:
+    asyncio.run(late_acks_come_to_nothing(kafka))
 
 
 def test_mutant_that_forgets_nothing_counts_late_acks(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +160,8 @@ async def topics_stay_together(broker: str) -> None:
             assert first == second
 
 
-def test_equal_partitions_of_two_topics_have_the_same_owner(broker: str) -> None:
-    asyncio.run(topics_stay_together(broker))
+def test_equal_partitions_of_two_topics_have_the_same_owner(kafka: str) -> None:
+    asyncio.run(topics_stay_together(kafka))
 
 
 async def an_idle_worker_takes_over(broker: str) -> None:
@@ -180,8 +185,8 @@ async def an_idle_worker_takes_over(broker: str) -> None:
         assert min(batch.first for batch in idle.batches) == 50
 
 
-def test_a_worker_without_partitions_takes_over_at_the_checkpoint(broker: str) -> None:
-    asyncio.run(an_idle_worker_takes_over(broker))
+def test_a_worker_without_partitions_takes_over_at_the_checkpoint(kafka: str) -> None:
+    asyncio.run(an_idle_worker_takes_over(kafka))
 
 
 def test_mutant_that_fetches_at_once_takes_over_from_the_start(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +213,36 @@ def test_a_worker_that_was_thrown_out_comes_back(broker: str) -> None:
 def test_mutant_that_does_not_poll_never_comes_back(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FetchingThread, "keep_membership", rest)
     assert finds_a_fault(a_worker_thrown_out_comes_back, kafka)
+
+
+async def a_refused_worker_tries_again(kafka: str) -> None:
+    topic = new_topic(kafka)
+    produce(kafka, topic, {0: numbers(100)})
+    # A member with another way to share partitions keeps ours out of the group.
+    other = Consumer({"bootstrap.servers": kafka, "group.id": topic, "log_level": 0})
+    other.subscribe([topic])
+    await until(lambda: other.poll(0.1) is None and other.assignment())
+    worker = Worker(kafka, topic, [topic])
+    starting = asyncio.create_task(worker.app.start())  # it waits for its partitions
+    try:
+        await until(lambda: worker.app.started)
+        refused = worker.app.consumer._thread._consumer._coordinator  # noqa: SLF001 (nothing else shows it)
+        await until(lambda: refused._pending_exception is not None)  # noqa: SLF001
+        other.close()
+        await until(lambda: len(worker.values) == 100, seconds=10.0)
+    finally:
+        other.close()
+        await worker.app.stop()
+        await starting
+
+
+def test_a_worker_that_was_refused_by_its_group_tries_again(kafka: str) -> None:
+    asyncio.run(a_refused_worker_tries_again(kafka))
+
+
+def test_mutant_that_does_not_look_for_errors_stands_still(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FetchingThread, "report_group_errors", rest)
+    assert finds_a_fault(a_refused_worker_tries_again, kafka)
 
 
 async def rest(_: object) -> None:

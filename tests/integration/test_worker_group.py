@@ -1,0 +1,102 @@
+"""Two workers share the partitions: every pair is counted once while one of them joins and leaves under load."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.conditions import eventually
+from tests.worker_harness import Site, real_site
+from tests.worker_traffic import Traffic, assert_exact, lean, mixed, on_every_partition
+
+# Gives partitions up without a checkpoint, and reads on from what Kafka says was acked.
+GRACELESS = """
+from driftline.__main__ import main
+from driftline.streams import app, worker
+
+class Graceless(worker.Worker):
+    async def take(self, message, batch):
+        await super().take(message, batch)
+        self._ports.ack([message])
+
+    async def assigned(self, partitions):
+        await super().assigned(partitions)
+        return {}
+
+    async def revoked(self, partitions):
+        for tp in partitions:
+            self._lanes.pop(tp.partition, None)
+
+app.Worker = Graceless
+main()
+"""
+
+
+@pytest.fixture
+def site(kafka: str, empty_redis: str, tmp_path: Path) -> Site:
+    return real_site(kafka, empty_redis, tmp_path)
+
+
+class Feed:
+    """Sends the traffic in 20 pieces, each as soon as the checkpoints have all but the last two."""
+
+    def __init__(self, site: Site, models: list[Traffic]) -> None:
+        self.total = 2 * sum(model.count for model in models)
+        self._site = site
+        self._models = models
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        count = self._models[0].count
+        sent = 0
+        for start in range(0, count, piece := count // 20 + 1):
+            self._wait_for(sent - self.total // 8)
+            if self._ended.is_set():
+                return
+            self._site.send(mixed(self._models, numbers := range(start, min(start + piece, count))))
+            sent += 2 * len(self._models) * len(numbers)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _wait_for(self, saved: int) -> None:
+        eventually(lambda: self._ended.is_set() or self._site.saved >= saved, seconds=60)
+
+
+def a_worker_joins_and_leaves(site: Site, models: list[Traffic], *program: str) -> None:
+    """Run two workers over the traffic, the second in the middle only, and check the state they leave."""
+    config = lean(site, models)
+    feed = Feed(site, models)
+    first, second = (site.worker(*program, DRIFTLINE_CONFIG=config) for _ in range(2))
+    with ThreadPoolExecutor() as pool:
+        feeding = pool.submit(feed.run)
+        try:
+            with first:
+                first.until(lambda: site.saved > feed.total // 8)
+                with second:
+                    second.until(lambda: second.watches and second.processed > feed.total // 20)
+                    since = first.processed
+                    first.until(lambda: first.processed > since)
+                    assert second.terminate() == 0, second.log
+                left_at, since = site.saved, first.processed
+                assert left_at < feed.total, "the second worker did not leave in the middle"
+                first.until(lambda: site.saved >= feed.total, seconds=60)
+                assert first.processed > since
+                assert first.terminate() == 0, first.log
+        finally:
+            feed.end()
+        feeding.result()
+    assert_exact(site, models)
+
+
+def test_each_of_200_000_events_is_counted_once_while_a_worker_joins_and_leaves(site: Site) -> None:
+    models = on_every_partition(site.partitions, each=3, count_each=4167)
+    assert 2 * sum(model.count for model in models) >= 200_000
+    a_worker_joins_and_leaves(site, models)
+
+
+def test_mutant_without_the_last_checkpoint_is_found(site: Site) -> None:
+    models = on_every_partition(site.partitions, each=1, count_each=1500)
+    with pytest.raises(AssertionError, match="model-"):
+        a_worker_joins_and_leaves(site, models, "-c", GRACELESS, "worker")

@@ -1,0 +1,221 @@
+"""A worker that ends, in order or not, and the next one: nothing is lost, and nothing is counted twice."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Message
+from redis import Redis
+
+from driftline.client import Label, Prediction
+from driftline.models.intake import Intake
+from driftline.models.pipeline import Pipeline
+from driftline.models.record import FileRecord
+from driftline.schemas.alerts import Alert
+from driftline.schemas.events import encode
+from driftline.schemas.topics import ALERTS, LABELS, PREDICTIONS
+from driftline.streams.configuration import read_configuration
+from tests.conditions import eventually
+from tests.worker_harness import Site, embedded_site, real_site
+from tests.worker_traffic import Traffic, assert_exact, lean, mixed, on_every_partition, shifting
+
+# Acks what was processed before it is saved, and reads on from what Kafka says was acked.
+HASTY = """
+from driftline.__main__ import main
+from driftline.streams import app, worker
+
+class Hasty(worker.Worker):
+    async def take(self, message, batch):
+        await super().take(message, batch)
+        self._ports.ack([message])
+
+    async def assigned(self, partitions):
+        await super().assigned(partitions)
+        return {}
+
+app.Worker = Hasty
+main()
+"""
+
+
+@pytest.fixture
+def real(kafka: str, empty_redis: str, tmp_path: Path) -> Site:
+    return real_site(kafka, empty_redis, tmp_path)
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def site(request: pytest.FixtureRequest, empty_redis: str, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "kafka":
+        yield real_site(request.getfixturevalue("kafka"), empty_redis, tmp_path)
+    else:
+        with embedded_site(empty_redis, tmp_path) as made:
+            yield made
+
+
+@contextmanager
+def without_writes(site: Site) -> Iterator[None]:
+    """Let Redis answer no command that writes."""
+    with Redis.from_url(site.redis) as client:
+        client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+        try:
+            yield
+        finally:
+            client.execute_command("CLIENT", "UNPAUSE")
+
+
+def test_a_restart_goes_on_where_sigterm_left_and_a_wiped_redis_from_the_beginning(site: Site) -> None:
+    models = on_every_partition(site.partitions, each=2, count_each=500)
+    some, others = models[::2], models[1::2]
+    total = 1000 * len(models)
+    config = lean(site, models)
+
+    site.send(model.prediction(n) for n in range(500) for model in some)
+    site.send(model.label(n) for n in range(500) for model in others)
+    with site.worker(DRIFTLINE_CONFIG=config, DRIFTLINE_CHECKPOINT_SECONDS="600") as worker:
+        worker.until(lambda: worker.watches and worker.processed == total // 2)
+        assert worker.terminate() == 0, worker.log
+    assert site.saved == total // 2, "what was processed was not saved at the end"
+    assert site.committed() == site.checkpoints()
+    states = site.states()
+    assert {states[model.model_id].counts.pending for model in some} == {500}
+    assert {states[model.model_id].counts.orphan_labels for model in others} == {500}
+
+    site.send(model.label(n) for n in range(500) for model in some)
+    site.send(model.prediction(n) for n in range(500) for model in others)
+    with site.worker(DRIFTLINE_CONFIG=config) as worker:
+        worker.until(lambda: site.saved >= total)
+        assert worker.processed == total // 2, "records were read again"
+        assert worker.terminate() == 0, worker.log
+    assert_exact(site, models)
+
+    with Redis.from_url(site.redis) as client:
+        client.flushall()
+    with site.worker(DRIFTLINE_CONFIG=config) as worker:
+        worker.until(lambda: site.saved >= total)
+        assert worker.processed == total
+        assert worker.terminate() == 0, worker.log
+    assert_exact(site, models)
+
+
+def killed_at(site: Site, moment: int, config: str) -> None:
+    """Run a worker until it has processed so many records, and kill it."""
+    with site.worker(DRIFTLINE_CONFIG=config) as worker:
+        worker.until(lambda: worker.watches and worker.processed >= moment)
+        worker.kill()
+
+
+def killed_with_much_unsaved(site: Site, models: list[Traffic], *program: str) -> None:
+    """Kill a worker while Redis takes no writes, and check the state that the next one leaves."""
+    total = 2 * sum(model.count for model in models)
+    half = models[0].count // 2
+    config = lean(site, models)
+    with site.worker(*program, DRIFTLINE_CONFIG=config) as worker:
+        worker.until(lambda: site.saved >= total // 2, seconds=60)
+        with without_writes(site):
+            saved, before = site.saved, worker.processed
+            site.send(mixed(models, range(half, 3 * half // 2)))
+            worker.until(lambda: worker.processed >= before + total // 8)
+            eventually(lambda: program == () or sum(site.committed().values()) > saved)
+            worker.kill()
+        assert site.saved == saved, "nothing was unsaved"
+    site.send(mixed(models, range(3 * half // 2, models[0].count)))
+    with site.worker(*program, DRIFTLINE_CONFIG=config) as worker:
+        worker.until(lambda: site.saved >= total, seconds=60)
+        assert worker.terminate() == 0, worker.log
+    assert_exact(site, models)
+
+
+def test_counts_are_exact_after_kills(real: Site) -> None:
+    models = on_every_partition(real.partitions, each=2, count_each=1500)
+    real.send(mixed(models, range(750)))
+    moment = random.randrange(1000, 20_000)
+    killed_at(real, moment, lean(real, models))
+    killed_with_much_unsaved(real, models)
+
+
+def test_mutant_that_acks_before_it_saves_is_found_by_its_counts(real: Site) -> None:
+    models = on_every_partition(real.partitions, each=1, count_each=400)
+    real.send(mixed(models, range(200)))
+    with pytest.raises(AssertionError, match="model-"):
+        killed_with_much_unsaved(real, models, "-c", HASTY, "worker")
+
+
+def commits_stay_behind(site: Site, *program: str) -> None:
+    """Watch what is committed while Redis takes no writes, for longer than the interval of commits."""
+    models = on_every_partition(site.partitions, each=1, count_each=500)
+    site.send(mixed(models, range(250)))
+
+    def assert_behind() -> None:
+        committed = site.committed()  # before the checkpoints, which only grow
+        checkpoints = site.checkpoints()
+        ahead = {tp: offset for tp, offset in committed.items() if offset > checkpoints.get(tp, 0)}
+        assert not ahead, f"committed ahead of the checkpoint: {ahead}, {checkpoints}"
+
+    def is_old() -> bool:
+        assert_behind()
+        return worker.scraped.value("driftline_checkpoint_age_seconds") > 5.0
+
+    with site.worker(*program, DRIFTLINE_CONFIG=lean(site, models)) as worker:
+        worker.until(lambda: site.saved >= 500 * len(models))
+        with without_writes(site):
+            site.send(mixed(models, range(250, 500)))
+            worker.until(is_old)
+        worker.until(lambda: site.saved >= 1000 * len(models))
+        assert worker.terminate() == 0, worker.log
+    assert_behind()
+    assert site.committed() == site.checkpoints()
+
+
+def test_commits_are_never_ahead_of_the_checkpoint(real: Site) -> None:
+    commits_stay_behind(real)
+
+
+def test_mutant_that_acks_before_it_saves_is_found_by_its_commits(real: Site) -> None:
+    with pytest.raises(AssertionError, match="committed ahead"):
+        commits_stay_behind(real, "-c", HASTY, "worker")
+
+
+def alerts_of(site: Site) -> list[bytes]:
+    return [message.value() or b"" for message in site.records(ALERTS)]
+
+
+def derived(site: Site, config: Path) -> list[bytes]:
+    """Return the alerts that the core alone derives from what is in Kafka."""
+
+    def record(message: Message) -> FileRecord:
+        topic, partition, offset, value = message.topic(), message.partition(), message.offset(), message.value()
+        assert topic is not None
+        assert partition is not None
+        assert offset is not None
+        return FileRecord(topic, offset, value, partition, message.timestamp()[1], message.key())
+
+    records = [record(message) for message in site.records(PREDICTIONS)]
+    intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=site.partitions)
+    pipeline = Pipeline(read_configuration(config), records[0].partition)
+    return [encode(alert) for alert in pipeline.process([intake.read(record) for record in records], {}).alerts]
+
+
+def test_alerts_of_a_killed_worker_come_again_under_the_same_ids(real: Site) -> None:
+    """One topic only: which of two is read first is not the same in every run."""
+    config = real.folder / "driftline.yaml"
+    config.write_text("models: [{model_id: m, challenger: none, reference: {events: 1000}}]")
+    real.send(shifting(n) for n in range(1500))
+    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: real.saved >= 1500)
+        with without_writes(real):
+            real.send(shifting(n) for n in range(1500, 3000))
+            worker.until(lambda: alerts_of(real))
+            worker.kill()
+        published = alerts_of(real)
+        assert real.saved == 1500
+    # Of another group, which need not wait for the session of the killed one: where to read on is said by Redis alone.
+    with real.worker(DRIFTLINE_CONFIG=str(config), DRIFTLINE_GROUP="another") as worker:
+        worker.until(lambda: real.saved >= 3000)
+        assert worker.terminate() == 0, worker.log
+
+    expected = derived(real, config)
+    assert published == expected[: len(published)]
+    assert alerts_of(real) == published + expected
+    assert {Alert.model_validate_json(alert).kind.value for alert in expected} == {"data_drift"}
