@@ -10,7 +10,10 @@ def main() -> None:
     try:
         from driftline.streams.cli import run  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as error:
-        sys.exit(f"driftline: {error.name} is not installed; the command line needs: pip install '.[worker]' in Driftline's checkout")
+        sys.exit(
+            f"driftline: {error.name} is not installed, which the command line needs: "
+            "pip install '.[worker]' in Driftline's checkout"
+        )
     sys.exit(run())
 
 

