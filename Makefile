@@ -50,7 +50,7 @@ demo: $(DEMO)
 # pytest says so in its summary, once.
 test: $(DEV)
 	@$(BIN)/python -m tests.servers.jars 2>/dev/null || true
-	@$(BIN)/python -m pytest $(or $(ARGS),--cov --cov-report=term)
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=2 --dist=loadfile --cov --cov-report=term)
 
 test-lowest: $(DEV)
 	@echo "testing with the oldest dependencies that pyproject.toml allows, in $(LOWEST)"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONG: Final = 0.02
+LONG: Final = 0.01
 """Seconds of a turn, from which on it should end."""
 
 

@@ -71,6 +71,7 @@ class Worker:
         self._partitions = partitions
         self._interval = interval
         self._due = 0.0
+        self._taken = 0.0
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
         self._lanes: dict[int, Lane] = {}
 
@@ -92,9 +93,10 @@ class Worker:
         for number in sorted({tp.partition for tp in partitions}):
             lanes[number] = Lane(self._configuration, self._intake, self._ports.store, number)
             await lanes[number].restore()
-        for lane in lanes.values():
-            self._show(lane, await lane.documents())
-        self._lanes = lanes
+        documents = [await lane.documents() for lane in lanes.values()]
+        self._lanes = lanes  # from here on without a pause: this may be cancelled, and is then done again from the start
+        for lane, of_lane in zip(lanes.values(), documents, strict=True):
+            self._show(lane, of_lane)
         _logger.info("watching partitions %s", ", ".join(map(str, lanes)))
         return {tp: lanes[tp.partition].pipeline.next_offsets.get(tp.topic, 0) for tp in partitions}
 
@@ -110,7 +112,8 @@ class Worker:
                 lane.close()
                 self._metrics.revoked(lane.partition)
                 self._metrics.forget(lane.shown)
-        _logger.info("saved partitions %s and gave them up", ", ".join(str(lane.partition) for lane in lanes))
+        if lanes:
+            _logger.info("saved partitions %s and gave them up", ", ".join(str(lane.partition) for lane in lanes))
 
     def _check(self, partitions: frozenset[TP]) -> None:
         owned = {topic: {tp.partition for tp in partitions if tp.topic == topic} for topic in INPUTS}
@@ -150,6 +153,7 @@ class Worker:
             # checkpoint and this batch may be missing, and both are read again.
             if lane.is_closed or lane.refusal is not None or message.acked:
                 return
+            self._taken = time.monotonic()
             work = await lane.process(message, batch.records)
         self._metrics.batch({batch.topic: len(batch)}, joined=work.joined, seconds=work.seconds)
         for reason in work.refused:
@@ -168,16 +172,16 @@ class Worker:
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
-    async def tick(self) -> bool:
-        """Make the checkpoints that are due; return whether there was one."""
-        if time.monotonic() < self._due:
-            return False
+    async def tick(self) -> None:
+        """Make the checkpoints that are due."""
+        now = time.monotonic()
+        if now < self._due and now < self._taken + self._interval:  # when all is quiet, a checkpoint is in nobody's way
+            return
         costs = [await self._checkpoint(lane) for lane in list(self._lanes.values())]
         saved = [cost for cost in costs if cost is not None]
         if not saved:
             self._metrics.nothing_unsaved()
         self._due = time.monotonic() + max(self._interval, _COST_RATIO * sum(saved))
-        return bool(saved)
 
     async def _checkpoint(self, lane: Lane) -> float | None:
         """Publish, save and ack; return the seconds of CPU time that it took, None if there was nothing to save."""

@@ -17,20 +17,19 @@ settings.register_profile("ci", max_examples=100, deadline=None, derandomize=Tru
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.load_profile("ci" if IN_CI else "dev")
 
-_NO_KAFKA = pytest.StashKey[str]()
+_NO_KAFKA = "no real Kafka here: "
 
 
 @pytest.fixture(scope="session")
-def kafka(pytestconfig: pytest.Config) -> Iterator[str]:
+def kafka() -> Iterator[str]:
     """Bootstrap address of a real Kafka; where there can be none the test is skipped, and failed in CI."""
     try:
         with KafkaServer() as server:
             yield server.bootstrap
     except KafkaUnavailableError as error:
         if IN_CI:
-            pytest.fail(f"no real Kafka here: {error}", pytrace=False)
-        pytestconfig.stash[_NO_KAFKA] = str(error)
-        pytest.skip(f"no real Kafka here: {error}")
+            pytest.fail(f"{_NO_KAFKA}{error}", pytrace=False)
+        pytest.skip(f"{_NO_KAFKA}{error}")
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +61,9 @@ def empty_redis(redis_url: str) -> str:
     return redis_url
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line that the real-Kafka half was not run."""
-    if (reason := config.stash.get(_NO_KAFKA, None)) is not None:
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    reasons = {text.partition(_NO_KAFKA)[2].rstrip("')\"") for text in skipped if _NO_KAFKA in text}
+    for reason in sorted(reasons)[:1]:
         terminalreporter.write_line(f"NOT RUN: the real-Kafka half of the tests. {reason}", yellow=True)

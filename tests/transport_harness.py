@@ -70,7 +70,7 @@ class Store:
 
 
 class Worker:
-    """A worker that counts records; what it saves goes to `store`, and only what it saves is acked.
+    """A worker that counts records; what it saves goes to `store`, and only what it saves may be acked.
 
     Parameters
     ----------
@@ -94,6 +94,7 @@ class Worker:
     ) -> None:
         self.store = store
         self.saves_when_revoked = saves_when_revoked
+        self.acks = True  # whether it acks what a checkpoint covers
         self.unsaved: list[Delivery] = []
         self.batches: list[RecordBatch] = []  # all that were ever seen
         self.calls: list[str] = []
@@ -120,7 +121,7 @@ class Worker:
             for batch, _ in covered:
                 self.store.positions[batch.tp] = batch.next_offset
                 self.store.counted += [(batch.tp, record.value or b"") for record in batch]
-        return self.app.ack(message for _, message in covered)
+        return self.app.ack(message for _, message in covered) if self.acks else 0
 
     async def assigned(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
         self.calls.append("assigned")

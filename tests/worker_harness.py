@@ -63,6 +63,7 @@ class Site:
             "DRIFTLINE_REDIS": self.redis,
             "DRIFTLINE_GROUP": self.group,
             "DRIFTLINE_METRICS_PORT": "0",
+            "DRIFTLINE_CHECKPOINT_SECONDS": "0.2",
         }
         log = self.folder / f"worker-{uuid.uuid4().hex[:8]}.log"
         return WorkerProcess(program or WORKER, variables | environment, log)

@@ -27,18 +27,20 @@ START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 class Traffic:
     """A binary model: prediction n and, ten seconds of event time later, its label, for n from 0 to `count` - 1."""
 
-    def __init__(self, model_id: str, count: int) -> None:
+    def __init__(self, model_id: str, count: int, *, features: int = 1) -> None:
         random = Random(model_id)
         self.model_id = model_id
         self.count = count
+        self.features = features
         self.scores = [round(0.01 + 0.98 * random.random(), 4) for _ in range(count)]
         self.labels = [int(random.random() < score) for score in self.scores]
 
     def prediction(self, n: int) -> Sent:
         score = self.scores[n]
+        features = ",".join(f'"x{k}":{(n * (k + 1)) % 17 + score}' for k in range(self.features))
         value = (
             f'{{"model_id":"{self.model_id}","model_version":"1","prediction_id":"p{n}","timestamp":{START + 100 * n},'
-            f'"prediction":{int(score >= 0.5)},"score":{score},"features":{{"x":{n % 7 + score}}}}}'
+            f'"prediction":{int(score >= 0.5)},"score":{score},"features":{{{features}}}}}'
         )
         return Sent(PREDICTIONS, self.model_id.encode(), value.encode())
 

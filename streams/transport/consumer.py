@@ -155,7 +155,7 @@ class BatchConsumer(OwningConsumer):
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Fetch `tps` again, which Faust had paused for a rebalance."""
         super().resume_partitions(tps)
-        self._fetch_anew()
+        self._room.set()
 
     def lag(self, tp: TP) -> int | None:
         """Return how many offsets of `tp` have not been delivered yet; None where it is not known."""

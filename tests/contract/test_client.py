@@ -148,7 +148,7 @@ def test_the_largest_event_is_sent_and_a_larger_one_refused(bootstrap: str, run_
     assert (len(encode(largest)), len(encode(larger))) == (MAX_BYTES, MAX_BYTES + 1)
     with EventProducer(bootstrap) as producer:
         producer.send(largest)
-        with pytest.raises(DecodeError, match="more than 1000000 bytes") as refusal:
+        with pytest.raises(DecodeError, match="at most 1000000 are read") as refusal:
             producer.send(larger)
     assert refusal.value.reason is Reason.TOO_LARGE
     (record,) = read_topic(bootstrap, PREDICTIONS, lambda m: m.key() == model_id.encode(), count=1)

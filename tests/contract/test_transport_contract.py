@@ -85,10 +85,10 @@ async def commits_up_to_the_first_hole(broker: str, limits: BatchLimits = TENS) 
     async with running(worker):
         await until(lambda: len(worker.values) >= 5 * limits.records)
         hole = worker.unsaved.pop(1)
-        assert worker.save() == 4
+        assert worker.save() == len(worker.batches) - 1 >= 4
         await worker.app.commit_acked()
         await worker.app.commit_acked()  # Faust errs when it looks again
-        assert committed(broker, topic, topic) == {0: limits.records}
+        assert committed(broker, topic, topic) == {0: hole.batch.first}
         assert worker.app.ack([hole.message, hole.message]) == 1
         await worker.app.commit_acked()
         assert committed(broker, topic, topic) == {0: 5 * limits.records}

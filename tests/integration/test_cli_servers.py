@@ -130,6 +130,11 @@ def following(bootstrap: str, model: str, *more: str) -> Iterator["subprocess.Po
             child.kill()
 
 
+def of_this_test(err: str) -> list[str]:
+    """Return the lines on standard error but those about bad alerts, which other tests put on the broker they share."""
+    return [line for line in err.splitlines() if not line.startswith("skipped the record at driftline.alerts, ")]
+
+
 def test_following_goes_on_with_new_alerts_until_interrupted(bootstrap: str, model: str) -> None:
     with following(bootstrap, model) as child:
         publish(bootstrap, story(model)[1], *story(f"other-{model}"), story(model)[2])
@@ -137,7 +142,8 @@ def test_following_goes_on_with_new_alerts_until_interrupted(bootstrap: str, mod
         # The two may stand in two partitions, of which either may be read first.
         assert {child.stdout.readline()[25:33] for _ in range(2)} == {"updated ", "resolved"}
         child.send_signal(signal.SIGINT)
-        assert child.communicate(timeout=SECONDS) == ("", "")
+        out, err = child.communicate(timeout=SECONDS)
+        assert (out, of_this_test(err)) == ("", [])
         assert child.returncode == 130
 
 
@@ -148,7 +154,7 @@ def test_following_ends_in_silence_when_its_reader_goes_away(bootstrap: str, mod
         child.stdout.close()
         publish(bootstrap, story(model)[1])
         assert child.wait(SECONDS) == 1
-        assert child.stderr.read() == ""
+        assert of_this_test(child.stderr.read()) == []
 
 
 # -- topics -----------------------------------------------------------------------------------------------------------

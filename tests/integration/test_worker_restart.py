@@ -65,7 +65,7 @@ def without_writes(site: Site) -> Iterator[None]:
             client.execute_command("CLIENT", "UNPAUSE")
 
 
-def test_a_restart_goes_on_where_sigterm_left_and_a_wiped_redis_from_the_beginning(site: Site) -> None:
+def test_a_restart_goes_on_where_sigterm_left_off(site: Site) -> None:
     models = on_every_partition(site.partitions, each=2, count_each=500)
     some, others = models[::2], models[1::2]
     total = 1000 * len(models)
@@ -90,13 +90,21 @@ def test_a_restart_goes_on_where_sigterm_left_and_a_wiped_redis_from_the_beginni
         assert worker.terminate() == 0, worker.log
     assert_exact(site, models)
 
-    with Redis.from_url(site.redis) as client:
-        client.flushall()
-    with site.worker(DRIFTLINE_CONFIG=config) as worker:
-        worker.until(lambda: site.saved >= total)
-        assert worker.processed == total
-        assert worker.terminate() == 0, worker.log
-    assert_exact(site, models)
+
+def test_a_worker_on_a_wiped_redis_rebuilds_from_the_beginning_of_the_log(real: Site) -> None:
+    models = on_every_partition(real.partitions, each=1, count_each=200)
+    total = 400 * len(models)
+    config = lean(real, models)
+    real.send(mixed(models, range(200)))
+    for _ in range(2):
+        with real.worker(DRIFTLINE_CONFIG=config) as worker:
+            worker.until(lambda: real.saved == total)
+            assert worker.processed == total
+            assert worker.terminate() == 0, worker.log
+        assert_exact(real, models)
+        assert sum(real.committed().values()) == total
+        with Redis.from_url(real.redis) as client:
+            client.flushall()
 
 
 def killed_at(site: Site, moment: int, config: str) -> None:

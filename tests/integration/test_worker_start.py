@@ -19,7 +19,6 @@ from tests.worker_harness import EMBEDDED_PARTITIONS, Site, WorkerProcess, embed
 
 POSITION = seal({"next_offsets": {}, "watermark": None, "unattributed": None})
 DAMAGED = POSITION[:-1] + bytes([POSITION[-1] ^ 1])
-LATER = POSITION[:5] + bytes([POSITION[5] + 1]) + POSITION[6:]
 
 SAID = {
     "no Kafka": (1, r"Kafka at 127.0.0.1:\d+ does not answer \(.*Connection refused\)"),
@@ -27,7 +26,6 @@ SAID = {
     "no Redis": (1, r"Redis at 127.0.0.1:\d+ does not answer: .*"),
     "another number of partitions": (1, r"the input topics have 4 partitions and the stored state was made with 7: .*"),
     "a damaged checkpoint": (1, r"the checkpoint of partition 2 .* checksum does not match: .* driftline:\{2\}:\* .*"),
-    "a checkpoint of a later version": (1, r"the checkpoint of partition 2 .* by another version of Driftline .*"),
     "no configuration file": (2, r"nowhere.yaml cannot be read: No such file or directory"),
     "a port that is taken": (2, r"the metrics cannot be served on 127.0.0.1:\d+: Address already in use; .*"),
 }
@@ -62,16 +60,12 @@ def unable(site: Site) -> Iterator[dict[str, WorkerProcess]]:
             "another number of partitions": {
                 "DRIFTLINE_REDIS": database(site.redis, 1, partitions=7, position=POSITION)
             },
-            "a damaged checkpoint": {
-                "DRIFTLINE_REDIS": database(site.redis, 2, position=DAMAGED),
-                "DRIFTLINE_GROUP": "damaged",
-            },
-            "a checkpoint of a later version": {
-                "DRIFTLINE_REDIS": database(site.redis, 3, position=LATER),
-                "DRIFTLINE_GROUP": "later",
-            },
+            "a damaged checkpoint": {"DRIFTLINE_REDIS": database(site.redis, 2, position=DAMAGED)},
             "no configuration file": {"DRIFTLINE_CONFIG": "nowhere.yaml"},
-            "a port that is taken": {"DRIFTLINE_METRICS_PORT": str(taken)},
+            "a port that is taken": {
+                "DRIFTLINE_REDIS": database(site.redis, 3, position=POSITION),
+                "DRIFTLINE_METRICS_PORT": str(taken),
+            },
         }
         yield {name: stack.enter_context(site.worker(**of_worker)) for name, of_worker in settings.items()}
 

@@ -1,7 +1,10 @@
 """The parts of the batch transport that need no broker."""
 
 import asyncio
+import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -14,6 +17,7 @@ from driftline.streams.transport import BatchApp, BatchLimits, GroupOffsets, Rec
 from driftline.streams.transport.batch import Record, cut
 from driftline.streams.transport.ledger import Ledger
 
+ROOT = Path(__file__).parents[2]
 TPS = [TP("a", 0), TP("a", 1), TP("b", 0)]
 
 
@@ -148,3 +152,16 @@ def test_settings_may_be_overridden_but_for_the_size_of_a_fetch() -> None:
         1.0,
     )
     assert app.conf.broker_max_poll_records == 1000
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "transport.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(code, "docs/transport.md", "exec"), names)  # noqa: S102 (ours)
+    counter, tp = names["counter"], TPS[0]
+    counter.take(RecordBatch(tp, [record(5, b"v", None, [])]), Message("a", 0, 5, 0.0, 0, None, None, None, None))
+    counter.messages.clear()  # acks need a consumer
+    names["app"].ack = list
+    asyncio.run(counter.revoked(frozenset(TPS)))
+    assert asyncio.run(counter.assigned(frozenset(TPS))) == {tp: 6}
+    assert counter.counts == {tp: 1}

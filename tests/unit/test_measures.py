@@ -1,0 +1,204 @@
+"""How far recent values are from a reference, and that nothing is made of nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline.models.calibration import NUMBER, PROBABILITY, Calibration
+from driftline.models.change import locate
+from driftline.models.measure import Measure, Residual, ShareGrowth
+from driftline.models.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
+from driftline.models.thinned import Thinned
+from driftline.models.trail import Mark, Trail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from driftline.schemas.alerts import Effect
+
+LARGEST: Final = 1e100
+values = st.lists(st.floats(-LARGEST, LARGEST), min_size=1, max_size=300)
+FAMILIES: Final[dict[str, Callable[[Random], float]]] = {
+    "normal": lambda random: random.gauss(0, 1),
+    "lognormal": lambda random: random.lognormvariate(3, 2),
+    "rare ones": lambda random: float(random.random() < 0.1),
+    "many zeros": lambda random: 0.0 if random.random() < 0.7 else random.lognormvariate(0, 1),
+    "six values": lambda random: float(random.randrange(6)),
+    "one value": lambda random: 3.0,  # noqa: ARG005 - as the others
+}
+
+
+def measures(reference: list[float]) -> list[Measure]:
+    return [
+        RankPsi.of(reference),
+        RankShift.of("residual_rank", reference),
+        MeanGrowth.of("relative_mae", [abs(value) for value in reference]),
+        ShareGrowth("error_rate", 0.3),
+        Residual("calibration"),
+    ]
+
+
+@given(values, values)
+def test_every_effect_is_finite_and_never_negative(reference: list[float], recent: list[float]) -> None:
+    for measure in measures(reference)[:3]:
+        assert is_sound(measure.effect([abs(v) for v in recent] if isinstance(measure, MeanGrowth) else recent))
+        assert all(0.0 <= measure.unit(value) <= 1.0 for value in recent)
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1), st.lists(st.floats(-1, 1), min_size=1))
+def test_every_effect_of_shares_and_residuals_is_finite(zeros_and_ones: list[float], residuals: list[float]) -> None:
+    assert is_sound(ShareGrowth("error_rate", 0.3).effect(zeros_and_ones))
+    assert is_sound(Residual("calibration").effect(residuals))
+    assert all(0.0 <= Residual("calibration").unit(value) <= 1.0 for value in residuals)
+
+
+def is_sound(effect: Effect) -> bool:
+    json.dumps(effect.model_dump(), allow_nan=False)
+    return effect.value >= 0.0
+
+
+@given(values, values)
+def test_a_restored_measure_is_the_same(reference: list[float], recent: list[float]) -> None:
+    for measure in measures(reference):
+        again = restore_measure(json.loads(json.dumps(measure.snapshot(), allow_nan=False)))
+        assert again.snapshot() == measure.snapshot()
+        if not isinstance(measure, ShareGrowth | Residual):
+            assert [again.unit(value) for value in recent] == [measure.unit(value) for value in recent]
+            assert again.effect([abs(v) for v in recent]) == measure.effect([abs(v) for v in recent])
+
+
+@pytest.mark.parametrize("reference_size", [100, 4096])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_values_like_the_reference_seldom_have_an_effect(family: str, reference_size: int) -> None:
+    random, draw = Random(7), FAMILIES[family]
+    effects = []
+    for _ in range(10):
+        measure = RankPsi.of([draw(random) for _ in range(reference_size)])
+        for size in (16, 32, 64, 128, 512):
+            effects += [measure.effect([draw(random) for _ in range(size)]).value for _ in range(10)]
+    assert sum(1 for value in effects if value >= 0.1) <= 0.03 * len(effects)
+
+
+@pytest.mark.parametrize(
+    ("family", "change"),
+    [
+        ("normal", lambda value: value + 1),
+        ("normal", lambda value: value * 100),
+        ("normal", lambda value: value / 100),
+        ("lognormal", lambda value: value * 100),
+        ("many zeros", lambda value: value or 1.0),
+        ("many zeros", lambda value: value * 100),
+        ("six values", lambda value: value + 6),
+        ("six values", lambda value: value - 6),
+        ("one value", lambda value: value + 1),
+        ("one value", lambda value: value - 1),
+        ("rare ones", lambda value: value * 2),
+        ("rare ones", lambda value: 1 - value),
+    ],
+    ids=str,
+)
+def test_values_unlike_the_reference_have_an_effect(family: str, change: Callable[[float], float]) -> None:
+    random, draw = Random(7), FAMILIES[family]
+    measure = RankPsi.of([draw(random) for _ in range(2000)])
+    assert measure.effect([change(draw(random)) for _ in range(400)]).value >= 0.1
+
+
+def test_ranks_of_many_equal_values_are_in_their_middle() -> None:
+    ranks = Ranks.of([0.0] * 700 + [1.0] * 300)
+    assert ranks.unit(0.0) == pytest.approx(0.35, abs=0.01)
+    assert ranks.unit(1.0) == pytest.approx(0.85, abs=0.01)
+    assert ranks.unit(0.5) == pytest.approx(0.7, abs=0.01)
+    assert (ranks.unit(-1.0), ranks.unit(2.0)) == (0.0, 1.0)
+
+
+def test_effects_are_lower_bounds() -> None:
+    assert ShareGrowth("error_rate", before=0.1).effect([1.0, 0.0]).value == 0.0
+    assert ShareGrowth("error_rate", before=0.1).effect([1.0] * 10).value > 0.5
+    assert ShareGrowth("error_rate", before=0.5).effect([0.0] * 500).value == 0.0
+    assert Residual("calibration").effect([1.0, -0.5]).value == 0.0
+    assert Residual("calibration").effect([-0.4, -0.6] * 100).value == pytest.approx(0.5, abs=0.02)
+    assert MeanGrowth.of("relative_mae", [1.0] * 100).effect([0.0, 30.0] + [0.0] * 10).value == 0.0
+
+
+@pytest.mark.parametrize(("reference", "value"), [(0.0, 2.0), (1e-320, LARGEST), (1.0, 1.0), (LARGEST, 0.0)])
+def test_growth_of_a_loss_is_finite_where_the_reference_had_next_to_none(reference: float, value: float) -> None:
+    effect = MeanGrowth.of("relative_mae", [reference] * 100).effect([2.0 if reference != LARGEST else 1.0] * 100)
+    assert effect.value == pytest.approx(value)
+
+
+def test_calibration_follows_the_score_beyond_what_the_reference_has_seen() -> None:
+    random = Random(3)
+    scores = [random.uniform(0.0, 0.3) for _ in range(2000)]
+    calibration = Calibration.of(scores, [float(random.random() < score) for score in scores], PROBABILITY)
+    for score in (0.0, 0.15, 0.3, 0.6, 0.9):
+        assert calibration.expected(score) == pytest.approx(score, abs=0.1)
+
+
+def test_calibration_learns_that_scores_are_too_sure() -> None:
+    random = Random(3)
+    truth = [random.uniform(0.3, 0.7) for _ in range(4000)]
+    scores = [0.5 + 2 * (p - 0.5) for p in truth]
+    calibration = Calibration.of(scores, [float(random.random() < p) for p in truth], PROBABILITY)
+    for score, expected in ((0.2, 0.35), (0.5, 0.5), (0.8, 0.65)):
+        assert calibration.expected(score) == pytest.approx(expected, abs=0.07)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=300), st.floats(0, 1))
+def test_an_expected_probability_is_one(pairs: list[tuple[float, float]], score: float) -> None:
+    calibration = Calibration.of([s for s, _ in pairs], [o for _, o in pairs], PROBABILITY)
+    assert 0.0 <= calibration.expected(score) <= 1.0
+    assert Calibration.restore(json.loads(json.dumps(calibration.snapshot()))).expected(score) == calibration.expected(
+        score
+    )
+
+
+@given(st.lists(st.tuples(*[st.floats(-LARGEST, LARGEST)] * 2), min_size=1, max_size=300), st.floats(-LARGEST, LARGEST))
+def test_an_expected_number_is_finite(pairs: list[tuple[float, float]], score: float) -> None:
+    assert math.isfinite(Calibration.of([s for s, _ in pairs], [o for _, o in pairs], NUMBER).expected(score))
+
+
+@given(st.integers(0, 20_000))
+def test_a_sample_is_bounded_and_evenly_spaced(size: int) -> None:
+    sample = Thinned()
+    for n in range(size):
+        sample.update(float(n))
+    kept = sample.values.tolist()
+    stride = kept[1] - kept[0] if len(kept) > 1 else 1.0
+    assert len(kept) <= 4096
+    assert kept == [n * stride for n in range(len(kept))]
+    assert size - stride <= (kept[-1] if kept else 0.0) < max(size, 1)
+    again = Thinned.restore(json.loads(json.dumps(sample.snapshot())))
+    again.update(1e9)
+    sample.update(1e9)
+    assert again.snapshot() == sample.snapshot()
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=512), st.integers(0, 10**6))
+def test_a_located_change_lies_within_the_values(units: list[float], older: int) -> None:
+    change = locate(units, window=len(units) + older, delta=1e-6)
+    assert 1 <= change.earliest <= change.best <= change.latest <= len(units) - 1
+    assert 0.0 <= change.statistic <= 1.0
+    assert 0.0 < change.threshold < math.inf
+
+
+def test_a_trail_is_bounded_and_tells_where_values_lay_between() -> None:
+    trail = Trail()
+    for n in range(1, 200_001):
+        late = 1000 if n % 16 == 0 else 0  # every other mark is of a pair whose label took its time
+        trail.note(Mark(n, n - late, n - late, n))
+    now = Mark(200_000, 200_000, 200_000, 200_000)
+    start, end = trail.around(199_900, 199_901, now=now)
+    assert (start.nth, end.nth) == (199_896, 199_904)
+    assert (start.at, end.at) == (198_904, 199_896)
+    assert trail.around(3, 200_000, now=now) == (Mark(1, 1, 1, 1), Mark(200_000, 199_992, 199_992, 200_000))
+    assert len(json.dumps(trail.snapshot())) < 8000
+    assert trail.around(0, 10**9, now=now)[1] == now
+    again = Trail.restore(json.loads(json.dumps(trail.snapshot())))
+    assert again.around(1000, 150_000, now=now) == trail.around(1000, 150_000, now=now)
