@@ -94,7 +94,8 @@ class Worker:
             lanes[number] = Lane(self._configuration, self._intake, self._ports.store, number)
             await lanes[number].restore()
         documents = [await lane.documents() for lane in lanes.values()]
-        self._lanes = lanes  # from here on without a pause: this may be cancelled, and is then done again from the start
+        # From here on without a pause: this may be cancelled, and is then done again from the start.
+        self._lanes = lanes
         for lane, of_lane in zip(lanes.values(), documents, strict=True):
             self._show(lane, of_lane)
         _logger.info("watching partitions %s", ", ".join(map(str, lanes)))
