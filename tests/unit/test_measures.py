@@ -180,10 +180,10 @@ def test_a_sample_is_bounded_and_evenly_spaced(size: int) -> None:
     assert again.snapshot() == sample.snapshot()
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=512), st.integers(0, 10**6))
-def test_a_located_change_lies_within_the_values(units: list[float], older: int) -> None:
-    change = locate(units, window=len(units) + older, delta=1e-6)
-    assert 1 <= change.earliest <= change.best <= change.latest <= len(units) - 1
+@given(st.lists(st.floats(0, 16), min_size=2, max_size=128), st.integers(0, 10**6))
+def test_a_located_change_lies_within_the_blocks(sums: list[float], older: int) -> None:
+    change = locate(sums, size=16, window=len(sums) * 16 + older, delta=1e-6)
+    assert 1 <= change.earliest <= change.best <= change.latest <= len(sums) - 1
     assert 0.0 <= change.statistic <= 1.0
     assert 0.0 < change.threshold < math.inf
 

@@ -1,0 +1,249 @@
+"""What one stream finds, where it says that it began, and that it finds nothing where nothing happens."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from river.drift import ADWIN
+
+from driftline.models.adwin import Adwin
+from driftline.models.finding import Finding, Subject
+from driftline.models.measure import Residual, ShareGrowth
+from driftline.models.rank import MeanGrowth, RankPsi, RankShift
+from driftline.models.stream import RANK_DETECTORS, Stream, location, restore_stream
+from driftline.schemas.alerts import Kind, Target
+from driftline.schemas.config import AdwinConfig, MinEffect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from driftline.models.measure import Measure
+
+    Draw = Callable[[Random], float]
+
+SUBJECT: Final = Subject(Kind.DATA_DRIFT, Target(feature="x"))
+GATES: Final = MinEffect()
+REFERENCE: Final = 1000
+FAMILIES: Final[dict[str, Draw]] = {
+    "normal": lambda random: random.gauss(0, 1),
+    "lognormal": lambda random: random.lognormvariate(3, 1),
+    "t3": lambda random: random.gauss(0, 1) / math.sqrt(random.gammavariate(1.5, 2) / 3),
+    "many zeros": lambda random: 0.0 if random.random() < 0.7 else random.lognormvariate(0, 1),
+    "zeros and ones": lambda random: float(random.random() < 0.1),
+}
+
+
+def new(
+    measure: Measure, gate: float = GATES.psi, detectors: Mapping[str, Callable[[float], float]] = RANK_DETECTORS
+) -> Stream:
+    delta = AdwinConfig().delta
+    return Stream(
+        SUBJECT, "1", measure, detectors=detectors, min_effect=gate, delta=delta, describe=lambda effect: effect.measure
+    )
+
+
+def of_errors(share: float) -> Stream:
+    return new(ShareGrowth("error_rate", share), GATES.error_rate, {"error": location})
+
+
+def feed(stream: Stream, values: Iterable[float]) -> list[tuple[int, Finding]]:
+    """Return the findings with the count of the value at which each was made; the n-th value is of time n."""
+    found = []
+    for value in values:
+        n = stream.count + 1
+        finding = stream.update(value, n, n, n)
+        if finding is not None:
+            found.append((n, finding))
+    return found
+
+
+def first_large(found: list[tuple[int, Finding]]) -> tuple[int, Finding] | None:
+    return next(((n, finding) for n, finding in found if finding.effect.value >= finding.min_effect), None)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_is_found_in_a_stream_that_does_not_change(family: str, seed: int) -> None:
+    random, draw = Random(seed), FAMILIES[family]
+    stream = new(RankPsi.of([draw(random) for _ in range(REFERENCE)]))
+    assert first_large(feed(stream, (draw(random) for _ in range(50_000)))) is None
+    assert stream.level is not None
+    assert stream.level.value < stream.min_effect
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3])
+def test_nothing_is_found_in_errors_that_do_not_change(share: float) -> None:
+    random, stream = Random(5), of_errors(share)
+    assert first_large(feed(stream, (float(random.random() < share) for _ in range(50_000)))) is None
+
+
+CHANGES: Final[dict[str, tuple[str, Callable[[float], float], int]]] = {
+    "one standard deviation more": ("normal", lambda value: value + 1, 250),
+    "half a standard deviation more": ("normal", lambda value: value + 0.5, 700),
+    "heavy tails, shifted": ("t3", lambda value: value - 1, 300),
+    "cents for dollars": ("lognormal", lambda value: 100 * value, 100),
+    "another unit about a mean of 0": ("normal", lambda value: 100 * value, 100),
+    "twice the standard deviation": ("normal", lambda value: 2 * value, 350),
+    "no more zeros": ("many zeros", lambda value: value or 1.0, 150),
+    "another unit among zeros": ("many zeros", lambda value: 100 * value, 200),
+    "another value of one in ten": ("zeros and ones", lambda value: 2 * value, 800),
+    "all ones": ("zeros and ones", lambda value: 1.0, 100),  # noqa: ARG005 - as the others
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_found_with_its_size_and_its_place(name: str) -> None:
+    family, change, within = CHANGES[name]
+    held = 0
+    for seed in range(10):
+        random, draw = Random(seed), FAMILIES[family]
+        stream = new(RankPsi.of([draw(random) for _ in range(REFERENCE)]))
+        start = 1000 + random.randrange(100)
+        assert first_large(feed(stream, (draw(random) for _ in range(start)))) is None
+        found = first_large(feed(stream, (change(draw(random)) for _ in range(within))))
+        assert found is not None, (seed, start)
+        held += found[1].span.earliest.at <= start + 1 <= found[1].span.latest.at
+    assert held >= 9
+
+
+@pytest.mark.parametrize(("before", "after", "within"), [(0.1, 0.3, 500), (0.02, 0.15, 500), (0.3, 0.6, 500)])
+def test_more_errors_are_found_and_fewer_are_not(before: float, after: float, within: int) -> None:
+    held = 0
+    for seed in range(10):
+        random = Random(seed)
+        worse, better = of_errors(before), of_errors(after)
+        feed(worse, (float(random.random() < before) for _ in range(2000)))
+        feed(better, (float(random.random() < after) for _ in range(4000)))
+        found = first_large(feed(worse, (float(random.random() < after) for _ in range(within))))
+        assert first_large(feed(better, (float(random.random() < before) for _ in range(1000)))) is None
+        assert better.detections > 0
+        assert found is not None, seed
+        held += found[1].span.earliest.at <= 2001 <= found[1].span.latest.at
+    assert held >= 8
+
+
+def test_residuals_of_either_sign_are_found() -> None:
+    for sign in (1, -1):
+        random = Random(3)
+        for measure, gate, scale in (
+            (Residual("calibration"), GATES.calibration, 0.2),
+            (RankShift.of("residual_rank", [random.gauss(0, 9) for _ in range(1000)]), GATES.residual_rank, 9.0),
+        ):
+            stream = new(measure, gate, {"residual": location})
+            draws = [
+                max(-1.0, min(1.0, random.gauss(0, 0.3))) if scale < 1 else random.gauss(0, 9) for _ in range(3000)
+            ]
+            assert first_large(feed(stream, draws[:2000])) is None
+            assert (
+                first_large(feed(stream, (max(-1e9, min(1e9, v / 2 + sign * scale)) for v in draws[2000:]))) is not None
+            )
+
+
+def test_larger_losses_are_found() -> None:
+    random = Random(3)
+    stream = new(
+        MeanGrowth.of("relative_mae", [abs(random.gauss(0, 5)) for _ in range(1000)]),
+        GATES.relative_mae,
+        {"e": location},
+    )
+    assert first_large(feed(stream, (abs(random.gauss(0, 5)) for _ in range(3000)))) is None
+    found = first_large(feed(stream, (abs(random.gauss(0, 10)) for _ in range(500))))
+    assert found is not None
+    assert found[1].effect.before == pytest.approx(4, rel=0.1)
+    assert found[1].effect.after == pytest.approx(8, rel=0.2)
+
+
+def test_a_change_too_small_to_matter_passes_no_gate() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    feed(stream, (random.gauss(0, 1) for _ in range(5000)))
+    assert first_large(feed(stream, (random.gauss(0.15, 1) for _ in range(20_000)))) is None
+    assert stream.detections > 0
+
+
+def test_a_slow_change_is_found_though_each_step_of_it_is_small() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    assert first_large(feed(stream, (random.gauss(n / 20_000, 1) for n in range(20_000)))) is not None
+
+
+def test_the_level_follows_the_stream_back_to_its_reference() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    feed(stream, (random.gauss(0, 1) for _ in range(1000)))
+    assert feed(stream, (random.gauss(1, 1) for _ in range(200)))
+    assert stream.level is not None
+    assert stream.level.value >= stream.min_effect  # from the first look on, not only once a window is full
+    feed(stream, (random.gauss(0, 1) for _ in range(600)))
+    assert stream.level.value < stream.min_effect / 2
+
+
+def test_the_level_is_not_mended_by_a_few_values() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    feed(stream, (random.gauss(0, 1) for _ in range(1000)))
+    feed(stream, (random.gauss(3, 1) for _ in range(300)))
+    for _ in range(200):
+        feed(stream, [random.gauss(0, 1)])
+        assert stream.level is not None
+        assert stream.level.value >= stream.min_effect
+
+
+def test_two_changes_are_told_apart() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    feed(stream, (random.gauss(0, 1) for _ in range(2000)))
+    feed(stream, (random.gauss(2, 1) for _ in range(300)))
+    found = feed(stream, (random.gauss(0, 1) for _ in range(300)))
+    assert found[-1][1].span.earliest.at <= 2301 <= found[-1][1].span.latest.at
+    assert found[-1][1].span.earliest.at > 2001
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(0, 3000), st.sampled_from(sorted(FAMILIES)))
+def test_a_restored_stream_continues_identically(seed: int, cut: int, family: str) -> None:
+    random, draw = Random(seed), FAMILIES[family]
+    measure = RankPsi.of([draw(random) for _ in range(200)])
+    values = [draw(random) * (3 if 1000 < n < 2000 else 1) for n in range(3000)]
+    whole, first = new(measure), new(measure)
+    found = feed(whole, values)
+    before = feed(first, values[:cut])
+    second = restore_stream(new, json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    assert second is not None
+    assert before + feed(second, values[cut:]) == found
+    assert second.snapshot() == whole.snapshot()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from([1e-6, 1e-3, 0.05]), st.lists(st.integers(0, 2000), max_size=5))
+def test_adwin_decides_as_rivers_does(seed: int, delta: float, restarts: list[int]) -> None:
+    random = Random(seed)
+    rivers, ours = ADWIN(delta=delta), Adwin(delta)  # type: ignore[no-untyped-call]  # River's are not typed
+    changes = 0
+    for n in range(2000):
+        value = min(1.0, max(0.0, random.gauss(0.3 if n // 500 % 2 else 0.6, 0.2)))
+        rivers.update(value)  # type: ignore[no-untyped-call]  # as above
+        assert ours.update(value) is rivers.drift_detected
+        assert ours.width == rivers.width
+        if rivers.drift_detected:
+            changes += 1
+            ours.restart()
+        if n in restarts:
+            ours = Adwin.restore(json.loads(json.dumps(ours.snapshot())))
+    assert changes >= 3
+
+
+def test_a_value_costs_no_more_than_its_marks_can_hold() -> None:
+    stream = new(RankPsi.of([float(n) for n in range(1000)]))
+    sizes = []
+    for _ in range(6):
+        feed(stream, (float(n * 7919 % 1000) for n in range(4000)))
+        sizes.append(len(json.dumps(stream.snapshot())))
+    assert all(later - earlier < 2000 for earlier, later in pairwise(sizes[1:]))
