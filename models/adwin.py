@@ -16,29 +16,27 @@ class Adwin:
     Examples
     --------
     >>> detector = Adwin(delta=1e-4)
-    >>> [n for n in range(1200) if detector.update(0.2 if n < 1000 else 0.8)]
-    [1023]
+    >>> [n for n in range(1200) if detector.update(0.2 if n < 1000 else 0.8)][0]
+    1023
 
     """
 
-    __slots__ = ("_detected", "_window", "delta")
+    __slots__ = ("_window", "delta")
 
     def __init__(self, delta: float) -> None:
         self.delta = delta
-        self._detected = False
-        self._window = self._new_window()
+        self._window: Any
+        self.restart()
 
-    def _new_window(self) -> Any:  # noqa: ANN401 - it is not typed
+    def restart(self) -> None:
+        """Begin with an empty window, as River's does after each change."""
         # The compiled part of River's detector: the Python around it is three quarters of an update's cost.
         adwin = ADWIN(delta=self.delta)  # type: ignore[no-untyped-call]  # River's detectors are not typed
-        return adwin._helper  # noqa: SLF001 - River gives no other way, nor for a snapshot
+        self._window = adwin._helper  # noqa: SLF001 - River gives no other way, nor for a snapshot
 
     def update(self, value: float) -> bool:
-        """Take one value; return whether the mean has changed. After a change the window starts afresh."""
-        if self._detected:
-            self._window = self._new_window()
-        self._detected = detected = bool(self._window.update(value))
-        return detected
+        """Take one value; return whether the mean has changed. Then `restart` is due."""
+        return bool(self._window.update(value))
 
     @property
     def width(self) -> int:
@@ -46,14 +44,13 @@ class Adwin:
         return int(self._window.get_width())
 
     def snapshot(self) -> list[Any]:
-        """Return plain values: River's own state as bytes, and whether the next update starts afresh."""
-        return [self.delta, b64encode(self._window.__getstate__()).decode(), self._detected]
+        """Return plain values, with River's own state as bytes."""
+        return [self.delta, b64encode(self._window.__getstate__()).decode()]
 
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Adwin:
         """Rebuild what `snapshot` returned; the bytes must be intact (a CRC guards them), or River panics."""
-        delta, state, detected = snapshot
+        delta, state = snapshot
         adwin = cls(delta)
         adwin._window.__setstate__(b64decode(state))
-        adwin._detected = detected
         return adwin

@@ -12,7 +12,7 @@ from driftline.models.finding import Subject
 from driftline.models.measure import ShareGrowth
 from driftline.models.quality import Problem, read_category, read_number
 from driftline.models.rank import RankPsi
-from driftline.models.stream import RECENT, Stream, location, restore_stream, spread
+from driftline.models.stream import RANK_DETECTORS, RECENT, Stream, location, restore_stream
 from driftline.models.thinned import Thinned
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureConfig, FeatureKind
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _MOST_CATEGORIES: Final = 1000
 _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
-_DRIFT_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread}
 _QUALITY_DETECTORS: Final = {"adwin:bad": location}
 
 
@@ -132,7 +131,7 @@ class Feature:
             Subject(Kind.DATA_DRIFT, Target(feature=self.name)),
             self._version,
             measure,
-            detectors=_DRIFT_DETECTORS,
+            detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
             describe=partial(wording.shifted, f"feature {self.name}"),

@@ -26,9 +26,14 @@ if TYPE_CHECKING:
     from driftline.models.measure import Measure
 
 RECENT: Final = 512
+"""Values by which the size of a change is measured."""
+
 _LOOK_EVERY: Final = 32
 _LEVEL_EVERY: Final = 256  # a multiple of the former, and that one of FINEST
 _FEWEST: Final = 16  # values after a change, below which its size is anybody's guess
+_BLOCK: Final = 16  # values; a multiple of FINEST
+_BLOCKS: Final = 128
+_FEWEST_BLOCKS: Final = 4
 
 
 def location(unit: float) -> float:
@@ -37,23 +42,57 @@ def location(unit: float) -> float:
 
 
 def spread(unit: float) -> float:
-    """Return what a detector is fed that watches how far the values are from the middle, in [0, 1].
+    """Return what a detector is fed that watches how far the values are from the middle.
 
     Of a rank it is distributed like the rank itself; a change of unit about a mean of 0 moves only this.
     """
     return abs(2.0 * unit - 1.0)
 
 
-class Detector:
-    """An ADWIN, what it is fed, and the count of values at which its window last began afresh."""
+def beyond(unit: float) -> float:
+    """Return what a detector is fed that watches how many values lie outside all that the reference had.
 
-    __slots__ = ("adwin", "afresh", "fed", "name")
+    Where nine of ten values are 0, a change of unit of the tenth hardly moves a mean of ranks.
+    """
+    return 0.0 if 0.0 < unit < 1.0 else 1.0
+
+
+RANK_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread, "adwin:beyond": beyond}
+"""What watches a stream of ranks; the first is the one that most changes are found by."""
+
+
+class Detector:
+    """An ADWIN, what it is fed, and the sums of the last 128 blocks of that, by which a change is located."""
+
+    __slots__ = ("adwin", "blocks", "fed", "name", "open_block")
 
     def __init__(self, name: str, fed: Callable[[float], float], delta: float) -> None:
         self.name = name
         self.fed = fed
         self.adwin = Adwin(delta)
-        self.afresh = 0
+        self.blocks: deque[float] = deque(maxlen=_BLOCKS)
+        self.open_block = 0.0
+
+    def update(self, unit: float) -> bool:
+        """Take one value; return whether the mean of what the detector is fed has changed."""
+        fed = self.fed(unit)
+        self.open_block += fed
+        return self.adwin.update(fed)
+
+    def close_block(self) -> None:
+        """Begin a new block."""
+        self.blocks.append(self.open_block)
+        self.open_block = 0.0
+
+    def snapshot(self) -> list[Any]:
+        """Return plain values."""
+        return [self.adwin.snapshot(), pack(array("d", self.blocks)), self.open_block]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take over what `snapshot` returned."""
+        adwin, blocks, self.open_block = snapshot
+        self.adwin = Adwin.restore(adwin)
+        self.blocks.extend(unpack(blocks))
 
 
 class Suspicion(NamedTuple):
@@ -77,7 +116,7 @@ class Stream:
     measure
         Maps values into [0, 1] and sizes a change against the reference.
     detectors
-        By the name they have in alerts: what each is fed (`location`, `spread`).
+        By the name they have in alerts: what each is fed (`location`, `spread`, `beyond`).
     min_effect
         The size from which a change matters, in the measure's unit.
     delta
@@ -112,6 +151,7 @@ class Stream:
         self._trail = Trail()
         self._suspicion: Suspicion | None = None
         self._regime = 0  # the count after which the newest change is thought to have begun
+        self._afresh = 0  # the count at which the detectors last began afresh
 
     @property
     def detector(self) -> str:
@@ -125,7 +165,7 @@ class Stream:
         unit = self._unit(value)
         fired = None
         for detector in self._detectors:
-            if detector.adwin.update(detector.fed(unit)):
+            if detector.update(unit):
                 fired = detector
         if count % FINEST and fired is None and count > 1:
             return None
@@ -133,6 +173,9 @@ class Stream:
 
     def _update_at(self, here: Mark, fired: Detector | None) -> Finding | None:
         self._trail.note(here)
+        if self.count % _BLOCK == 0:
+            for detector in self._detectors:
+                detector.close_block()
         if fired is not None:
             self._suspect(fired)
         if self.count % _LEVEL_EVERY == 0:
@@ -143,16 +186,27 @@ class Stream:
 
     def _suspect(self, detector: Detector) -> None:
         self.detections += 1
-        fed = [detector.fed(self._unit(value)) for value in self._recent]
-        change = locate(fed, window=self.count - detector.afresh, delta=detector.adwin.delta)
-        offset = self.count - len(fed)
-        earliest = offset + change.earliest
-        if change.earliest == 1:  # it may have begun before the recent values: ADWIN knows where its window was cut
-            earliest = min(earliest, max(self.count - detector.adwin.width, 0))
-        detector.afresh = self.count
-        self._regime = offset + change.best
+        sums = list(detector.blocks)
+        last = self.count // _BLOCK
+        # Before the newest change there is nothing to compare with; a new one right after it has but a few blocks.
+        sums = sums[-max(last - self._regime // _BLOCK, _FEWEST_BLOCKS) :]
+        change = locate(sums, size=_BLOCK, window=self.count - self._afresh, delta=detector.adwin.delta)
+        first = last - len(sums)
+        # A change in the middle of a block may be seen at either end of it.
+        earliest, latest = (first + change.earliest - 1) * _BLOCK, (first + change.latest + 1) * _BLOCK
+        if change.earliest == 1:  # it may have begun before these blocks: ADWIN knows where its window was cut
+            earliest = min(earliest, max(self.count - detector.adwin.width, self._regime))
+        self._afresh = self.count
+        for other in self._detectors:  # they would find the same change again, and have nothing to locate it by
+            other.adwin.restart()
+        self._regime = (first + change.best) * _BLOCK
         self._suspicion = Suspicion(
-            detector.name, change.statistic, change.threshold, earliest, self._regime, offset + change.latest
+            detector.name,
+            change.statistic,
+            change.threshold,
+            earliest,
+            self._regime,
+            latest,
         )
 
     def _settle(self) -> None:
@@ -205,11 +259,12 @@ class Stream:
             "count": self.count,
             "detections": self.detections,
             "level": None if self.level is None else self.level.model_dump(),
-            "detectors": [[detector.adwin.snapshot(), detector.afresh] for detector in self._detectors],
+            "detectors": [detector.snapshot() for detector in self._detectors],
             "recent": pack(array("d", self._recent)),
             "trail": self._trail.snapshot(),
             "suspicion": self._suspicion,
             "regime": self._regime,
+            "afresh": self._afresh,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -217,12 +272,13 @@ class Stream:
         self.count = snapshot["count"]
         self.detections = snapshot["detections"]
         self.level = None if snapshot["level"] is None else Effect(**snapshot["level"])
-        for detector, (adwin, afresh) in zip(self._detectors, snapshot["detectors"], strict=True):
-            detector.adwin, detector.afresh = Adwin.restore(adwin), afresh
+        for detector, stored in zip(self._detectors, snapshot["detectors"], strict=True):
+            detector.restore(stored)
         self._recent.extend(unpack(snapshot["recent"]))
         self._trail = Trail.restore(snapshot["trail"])
         self._suspicion = None if snapshot["suspicion"] is None else Suspicion(*snapshot["suspicion"])
         self._regime = snapshot["regime"]
+        self._afresh = snapshot["afresh"]
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:

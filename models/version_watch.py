@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from driftline.models import wording
 from driftline.models.feature import Feature
@@ -11,7 +11,7 @@ from driftline.models.finding import Subject
 from driftline.models.profile import MOST_FEATURES, infer_kind
 from driftline.models.quality import Absent
 from driftline.models.rank import RankPsi
-from driftline.models.stream import Stream, location, restore_stream, spread
+from driftline.models.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.thinned import Thinned
 from driftline.models.truth_watch import Scored, TruthWatch
 from driftline.schemas.alerts import Kind, Target
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from driftline.models.profile import Profile
     from driftline.schemas.config import FeatureKind, ModelConfig
     from driftline.schemas.events import Prediction
-
-_SCORE_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread}
 
 
 class VersionWatch:
@@ -97,7 +95,7 @@ class VersionWatch:
             Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),
             self.version,
             measure,
-            detectors=_SCORE_DETECTORS,
+            detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
             describe=partial(wording.shifted, "the score"),

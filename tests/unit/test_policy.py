@@ -1,0 +1,305 @@
+"""When a finding becomes an alert, and when an incident is over."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from driftline.models.finding import Finding, Span, Subject
+from driftline.models.incident import Place
+from driftline.models.policy import REVIEW_EVERY, AlertPolicy, Level
+from driftline.models.trail import Mark
+from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
+from driftline.schemas.config import AlertsConfig
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from driftline.schemas.alerts import Alert
+
+AMOUNT: Final = Subject(Kind.DATA_DRIFT, Target(feature="amount"))
+QUALITY: Final = Subject(Kind.DATA_QUALITY, Target(feature="amount"))
+ERRORS: Final = Subject(Kind.PERFORMANCE, Target(metric="accuracy"))
+BAD: Final = Subject(Kind.DATA_QUALITY, Target(metric="bad_records"))
+GATE: Final = 0.1
+COOLDOWN: Final = 60_000
+RESOLVE_AFTER: Final = 1000
+START: Final = 1_795_406_400_000
+
+
+def finding(
+    value: float = 0.2, subject: Subject = AMOUNT, version: str = "1", detector: str = "adwin:rank", start: int = 5
+) -> Finding:
+    effect = Effect(measure="psi", value=value, before=1.0, after=2.0)
+    span = Span(Mark(10, START + 100, start, 3), Mark(20, START + 200, start + 10, 4))
+    return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, "feature amount is different")
+
+
+def place(at: int = 0, trigger: str = "driftline.predictions-0-17") -> Place:
+    return Place(START + at, 0, {PREDICTIONS: 100, LABELS: 90}, trigger)
+
+
+def new(**config: Any) -> AlertPolicy:  # noqa: ANN401 - fields of a configuration
+    return AlertPolicy("fraud", AlertsConfig(**{"cooldown": "60s", "resolve_after": RESOLVE_AFTER, **config}))
+
+
+def decide(policy: AlertPolicy, *findings: Finding, at: int = 0, trigger: str = "t-0-1") -> list[Alert]:
+    return [alert for alert, _ in policy.decide(findings, place(at, trigger))]
+
+
+class Stands:
+    """How every subject stands: an effect, and how many predictions its version has had."""
+
+    def __init__(self, value: float | None = 0.0, predictions: int = 1, *, watched: bool = True) -> None:
+        self.value = value
+        self.predictions = predictions
+        self.watched = watched
+
+    def level_of(self, subject: Subject, version: str) -> Level | None:
+        assert (subject, version) == (AMOUNT, "1")
+        if not self.watched:
+            return None
+        effect = None if self.value is None else Effect(measure="psi", value=self.value, before=1.0, after=1.1)
+        return Level(effect, self.predictions)
+
+
+def test_a_finding_below_its_gate_is_no_alert() -> None:
+    policy = new()
+    assert decide(policy, finding(GATE - 1e-9)) == []
+    assert policy.is_calm
+    (alert,) = decide(policy, finding(GATE))
+    assert alert.state is AlertState.FIRING
+    assert not policy.is_calm
+
+
+@pytest.mark.parametrize(
+    ("value", "severity"), [(0.1, Severity.WARNING), (0.299, Severity.WARNING), (0.31, Severity.CRITICAL)]
+)
+def test_three_times_the_gate_is_critical(value: float, severity: Severity) -> None:
+    (alert,) = decide(new(), finding(value))
+    assert alert.severity is severity
+
+
+def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> None:
+    (alert,) = decide(new(), finding())
+    assert (alert.model_id, alert.model_version, alert.kind, alert.target) == ("fraud", "1", *AMOUNT)
+    assert (alert.detector, alert.statistic, alert.threshold) == ("adwin:rank", 0.5, 0.3)
+    assert alert.effect == Effect(measure="psi", value=0.2, before=1.0, after=2.0)
+    assert (alert.change_point.earliest, alert.change_point.latest) == (START + 100, START + 200)
+    assert alert.event_time == START
+    assert [evidence.detector for evidence in alert.evidence] == ["adwin:rank"]
+    assert alert.message == (
+        "Model fraud, version 1: feature amount is different; it began between 2026-11-23T04:00:00.100Z and "
+        "2026-11-23T04:00:00.200Z."
+    )
+
+
+@pytest.mark.parametrize(
+    ("subject", "ranges"),
+    [
+        (AMOUNT, {PREDICTIONS: (5, 100)}),
+        (QUALITY, {PREDICTIONS: (5, 100)}),
+        (Subject(Kind.PREDICTION_DRIFT, Target(metric="score")), {PREDICTIONS: (5, 100)}),
+        (ERRORS, {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
+        (Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration")), {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
+        (BAD, {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
+    ],
+    ids=lambda value: value.as_text() if isinstance(value, Subject) else "",
+)
+def test_an_alert_names_the_records_that_it_was_read_from(subject: Subject, ranges: dict[str, tuple[int, int]]) -> None:
+    (alert,) = decide(new(), finding(subject=subject))
+    assert {found.topic: (found.start, found.end) for found in alert.offsets} == ranges
+    (from_the_start,) = decide(new(), finding(subject=subject, start=-1))
+    assert from_the_start.offsets[0].start == 0
+
+
+def test_records_of_a_topic_that_has_had_none_are_not_named() -> None:
+    only = Place(START, 0, {PREDICTIONS: 100}, "t")
+    ((alert, _),) = new().decide([finding(subject=ERRORS)], only)
+    assert [found.topic for found in alert.offsets] == [PREDICTIONS]
+
+
+def test_there_is_one_incident_for_a_subject_however_often_it_is_found() -> None:
+    policy = new()
+    (first,) = decide(policy, finding(), finding(subject=QUALITY, value=0.05))
+    assert decide(policy, finding(0.25), finding(0.15), at=COOLDOWN - 1) == []
+    (update,) = decide(policy, finding(0.15), at=COOLDOWN, trigger="another")
+    assert (update.state, update.incident_id) == (AlertState.UPDATED, first.incident_id)
+    assert len(policy.report()) == 1
+
+
+def test_an_update_does_not_wait_for_the_cooldown_when_it_has_become_critical() -> None:
+    policy = new()
+    decide(policy, finding(0.2))
+    (worse,) = decide(policy, finding(0.5), at=1)
+    assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)
+    assert decide(policy, finding(0.9), finding(0.2), at=2) == []
+
+
+def test_evidence_is_kept_of_each_detector_also_between_updates() -> None:
+    policy = new()
+    decide(policy, finding(detector="a"))
+    assert decide(policy, finding(detector="b"), finding(GATE / 2, detector="c"), at=5) == []
+    (update,) = decide(policy, finding(detector="a"), at=COOLDOWN)
+    assert [(evidence.detector, evidence.event_time) for evidence in update.evidence] == [
+        ("a", START + COOLDOWN),
+        ("b", START + 5),
+    ]
+
+
+def test_ids_are_distinct_and_the_same_in_every_run() -> None:
+    runs = []
+    for _ in range(2):
+        policy = new()
+        alerts = decide(policy, finding(), finding(subject=QUALITY), finding(subject=ERRORS))
+        alerts += decide(policy, finding(0.9), at=1)
+        runs.append([(alert.alert_id, alert.incident_id) for alert in alerts])
+    assert runs[0] == runs[1]
+    assert len({alert_id for alert_id, _ in runs[0]}) == 4
+    assert len({incident_id for _, incident_id in runs[0]}) == 3
+    for other in (decide(new(), finding(), trigger="t-0-2"), decide(new(), finding(version="2"))):
+        assert other[0].incident_id not in {incident_id for _, incident_id in runs[0]}
+    (of_nobody, _), *_ = AlertPolicy(None, AlertsConfig()).decide([finding(version="")], place())
+    assert (of_nobody.model_id, of_nobody.model_version) == (None, None)
+    assert of_nobody.message.startswith("Records that name no known model: ")
+
+
+def review(policy: AlertPolicy, stands: Stands, records: int, at: int = 0) -> list[Alert]:
+    return policy.review(stands, place(at), records)
+
+
+def test_an_incident_is_over_when_its_effect_has_been_small_for_long_enough() -> None:
+    policy, stands = new(), Stands()
+    (fired,) = decide(policy, finding())
+    for records in range(0, RESOLVE_AFTER, REVIEW_EVERY):
+        stands.predictions += 1
+        assert review(policy, stands, records) == []
+    stands.predictions += 1
+    (over,) = review(policy, stands, RESOLVE_AFTER, at=7)
+    assert (over.state, over.incident_id, over.event_time) == (AlertState.RESOLVED, fired.incident_id, START + 7)
+    assert over.alert_id != fired.alert_id
+    assert over.effect.value == 0.0  # what it is now
+    assert (
+        over.message == "Model fraud, version 1: feature amount has been back within its reference for 1,000 records."
+    )
+    assert policy.is_calm
+    assert policy.report() == []
+
+
+@pytest.mark.parametrize("value", [GATE / 2, GATE, None])
+def test_an_incident_is_not_over_while_its_effect_is_not_small_or_not_known(value: float | None) -> None:
+    policy, stands = new(), Stands(value)
+    decide(policy, finding())
+    for records in range(0, 10 * RESOLVE_AFTER, REVIEW_EVERY):
+        stands.predictions += 1
+        assert review(policy, stands, records) == []
+
+
+def test_being_small_for_a_while_and_then_not_begins_anew() -> None:
+    policy, stands = new(), Stands()
+    decide(policy, finding())
+    for records in range(0, 20 * RESOLVE_AFTER, REVIEW_EVERY):
+        stands.predictions += 1
+        stands.value = GATE if records // REVIEW_EVERY % 3 == 0 else 0.0
+        assert review(policy, stands, records) == []
+
+
+def test_a_finding_while_it_is_small_begins_anew() -> None:
+    policy, stands = new(), Stands()
+    decide(policy, finding())
+    assert review(policy, stands, 0) == []
+    decide(policy, finding(), at=COOLDOWN)
+    stands.predictions += 1
+    assert review(policy, stands, RESOLVE_AFTER) == []
+
+
+def test_without_a_gate_no_effect_at_all_is_small() -> None:
+    policy, stands = new(), Stands(0.0)
+    free = finding()
+    free = Finding(free.subject, "1", "d", 0.5, 0.3, free.effect, 0.0, free.span, "")
+    decide(policy, free)
+    for records in (0, RESOLVE_AFTER):
+        stands.predictions += 1
+        ended = review(policy, stands, records)
+    assert [alert.state for alert in ended] == [AlertState.RESOLVED]
+
+
+def test_an_incident_of_a_version_that_is_no_longer_served_is_over() -> None:
+    policy, stands = new(), Stands(0.9, predictions=40)
+    decide(policy, finding())
+    assert review(policy, stands, 100) == []
+    assert review(policy, stands, 100 + RESOLVE_AFTER - 1) == []
+    (over,) = review(policy, stands, 100 + RESOLVE_AFTER)
+    assert "this version has served nothing for 1,000 records" in over.message
+
+
+def test_an_incident_of_a_version_that_is_no_longer_watched_is_over() -> None:
+    policy = new()
+    decide(policy, finding())
+    (over,) = review(policy, Stands(watched=False), 1)
+    assert over.message == (
+        "Model fraud, version 1: feature amount is no longer watched, because newer versions have taken the place of "
+        "this one."
+    )
+
+
+def end(policy: AlertPolicy, at: int) -> Alert:
+    (over,) = review(policy, Stands(watched=False), 1, at)
+    return over
+
+
+def test_what_comes_back_within_the_cooldown_is_the_same_incident() -> None:
+    policy = new()
+    (first,) = decide(policy, finding())
+    end(policy, at=10)
+    (again,) = decide(policy, finding(detector="b"), at=10 + COOLDOWN - 1, trigger="later")
+    assert (again.state, again.incident_id) == (AlertState.FIRING, first.incident_id)
+    assert again.alert_id != first.alert_id
+    assert [evidence.detector for evidence in again.evidence] == ["b"]
+
+
+def test_what_comes_back_later_is_another_incident() -> None:
+    policy = new()
+    (first,) = decide(policy, finding())
+    end(policy, at=10)
+    (again,) = decide(policy, finding(), at=10 + COOLDOWN, trigger="later")
+    assert again.incident_id != first.incident_id
+
+
+def test_what_is_remembered_of_ended_incidents_is_bounded() -> None:
+    policy = new()
+    for n in range(50):
+        at = n * 2 * COOLDOWN
+        decide(policy, finding(), at=at, trigger=str(n))
+        end(policy, at + 1)
+    assert len(policy.snapshot()["resolved"]) == 1
+
+
+def test_a_restored_policy_continues_identically() -> None:
+    def play(policy: AlertPolicy, *, restart: bool) -> list[Alert]:
+        alerts, stands = [], Stands()
+        for n in range(40):
+            if restart:
+                stored = json.loads(json.dumps(policy.snapshot(), allow_nan=False))
+                policy = new()
+                policy.restore(stored)
+            if n in {0, 3, 9, 22}:
+                alerts += decide(policy, finding(0.2 + n / 10, detector=str(n)), at=n * 9000, trigger=str(n))
+            stands.predictions += n % 3
+            alerts += review(policy, stands, n * REVIEW_EVERY, at=n * 9000)
+        return alerts
+
+    undisturbed = play(new(), restart=False)
+    assert {alert.state for alert in undisturbed} == set(AlertState)
+    assert play(new(), restart=True) == undisturbed
+
+
+def test_the_state_document_names_what_is_open() -> None:
+    policy = new()
+    decide(policy, finding(), at=5)
+    (incident,) = policy.report()
+    assert (incident.opened, incident.updated, incident.target) == (START + 5, START + 5, AMOUNT.target)
+    decide(policy, finding(0.9), at=9)
+    (incident,) = policy.report()
+    assert (incident.opened, incident.updated, incident.state) == (START + 5, START + 9, AlertState.UPDATED)

@@ -1,0 +1,184 @@
+"""When incidents ask for a new model, and on which records."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from driftline.models.finding import Finding, Span, Subject
+from driftline.models.incident import Incident, Place
+from driftline.models.join_entry import Pending
+from driftline.models.retrain import RetrainPolicy
+from driftline.models.trail import Mark
+from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
+from driftline.schemas.config import RetrainConfig
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from driftline.schemas.alerts import Alert, RetrainRequest
+
+START: Final = 1_795_406_400_000
+HOUR: Final = 3_600_000
+CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
+ERRORS: Final = Subject(Kind.PERFORMANCE, Target(metric="accuracy"))
+AMOUNT: Final = Subject(Kind.DATA_DRIFT, Target(feature="amount"))
+CHANGED_AT: Final = 50  # the offset of the first prediction that is surely after the change
+
+
+def new(**config: Any) -> RetrainPolicy:  # noqa: ANN401 - fields of a configuration
+    return RetrainPolicy("fraud", RetrainConfig(**{"min_labels": 3, "cooldown": "6h", **config}))
+
+
+def place(at: int = 0) -> Place:
+    return Place(START + at, 2, {PREDICTIONS: 100, LABELS: 90}, f"t-2-{at}")
+
+
+def fire(
+    policy: RetrainPolicy, subject: Subject = CONCEPT, *, version: str = "1", severity: Severity = Severity.WARNING
+) -> Alert:
+    effect = Effect(measure="calibration", value=0.2)
+    span = Span(Mark(10, START, 40, 30), Mark(20, START + 10, CHANGED_AT, 35))
+    finding = Finding(subject, version, "d", 0.5, 0.3, effect, 0.1, span, "")
+    incident = Incident(f"inc-{subject.as_text()}", "fraud", finding, severity, AlertState.FIRING, START, START)
+    alert = incident.alert(AlertState.FIRING, place())
+    policy.alerted([(alert, finding)])
+    return alert
+
+
+def join(policy: RetrainPolicy, *offsets: int, version: str = "1") -> None:
+    for offset in offsets:
+        policy.joined(Pending(START, offset, version, prediction=1))
+
+
+def decide(policy: RetrainPolicy, at: int = 0, served: str = "1") -> RetrainRequest | None:
+    return policy.decide(lambda version: version in served, place(at))
+
+
+def test_enough_labels_after_the_change_make_a_request() -> None:
+    policy = new()
+    alert = fire(policy)
+    join(policy, 50, 51)
+    assert decide(policy) is None
+    join(policy, 52)
+    request = decide(policy, at=7)
+    assert request is not None
+    assert (request.model_id, request.model_version, request.labelled_count) == ("fraud", "1", 3)
+    assert (request.reason.kinds, request.reason.incident_ids) == ([Kind.CONCEPT_DRIFT], [alert.incident_id])
+    assert (request.urgency, request.event_time) == (Severity.WARNING, START + 7)
+    assert (request.change_point.earliest, request.change_point.latest) == (START, START + 10)
+    assert {r.topic: (r.partition, r.start, r.end) for r in request.training_data} == {
+        PREDICTIONS: (2, CHANGED_AT, 100),
+        LABELS: (2, 35, 90),
+    }
+
+
+def test_labels_of_what_was_predicted_before_the_change_do_not_count() -> None:
+    policy = new()
+    fire(policy)
+    join(policy, 1, 49, 50, 51)
+    join(policy, 60, 61, 62, version="2")
+    assert decide(policy) is None
+    join(policy, 99)
+    assert decide(policy) is not None
+
+
+@pytest.mark.parametrize("subject", [AMOUNT, CONCEPT], ids=Subject.as_text)
+def test_only_configured_kinds_ask(subject: Subject) -> None:
+    policy = new(on=[subject.kind], min_labels=0)
+    for other in (AMOUNT, CONCEPT, ERRORS):
+        fire(policy, other)
+    request = decide(policy)
+    assert request is not None
+    assert request.reason.kinds == [subject.kind]
+
+
+def test_incidents_of_one_version_share_a_request() -> None:
+    policy = new()
+    fire(policy)
+    fire(policy, ERRORS, severity=Severity.CRITICAL)
+    fire(policy)
+    join(policy, 50, 51, 52)
+    request = decide(policy)
+    assert request is not None
+    assert request.reason.kinds == [Kind.CONCEPT_DRIFT, Kind.PERFORMANCE]
+    assert len(request.reason.incident_ids) == 2
+    assert request.urgency is Severity.CRITICAL
+    assert policy.is_idle
+
+
+def test_a_request_waits_for_the_cooldown_of_the_one_before() -> None:
+    policy = new(min_labels=0)
+    fire(policy)
+    assert decide(policy) is not None
+    assert decide(policy, at=HOUR) is None
+    fire(policy)
+    assert decide(policy, at=6 * HOUR - 1) is None
+    later = decide(policy, at=6 * HOUR)
+    assert later is not None
+
+
+def test_a_need_lapses_when_its_incidents_are_over() -> None:
+    policy = new()
+    first, second = fire(policy), fire(policy, ERRORS)
+    policy.resolved([first])
+    join(policy, 50, 51)
+    policy.resolved([second])
+    join(policy, 52, 53)
+    assert decide(policy) is None
+    assert policy.is_idle
+
+
+def test_a_need_lapses_when_its_version_is_served_no_longer() -> None:
+    policy = new()
+    fire(policy)
+    join(policy, 50, 51, 52)
+    assert decide(policy, served="2") is None
+    assert decide(policy, served="1") is None
+
+
+def test_versions_that_are_served_side_by_side_do_not_take_each_others_needs() -> None:
+    policy = new(cooldown="1ms")
+    fire(policy, version="1")
+    fire(policy, version="2")
+    for offset in (50, 51):
+        join(policy, offset, version="1")
+        join(policy, offset, version="2")
+        assert decide(policy, served="12") is None
+    join(policy, 52, version="2")
+    request = decide(policy, served="12")
+    assert request is not None
+    assert request.model_version == "2"
+    join(policy, 52, version="1")
+    request = decide(policy, at=9, served="12")
+    assert request is not None
+    assert request.model_version == "1"
+
+
+def test_ids_are_distinct_and_the_same_in_every_run() -> None:
+    ids = []
+    for at in (0, 0, 5):
+        policy = new(min_labels=0)
+        fire(policy)
+        request = decide(policy, at=at)
+        assert request is not None
+        ids.append(request.retrain_id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_restored_policy_continues_identically() -> None:
+    first, second = new(min_labels=2), new(min_labels=2)
+    fire(first)
+    decide(first)
+    fire(first, ERRORS, severity=Severity.CRITICAL)
+    join(first, 50)
+    second.restore(json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    for policy in (first, second):
+        join(policy, 51)
+    assert decide(first, at=3) == decide(second, at=3) is not None
+    for policy in (first, second):
+        fire(policy)
+        join(policy, 50, 51)
+    assert decide(first, at=HOUR) == decide(second, at=HOUR) is None
+    assert decide(first, at=7 * HOUR) == decide(second, at=7 * HOUR) is not None
