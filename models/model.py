@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from driftline.models.bad_records import BadRecords
-from driftline.models.incident import Place
-from driftline.models.label_join import LabelJoin
-from driftline.models.monitor import ModelMonitor
-from driftline.models.policy import REVIEW_EVERY, AlertPolicy, Level
+from driftline.models.drift.trail import Mark
+from driftline.models.join.label_join import LabelJoin
+from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
+from driftline.models.policy.bad_records import BadRecords
+from driftline.models.policy.incident import Place
+from driftline.models.policy.retrain import RetrainPolicy
 from driftline.models.record import Refusal
-from driftline.models.retrain import RetrainPolicy
-from driftline.models.trail import Mark
+from driftline.models.watch.monitor import ModelMonitor
 from driftline.schemas import topics
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts, ModelState
@@ -20,7 +20,7 @@ from driftline.schemas.state import Counts, ModelState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from driftline.models.finding import Finding, Subject
+    from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.models.record import RawRecord, Record
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import BadRecordsConfig, ModelConfig

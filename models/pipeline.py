@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from driftline.models.join_entry import PREFIX_BYTES, model_prefix
+from driftline.models.join.entry import PREFIX_BYTES, model_prefix
 from driftline.models.model import Model
+from driftline.models.policy.unattributed import Unattributed
 from driftline.models.record import Record, Refusal
 from driftline.models.snapshot import seal, unseal
-from driftline.models.unattributed import Unattributed
 from driftline.schemas.errors import Reason, SnapshotError
 from driftline.schemas.events import Label
 

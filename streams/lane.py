@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from time import thread_time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from driftline.models.bad_records import BadRecords
+from driftline.models.drift.trail import Mark
 from driftline.models.pipeline import Pipeline
+from driftline.models.policy.bad_records import BadRecords
 from driftline.models.record import Refusal
-from driftline.models.trail import Mark
 from driftline.schemas import keys
 from driftline.schemas.errors import DriftlineError, SnapshotError
 from driftline.streams.checkpoint import Checkpoint

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from driftline.models.finding import Subject
+from driftline.models.drift.finding import Subject
 from driftline.schemas.alerts import AlertState, Kind, Severity, Target
 from driftline.streams.demo.script import INCIDENTS, PREDICTIONS_IN_ALL
 from driftline.streams.demo.view import WIDTH, alert_text, clock_text, request_text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from driftline.models.finding import Subject
+from driftline.models.drift.finding import Subject
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.topics import LABELS, PREDICTIONS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from driftline.models.finding import Subject
+from driftline.models.drift.finding import Subject
 from driftline.schemas.alerts import AlertState
 from driftline.schemas.topics import LABELS, PREDICTIONS
 from driftline.streams.demo.script import INCIDENTS, Fault, Incident

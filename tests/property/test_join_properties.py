@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.models.join_entry import Pending, id_hash
-from driftline.models.label_join import Joined, LabelJoin
+from driftline.models.join.entry import Pending, id_hash
+from driftline.models.join.label_join import Joined, LabelJoin
 from driftline.schemas.classes import class_token
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts

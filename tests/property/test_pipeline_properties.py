@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.models.join_entry import model_prefix
+from driftline.models.join.entry import model_prefix
 from driftline.models.pipeline import Outcome, Pipeline
 from driftline.models.record import FileRecord
 from driftline.schemas.alerts import AlertState, Kind

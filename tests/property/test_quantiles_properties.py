@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.models.quantiles import QuantileSketch
+from driftline.models.watch.quantiles import QuantileSketch
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 streams = st.lists(finite | st.floats(min_value=0.0, max_value=1e4), max_size=60)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from driftline.models.bad_records import BadRecords
-from driftline.models.finding import Subject
+from driftline.models.drift.finding import Subject
+from driftline.models.drift.trail import Mark
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
+from driftline.models.policy.bad_records import BadRecords
 from driftline.models.record import FileRecord
-from driftline.models.trail import Mark
 from driftline.schemas.alerts import AlertState, Kind, Severity, Target
 from driftline.schemas.config import parse_configuration
 from driftline.schemas.events import Label, Prediction
@@ -19,7 +19,7 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from driftline.models.finding import Finding
+    from driftline.models.drift.finding import Finding
     from driftline.models.record import Record
     from driftline.schemas.alerts import Alert
 
@@ -56,11 +56,16 @@ def test_the_share_is_that_of_the_last_500_to_1000_records() -> None:
 def test_a_finding_says_when_it_began() -> None:
     bad = BadRecords(0.05)
     feed(bad, (n == 7 for n in range(2000)))  # one long ago is another matter
-    found = feed(bad, (n % 10 == 0 for n in range(2000, 3000)), 2000)
+    found = feed(bad, (n > 2400 and n % 10 == 0 for n in range(2000, 3000)), 2000)
     first, finding = found[0]
-    assert (finding.span.earliest.at, finding.span.latest.at) == (2000, first)
+    assert first > 2500  # in another pane than the one that it began in
+    assert (finding.span.earliest.at, finding.span.latest.at) == (2410, first)
     assert finding.effect.value >= 0.05
     assert "cannot be used" in finding.summary
+
+
+def test_the_level_itself_is_too_high() -> None:
+    assert [n for n, _ in feed(BadRecords(0.5), [False] * 20 + [True] * 20)] == [39]
 
 
 def test_a_share_below_the_level_is_none() -> None:

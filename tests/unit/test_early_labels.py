@@ -1,7 +1,7 @@
 """Labels without a prediction must not cost the predictions that wait."""
 
-from driftline.models.join_entry import Pending
-from driftline.models.label_join import LabelJoin
+from driftline.models.join.entry import Pending
+from driftline.models.join.label_join import LabelJoin
 from driftline.schemas.events import Label, Prediction
 
 SECOND = 1000

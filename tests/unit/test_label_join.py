@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driftline.models.expiry import ExpiryQueue
-from driftline.models.join_entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
-from driftline.models.label_join import Joined, LabelJoin
+from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
+from driftline.models.join.expiry import ExpiryQueue
+from driftline.models.join.label_join import Joined, LabelJoin
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.models.calibration import NUMBER, PROBABILITY, Calibration
-from driftline.models.change import locate
-from driftline.models.measure import Measure, Residual, ShareGrowth
-from driftline.models.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
-from driftline.models.thinned import Thinned
-from driftline.models.trail import Mark, Trail
+from driftline.models.drift.change import locate
+from driftline.models.drift.measure import Measure, Residual, ShareGrowth
+from driftline.models.drift.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
+from driftline.models.drift.thinned import Thinned
+from driftline.models.drift.trail import Mark, Trail
+from driftline.models.watch.calibration import NUMBER, PROBABILITY, Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from driftline.models.performance import Pair
-from driftline.models.profile import MOST_FEATURES, WARMUP, Profile, infer, infer_kind, is_known
+from driftline.models.watch.profile import MOST_FEATURES, WARMUP, Profile, infer, infer_kind, is_known
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction
 

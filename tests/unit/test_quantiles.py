@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from driftline.models.quantiles import QuantileSketch
+from driftline.models.watch.quantiles import QuantileSketch
 
 
 def sketch_of(values: list[float]) -> QuantileSketch:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from driftline.models.finding import Finding, Span, Subject
-from driftline.models.incident import Incident, Place
-from driftline.models.join_entry import Pending
-from driftline.models.retrain import RetrainPolicy
-from driftline.models.trail import Mark
+from driftline.models.drift.finding import Finding, Span, Subject
+from driftline.models.drift.trail import Mark
+from driftline.models.join.entry import Pending
+from driftline.models.policy.incident import Incident, Place
+from driftline.models.policy.retrain import RetrainPolicy
 from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
 from driftline.schemas.config import RetrainConfig
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -170,12 +170,14 @@ def test_ids_are_distinct_and_the_same_in_every_run() -> None:
 def test_a_restored_policy_continues_identically() -> None:
     first, second = new(min_labels=2), new(min_labels=2)
     fire(first)
-    decide(first)
+    join(first, 50, 51)
+    assert decide(first, at=-6 * HOUR) is not None
     fire(first, ERRORS, severity=Severity.CRITICAL)
     join(first, 50)
     second.restore(json.loads(json.dumps(first.snapshot(), allow_nan=False)))
     for policy in (first, second):
         join(policy, 51)
+    assert decide(first, at=-1) == decide(second, at=-1) is None
     assert decide(first, at=3) == decide(second, at=3) is not None
     for policy in (first, second):
         fire(policy)

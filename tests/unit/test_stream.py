@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.drift import ADWIN
 
-from driftline.models.adwin import Adwin
-from driftline.models.finding import Finding, Subject
-from driftline.models.measure import Residual, ShareGrowth
-from driftline.models.rank import MeanGrowth, RankPsi, RankShift
-from driftline.models.stream import RANK_DETECTORS, Stream, location, restore_stream
+from driftline.models.drift.adwin import Adwin
+from driftline.models.drift.finding import Finding, Subject
+from driftline.models.drift.measure import Residual, ShareGrowth
+from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift
+from driftline.models.drift.stream import RANK_DETECTORS, Stream, location, restore_stream
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import AdwinConfig, MinEffect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from driftline.models.measure import Measure
+    from driftline.models.drift.measure import Measure
 
     Draw = Callable[[Random], float]
 

@@ -7,29 +7,22 @@ has stayed below half of `min_effect` for `resolve_after` records of the model, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from driftline.models import wording
-from driftline.models.incident import Incident, Place, identify, severity_of
+from driftline.models.policy.incident import Incident, Place, identify, severity_of
+from driftline.models.watch import wording
 from driftline.schemas.alerts import AlertState, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from driftline.models.finding import Finding, Subject
-    from driftline.schemas.alerts import Alert, Effect
+    from driftline.models.drift.finding import Finding, Level, Subject
+    from driftline.schemas.alerts import Alert
     from driftline.schemas.config import AlertsConfig
     from driftline.schemas.state import Incident as IncidentState
 
 REVIEW_EVERY: Final = 256
 """Records of a model between two reviews of its open incidents."""
-
-
-class Level(NamedTuple):
-    """How a subject stands now, and how many predictions its version has had."""
-
-    effect: Effect | None
-    predictions: int
 
 
 class Levels(Protocol):

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from driftline.models.thinned import pack, unpack
+from driftline.models.drift.thinned import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

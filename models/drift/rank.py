@@ -8,8 +8,8 @@ from bisect import bisect_left, bisect_right
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from driftline.models.measure import STANDARD_ERRORS, Measure, Residual, ShareGrowth, standard_error
-from driftline.models.thinned import pack, unpack
+from driftline.models.drift.measure import STANDARD_ERRORS, Measure, Residual, ShareGrowth, standard_error
+from driftline.models.drift.thinned import pack, unpack
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from driftline.models import wording
-from driftline.models.feature import Feature
-from driftline.models.finding import Subject
-from driftline.models.profile import MOST_FEATURES, infer_kind
-from driftline.models.quality import Absent
-from driftline.models.rank import RankPsi
-from driftline.models.stream import RANK_DETECTORS, Stream, restore_stream
-from driftline.models.thinned import Thinned
-from driftline.models.truth_watch import Scored, TruthWatch
+from driftline.models.drift.finding import Subject
+from driftline.models.drift.rank import RankPsi
+from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.drift.thinned import Thinned
+from driftline.models.watch import wording
+from driftline.models.watch.feature import Feature
+from driftline.models.watch.profile import MOST_FEATURES, infer_kind
+from driftline.models.watch.quality import Absent
+from driftline.models.watch.truth_watch import Scored, TruthWatch
 from driftline.schemas.alerts import Kind, Target
 
 if TYPE_CHECKING:
-    from driftline.models.finding import Finding
-    from driftline.models.join_entry import Pending, Truth
-    from driftline.models.measure import Measure
-    from driftline.models.profile import Profile
+    from driftline.models.drift.finding import Finding
+    from driftline.models.drift.measure import Measure
+    from driftline.models.join.entry import Pending, Truth
+    from driftline.models.watch.profile import Profile
     from driftline.schemas.config import FeatureKind, ModelConfig
     from driftline.schemas.events import Prediction
 

@@ -12,18 +12,18 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from driftline.models.adwin import Adwin
-from driftline.models.change import locate
-from driftline.models.finding import Finding, Span, Subject
-from driftline.models.rank import restore_measure
-from driftline.models.thinned import pack, unpack
-from driftline.models.trail import FINEST, Mark, Trail
+from driftline.models.drift.adwin import Adwin
+from driftline.models.drift.change import locate
+from driftline.models.drift.finding import Finding, Span, Subject
+from driftline.models.drift.rank import restore_measure
+from driftline.models.drift.thinned import pack, unpack
+from driftline.models.drift.trail import FINEST, Mark, Trail
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from driftline.models.measure import Measure
+    from driftline.models.drift.measure import Measure
 
 RECENT: Final = 512
 """Values by which the size of a change is measured."""

@@ -7,21 +7,21 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models import wording
-from driftline.models.finding import Subject
-from driftline.models.measure import ShareGrowth
-from driftline.models.quality import Problem, read_category, read_number
-from driftline.models.rank import RankPsi
-from driftline.models.stream import RANK_DETECTORS, RECENT, Stream, location, restore_stream
-from driftline.models.thinned import Thinned
+from driftline.models.drift.finding import Subject
+from driftline.models.drift.measure import ShareGrowth
+from driftline.models.drift.rank import RankPsi
+from driftline.models.drift.stream import RANK_DETECTORS, RECENT, Stream, location, restore_stream
+from driftline.models.drift.thinned import Thinned
+from driftline.models.watch import wording
+from driftline.models.watch.quality import Problem, read_category, read_number
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureConfig, FeatureKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from driftline.models.finding import Finding
-    from driftline.models.measure import Measure
+    from driftline.models.drift.finding import Finding
+    from driftline.models.drift.measure import Measure
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 

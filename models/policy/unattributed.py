@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from driftline.models.bad_records import BadRecords
-from driftline.models.incident import Place
-from driftline.models.policy import REVIEW_EVERY, AlertPolicy, Level
-from driftline.models.trail import Mark
+from driftline.models.drift.trail import Mark
+from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
+from driftline.models.policy.bad_records import BadRecords
+from driftline.models.policy.incident import Place
 from driftline.schemas import topics
 from driftline.schemas.config import AlertsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from driftline.models.finding import Subject
+    from driftline.models.drift.finding import Level, Subject
     from driftline.models.record import Record
     from driftline.schemas.alerts import Alert
     from driftline.schemas.config import BadRecordsConfig

@@ -15,8 +15,7 @@ from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from driftline.models.expiry import ExpiryQueue
-from driftline.models.join_entry import (
+from driftline.models.join.entry import (
     Entry,
     EntryState,
     Pending,
@@ -26,6 +25,7 @@ from driftline.models.join_entry import (
     pack_entry,
     unpack_entry,
 )
+from driftline.models.join.expiry import ExpiryQueue
 from driftline.schemas.classes import class_token
 from driftline.schemas.errors import SnapshotError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.finding import Finding
+from driftline.models.drift.finding import Finding
 from driftline.schemas import topics
 from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Severity
 from driftline.schemas.fields import format_timestamp
@@ -15,8 +15,8 @@ from driftline.schemas.state import Incident as IncidentState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from driftline.models.finding import Span, Subject
-    from driftline.models.trail import Mark
+    from driftline.models.drift.finding import Span, Subject
+    from driftline.models.drift.trail import Mark
     from driftline.schemas.alerts import Effect
 
 _CRITICAL_RATIO: Final = 3.0

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from driftline.models.finding import Span
-from driftline.models.incident import Place, change_point, identify, ranges
+from driftline.models.drift.finding import Span
+from driftline.models.policy.incident import Place, change_point, identify, ranges
 from driftline.schemas import topics
 from driftline.schemas.alerts import Kind, RetrainReason, RetrainRequest, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from driftline.models.finding import Finding
-    from driftline.models.join_entry import Pending
+    from driftline.models.drift.finding import Finding
+    from driftline.models.join.entry import Pending
     from driftline.schemas.alerts import Alert
     from driftline.schemas.config import RetrainConfig
 

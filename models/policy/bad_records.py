@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from driftline.models import wording
-from driftline.models.finding import Finding, Span, Subject
-from driftline.models.policy import Level
-from driftline.models.trail import Mark
+from driftline.models.drift.finding import Finding, Level, Span, Subject
+from driftline.models.drift.trail import Mark
+from driftline.models.watch import wording
 from driftline.schemas.alerts import Effect, Kind, Target
 
 _PANE: Final = 500

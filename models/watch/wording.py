@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftline.models.quality import Problem
+from driftline.models.watch.quality import Problem
 from driftline.schemas.alerts import Kind
 
 if TYPE_CHECKING:
-    from driftline.models.finding import Subject
+    from driftline.models.drift.finding import Subject
     from driftline.schemas.alerts import Effect
 
 _PROBLEMS = {
@@ -32,7 +32,7 @@ def name(subject: Subject) -> str:
 
     Examples
     --------
-    >>> from driftline.models.finding import Subject
+    >>> from driftline.models.drift.finding import Subject
     >>> from driftline.schemas.alerts import Target
     >>> name(Subject(Kind.DATA_QUALITY, Target(feature="age")))
     'the quality of feature age'

@@ -11,24 +11,24 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.challenger import OnlineModel, choose
-from driftline.models.join_entry import Pending, Truth, pending_fields, pending_of, truth_fields
-from driftline.models.label_join import Joined
+from driftline.models.drift.finding import Level
+from driftline.models.join.entry import Pending, Truth, pending_fields, pending_of, truth_fields
+from driftline.models.join.label_join import Joined
 from driftline.models.performance import BinaryOutcome, Pair
-from driftline.models.policy import Level
-from driftline.models.profile import WARMUP, Profile, infer, is_known
-from driftline.models.quality import finite_number
-from driftline.models.quantiles import QuantileSketch
-from driftline.models.scoreboard import Scoreboard
-from driftline.models.truth_watch import read_scored
-from driftline.models.version_watch import VersionWatch
+from driftline.models.watch.challenger import OnlineModel, choose
+from driftline.models.watch.profile import WARMUP, Profile, infer, is_known
+from driftline.models.watch.quality import finite_number
+from driftline.models.watch.quantiles import QuantileSketch
+from driftline.models.watch.scoreboard import Scoreboard
+from driftline.models.watch.truth_watch import read_scored
+from driftline.models.watch.version_watch import VersionWatch
 from driftline.schemas.config import Challenger, FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from driftline.models.finding import Finding, Subject
+    from driftline.models.drift.finding import Finding, Subject
     from driftline.models.performance import Performance
 
 _MOST_VERSIONS: Final = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from driftline.models.trail import Mark
+from driftline.models.drift.trail import Mark
 from driftline.schemas.alerts import Effect, Kind, Target
 
 
@@ -31,6 +31,13 @@ class Span(NamedTuple):
         """Rebuild what JSON made of a span."""
         earliest, latest = marks
         return cls(Mark(*earliest), Mark(*latest))
+
+
+class Level(NamedTuple):
+    """How a subject stands now, and how many predictions its version has had."""
+
+    effect: Effect | None
+    predictions: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models import wording
-from driftline.models.calibration import NUMBER, PROBABILITY, Calibration
-from driftline.models.finding import Subject
-from driftline.models.measure import Residual, ShareGrowth
-from driftline.models.rank import MeanGrowth, RankShift
-from driftline.models.stream import Stream, location, restore_stream
-from driftline.models.thinned import Thinned
+from driftline.models.drift.finding import Subject
+from driftline.models.drift.measure import Residual, ShareGrowth
+from driftline.models.drift.rank import MeanGrowth, RankShift
+from driftline.models.drift.stream import Stream, location, restore_stream
+from driftline.models.drift.thinned import Thinned
+from driftline.models.watch import wording
+from driftline.models.watch.calibration import NUMBER, PROBABILITY, Calibration
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from driftline.models.finding import Finding
-    from driftline.models.join_entry import Pending, Truth
-    from driftline.models.measure import Measure
+    from driftline.models.drift.finding import Finding
+    from driftline.models.drift.measure import Measure
+    from driftline.models.join.entry import Pending, Truth
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
     from driftline.schemas.fields import Scalar

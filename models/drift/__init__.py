@@ -1,0 +1,1 @@
+"""Detectors over single streams: that something moved, how much, and since when."""

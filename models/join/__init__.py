@@ -1,0 +1,1 @@
+"""Prediction ⋈ label, for one model."""

@@ -1,0 +1,1 @@
+"""From findings to alerts, incidents and requests to retrain."""

@@ -1,0 +1,1 @@
+"""What is watched of one model: quality, performance, its versions, the challenger beside it."""
