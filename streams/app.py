@@ -1,4 +1,4 @@
-"""The Faust app: two agents, a task that makes checkpoints, and the worker behind them.
+"""The Faust app: two agents, two tasks that go on beside them, and the worker behind all.
 
 ``faust -A driftline.streams.app worker`` finds ``app`` here, made from the environment when it is asked for.
 """
@@ -122,13 +122,18 @@ class DriftlineApp(BatchApp):
             except DriftlineError as error:
                 self._fail(error)
 
-    async def tick(self) -> None:
-        """Make checkpoints, and show how far reading is behind."""
+    async def save(self) -> None:
+        """Make the checkpoints that are due: a task."""
         while not self.should_stop:
             try:
                 await self._running.tick()
             except DriftlineError as error:
                 self._fail(error)
+            await self.sleep(_TICK_SECONDS)
+
+    async def watch(self) -> None:
+        """Show how far reading is behind, however slow the store is, and collect garbage: a task."""
+        while not self.should_stop:
             self._running.show_lag(self.lag)
             _collect_garbage()
             await self.sleep(_TICK_SECONDS)
@@ -149,7 +154,8 @@ def make_app(settings: Settings, configuration: Configuration) -> DriftlineApp:
     app = DriftlineApp(settings, configuration)
     for topic in INPUTS:
         app.agent(app.topic(topic), name=topic)(app.process)
-    app.task(app.tick)
+    app.task(app.save)
+    app.task(app.watch)
     return app
 
 

@@ -87,6 +87,16 @@ class Site:
             producer.poll(0)
         assert producer.flush(30) == 0
 
+    @contextmanager
+    def without_writes(self) -> Iterator[None]:
+        """Let Redis answer no command that writes; a worker bears that for 10 seconds."""
+        with Redis.from_url(self.redis) as client:
+            client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+            try:
+                yield
+            finally:
+                client.execute_command("CLIENT", "UNPAUSE")
+
     def records(self, topic: str) -> list[Message]:
         """Return everything that a topic holds now; the records of one partition are in their order."""
         consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": "tests", "log_level": 0})

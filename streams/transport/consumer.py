@@ -78,7 +78,8 @@ class BatchConsumer(OwningConsumer):
                 yield tp, message
                 # The events hold the batch. The message lives until it is committed, and must not hold it so long.
                 message.value = None
-        self._next_offsets.update(read_to)
+        if generation == self.app.consumer_generation_id:  # else these may be partitions of the assignment before
+            self._next_offsets.update(read_to)
 
     async def _wait_next_records(
         self,
@@ -159,9 +160,11 @@ class BatchConsumer(OwningConsumer):
 
     def lag(self, tp: TP) -> int | None:
         """Return how many offsets of `tp` have not been delivered yet; None where it is not known."""
-        if tp not in self._next_offsets or tp not in self.assignment():
+        # A fetch that a rebalance overtook may have noted where it stood in partitions whose ends are not known now.
+        known_end = self._end_offsets.get(tp)
+        if known_end is None or tp not in self._next_offsets or tp not in self.assignment():
             return None
-        end = max(self._end_offsets[tp], self._thread.highwater(tp) or 0)
+        end = max(known_end, self._thread.highwater(tp) or 0)
         return max(0, end - self._next_offsets[tp])
 
     def _fetch_anew(self) -> None:

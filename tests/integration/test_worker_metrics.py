@@ -24,9 +24,8 @@ def test_every_series_tells_what_happened(site: Site) -> None:
     models = on_every_partition(site.partitions, each=1, count_each=200)
     long = Traffic("long", 12_000)  # of one partition, and of a costly model: its reading stays behind for a second
     watched = "model_id: m, challenger: none, reference: {events: 1000}, retrain: {on: [data_drift], min_labels: 0}"
-    config = Path(lean(site, models))
+    config = Path(lean(site, [*models, long]))
     config.write_text(config.read_text().replace("models:", f"models:\n  - {{{watched}}}"))
-    site.send(long.prediction(n) for n in range(long.count))
     site.send(shifting(n) for n in range(3000))
     site.send(mixed(models, range(200)))
     site.send(Sent(LABELS, None, b"junk") for _ in range(10))
@@ -34,7 +33,10 @@ def test_every_series_tells_what_happened(site: Site) -> None:
 
     began = time.monotonic()
     with site.worker(DRIFTLINE_CONFIG=str(config)) as worker:
-        worker.until(lambda: worker.watches and any(lags(worker.scraped).values()))
+        worker.until(lambda: site.saved == predictions + labels - long.count)
+        with site.without_writes():
+            site.send(long.prediction(n) for n in range(long.count))
+            worker.until(lambda: max(lags(worker.scraped).values()) > 0)
         worker.until(lambda: site.saved == predictions + labels)
         worker.until(lambda: set(lags(worker.scraped).values()) == {0.0})
         seen = worker.scraped

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,17 +51,6 @@ def site(request: pytest.FixtureRequest, empty_redis: str, tmp_path: Path) -> It
     else:
         with embedded_site(empty_redis, tmp_path) as made:
             yield made
-
-
-@contextmanager
-def without_writes(site: Site) -> Iterator[None]:
-    """Let Redis answer no command that writes."""
-    with Redis.from_url(site.redis) as client:
-        client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
-        try:
-            yield
-        finally:
-            client.execute_command("CLIENT", "UNPAUSE")
 
 
 def test_a_restart_goes_on_where_sigterm_left_off(site: Site) -> None:
@@ -121,7 +109,7 @@ def killed_with_much_unsaved(site: Site, models: list[Traffic], *program: str) -
     config = lean(site, models)
     with site.worker(*program, DRIFTLINE_CONFIG=config) as worker:
         worker.until(lambda: site.saved >= total // 2, seconds=60)
-        with without_writes(site):
+        with site.without_writes():
             saved, before = site.saved, worker.processed
             site.send(mixed(models, range(half, 3 * half // 2)))
             worker.until(lambda: worker.processed >= before + total // 8)
@@ -167,7 +155,7 @@ def commits_stay_behind(site: Site, *program: str) -> None:
 
     with site.worker(*program, DRIFTLINE_CONFIG=lean(site, models)) as worker:
         worker.until(lambda: site.saved >= 500 * len(models))
-        with without_writes(site):
+        with site.without_writes():
             site.send(mixed(models, range(250, 500)))
             worker.until(is_old)
         worker.until(lambda: site.saved >= 1000 * len(models))
@@ -212,7 +200,7 @@ def test_alerts_of_a_killed_worker_come_again_under_the_same_ids(real: Site) -> 
     real.send(shifting(n) for n in range(1500))
     with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
         worker.until(lambda: real.saved >= 1500)
-        with without_writes(real):
+        with real.without_writes():
             real.send(shifting(n) for n in range(1500, 3000))
             worker.until(lambda: alerts_of(real))
             worker.kill()
