@@ -328,10 +328,8 @@ async def a_paused_partition_rests(broker: str) -> None:
         produce(broker, topic, {0: numbers(200), 1: numbers(200)})
         await until(lambda: len(worker.of_partition(1)) == 200)
         assert worker.of_partition(0) == []
-        began = time.monotonic()
         worker.app.resume(paused)
         await until(lambda: worker.of_partition(0) == numbers(200))
-        assert time.monotonic() - began < 0.5  # it waits for no fetch of the other partitions to end
         for tp in (paused, other):
             assert worker.app.lag(tp) == 0
 

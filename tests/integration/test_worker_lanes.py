@@ -331,16 +331,20 @@ async def longest_gap(kafka: str) -> float:
 
 
 def holds_the_loop(kafka: str, *, attempts: int) -> bool:
-    """Tell whether the loop is held for 100 ms in each attempt: what other processes cause is not in each."""
+    """Tell whether the loop is held in each attempt: what other processes cause is not in each.
+
+    A checkpoint in the loop holds it for 900 ms, one beside it for 10 to 17; the bound lies well between, so that a busy
+    machine, which adds up to 177 ms of its own, is not taken for a fault.
+    """
     gc.collect()
     gc.freeze()  # as the worker does
     try:
-        return all(asyncio.run(longest_gap(kafka)) >= 0.1 for _ in range(attempts))
+        return all(asyncio.run(longest_gap(kafka)) >= 0.4 for _ in range(attempts))
     finally:
         gc.unfreeze()
 
 
-def test_the_event_loop_is_never_held_for_100_ms(kafka: str) -> None:
+def test_a_checkpoint_does_not_hold_the_event_loop(kafka: str) -> None:
     assert not holds_the_loop(kafka, attempts=4)
 
 
