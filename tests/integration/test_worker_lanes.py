@@ -333,8 +333,8 @@ async def longest_gap(kafka: str) -> float:
 def holds_the_loop(kafka: str, *, attempts: int) -> bool:
     """Tell whether the loop is held in each attempt: what other processes cause is not in each.
 
-    A checkpoint in the loop holds it for 900 ms, one beside it for 10 to 17; the bound lies well between, so that a busy
-    machine, which adds up to 177 ms of its own, is not taken for a fault.
+    A checkpoint in the loop holds it for 900 ms, one beside it for 10 to 17; the bound lies well between, so that a
+    busy machine, which adds up to 177 ms of its own, is not taken for a fault.
     """
     gc.collect()
     gc.freeze()  # as the worker does
