@@ -48,6 +48,14 @@ class FetchingThread(AIOKafkaConsumerThread):
         self._ensure_consumer().pause(*map(_of_aiokafka, assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
+    async def stop(self) -> None:
+        """Stop; of an app whose start failed, before this thread was begun, only the event loop is left to close."""
+        await super().stop()
+        # The thread closes it. Left to the garbage collector, it complains on standard error, or does not, as the
+        # collector happens to come upon its sockets first or last.
+        if self._thread is None:
+            self.thread_loop.close()
+
     async def on_thread_stop(self) -> None:
         """Stop aiokafka, for as long as that may take: all that matters has been committed by now."""
         # A request to join the group is waited for, which may last until all other members have joined. And fetches

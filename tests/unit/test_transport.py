@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from driftline.streams.transport import BatchApp, BatchLimits, GroupOffsets, RecordBatch
 from driftline.streams.transport.batch import Record, cut
+from driftline.streams.transport.consumer import BatchConsumer
 from driftline.streams.transport.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
@@ -165,3 +166,21 @@ def test_the_example_in_the_documentation_runs() -> None:
     asyncio.run(counter.revoked(frozenset(TPS)))
     assert asyncio.run(counter.assigned(frozenset(TPS))) == {tp: 6}
     assert counter.counts == {tp: 1}
+
+
+def test_an_app_whose_start_fails_leaves_no_event_loop_open() -> None:
+    class Unable(BatchApp):
+        async def on_start(self) -> None:
+            raise LookupError("no such server")
+
+    async def fail_to_start() -> BatchConsumer:
+        app = Unable("unable", broker="kafka://localhost:9092")
+        with pytest.raises(LookupError):
+            await app.start()
+        await app.stop()
+        consumer = app.consumer
+        assert isinstance(consumer, BatchConsumer)
+        return consumer
+
+    # What the garbage collector would have to close says so on standard error, though not each time.
+    assert asyncio.run(fail_to_start())._thread.thread_loop.is_closed()  # noqa: SLF001 - nothing public tells
