@@ -23,7 +23,7 @@ def run() -> int:
     sentence; anything else is a bug and shows its traceback.
     """
     try:
-        code = int(app(standalone_mode=False) or 0)
+        code = int(app(prog_name="driftline", standalone_mode=False) or 0)
         with writing():  # what is still in the buffer
             return code
     except DriftlineError as error:
