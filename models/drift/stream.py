@@ -30,7 +30,6 @@ RECENT: Final = 512
 
 _LOOK_EVERY: Final = 32
 _LEVEL_EVERY: Final = 256  # a multiple of the former, and that one of FINEST
-_FEWEST: Final = 16  # values after a change, below which its size is anybody's guess
 _BLOCK: Final = 16  # values; a multiple of FINEST
 _BLOCKS: Final = 128
 _FEWEST_BLOCKS: Final = 4
@@ -72,12 +71,6 @@ class Detector:
         self.adwin = Adwin(delta)
         self.blocks: deque[float] = deque(maxlen=_BLOCKS)
         self.open_block = 0.0
-
-    def update(self, unit: float) -> bool:
-        """Take one value; return whether the mean of what the detector is fed has changed."""
-        fed = self.fed(unit)
-        self.open_block += fed
-        return self.adwin.update(fed)
 
     def close_block(self) -> None:
         """Begin a new block."""
@@ -165,7 +158,9 @@ class Stream:
         unit = self._unit(value)
         fired = None
         for detector in self._detectors:
-            if detector.update(unit):
+            fed = detector.fed(unit)
+            detector.open_block += fed
+            if detector.adwin.update(fed):
                 fired = detector
         if count % FINEST and fired is None and count > 1:
             return None
@@ -215,10 +210,8 @@ class Stream:
         if since >= _LEVEL_EVERY:
             self.level = self._measure.effect(list(self._recent)[-since:])
 
-    def _look(self, suspicion: Suspicion, here: Mark) -> Finding | None:
-        since = self.count - suspicion.best
-        if since < _FEWEST:
-            return None
+    def _look(self, suspicion: Suspicion, here: Mark) -> Finding:
+        since = self.count - suspicion.best  # at least a block
         if since >= RECENT:
             self._suspicion = None
         effect = self._measure.effect(list(self._recent)[-since:])

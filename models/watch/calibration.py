@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from driftline.models.drift.thinned import pack, unpack
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MOST_BINS: Final = 20
-_FEWEST_PAIRS: Final = 50  # of a bin: the mean outcome of fewer says little
+_FEWEST_PAIRS: Final = 125  # of a bin: the mean outcome of fewer says little
 PROBABILITY: Final = (0.0, 1.0)
 NUMBER: Final = (-1e100, 1e100)
 
@@ -21,62 +21,59 @@ NUMBER: Final = (-1e100, 1e100)
 class Calibration:
     """The expected outcome at a score: a line through the means of bins that are quantiles of the reference's scores.
 
-    Beyond the outermost bins the outcome is expected to follow the score one to one, within `limits`: so a shift of
-    inputs to scores that the reference has hardly seen is not taken for labels that no longer follow the score.
+    Before the first bin and after the last the line runs to where score and outcome are both at their limit: so a shift
+    of inputs to scores that the reference has hardly seen is not taken for labels that no longer follow the score.
 
     Parameters
     ----------
-    scores, means
-        The mean score and the mean outcome of each bin, by rising score.
-    limits
-        The smallest and the largest outcome there can be.
+    scores, outcomes
+        The corners of the line, by rising score.
 
     Examples
     --------
-    >>> calibration = Calibration.of([0.1] * 50 + [0.5] * 50, [0.0] * 50 + [0.6] * 50, PROBABILITY)
-    >>> [round(calibration.expected(score), 2) for score in (0.0, 0.1, 0.3, 0.5, 0.7, 1.0)]
+    >>> calibration = Calibration.of([0.1] * 200 + [0.5] * 200, [0.0] * 200 + [0.6] * 200, PROBABILITY)
+    >>> [round(calibration.expected(score), 2) for score in (0.0, 0.1, 0.3, 0.5, 0.75, 1.0)]
     [0.0, 0.0, 0.3, 0.6, 0.8, 1.0]
 
     """
 
-    __slots__ = ("_limits", "_means", "_scores")
+    __slots__ = ("_outcomes", "_scores")
 
-    def __init__(self, scores: array[float], means: array[float], limits: tuple[float, float]) -> None:
+    def __init__(self, scores: array[float], outcomes: array[float]) -> None:
         self._scores = scores
-        self._means = means
-        self._limits = limits
+        self._outcomes = outcomes
 
     @classmethod
     def of(cls, scores: Sequence[float], outcomes: Sequence[float], limits: tuple[float, float]) -> Self:
-        """Return the calibration of reference pairs: their scores and outcomes in the same order, at least one."""
+        """Return the calibration of reference pairs, at least one: scores and outcomes in the same order and limits."""
         ordered = sorted(scores)
         bins = max(1, min(_MOST_BINS, len(ordered) // _FEWEST_PAIRS))
         edges = sorted({ordered[k * len(ordered) // bins] for k in range(bins)})[1:]
         pairs: list[list[tuple[float, float]]] = [[] for _ in range(len(edges) + 1)]
         for score, outcome in zip(scores, outcomes, strict=True):
             pairs[bisect_right(edges, score)].append((score, outcome))
-        return cls(
-            array("d", (fmean(score for score, _ in pair) for pair in pairs)),
-            array("d", (fmean(outcome for _, outcome in pair) for pair in pairs)),
-            limits,
-        )
+        corners = [(fmean(score for score, _ in pair), fmean(outcome for _, outcome in pair)) for pair in pairs]
+        lowest, highest = limits
+        before = [(lowest, lowest)] if corners[0][0] > lowest else []
+        after = [(highest, highest)] if corners[-1][0] < highest else []
+        by_score = [*before, *corners, *after]
+        return cls(array("d", (score for score, _ in by_score)), array("d", (outcome for _, outcome in by_score)))
 
     def expected(self, score: float) -> float:
-        """Return the mean outcome that the reference leads to expect at a score."""
-        scores, means = self._scores, self._means
+        """Return the mean outcome that the reference leads to expect at a score within the limits."""
+        scores, outcomes = self._scores, self._outcomes
         place = bisect_right(scores, score)
-        if 0 < place < len(scores):
-            share = (score - scores[place - 1]) / (scores[place] - scores[place - 1])
-            return means[place - 1] + share * (means[place] - means[place - 1])
-        nearest = max(place - 1, 0)
-        return min(max(means[nearest] + score - scores[nearest], self._limits[0]), self._limits[1])
+        if place == len(scores):
+            return outcomes[-1]
+        share = (score - scores[place - 1]) / (scores[place] - scores[place - 1])
+        return outcomes[place - 1] + share * (outcomes[place] - outcomes[place - 1])
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> list[str]:
         """Return plain values."""
-        return [pack(self._scores), pack(self._means), self._limits]
+        return [pack(self._scores), pack(self._outcomes)]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> Self:
+    def restore(cls, snapshot: list[str]) -> Self:
         """Rebuild what `snapshot` returned."""
-        scores, means, (lowest, highest) = snapshot
-        return cls(unpack(scores), unpack(means), (lowest, highest))
+        scores, outcomes = snapshot
+        return cls(unpack(scores), unpack(outcomes))

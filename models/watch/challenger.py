@@ -76,7 +76,8 @@ class OnlineModel:
         """Learn the scale of finite inputs and return them scaled, in the order of `inputs`; a missing one is 0."""
         self._scaler.learn_one(inputs)
         scaled = self._scaler.transform_one(inputs)
-        return tuple(max(-_CLIP, min(_CLIP, scaled.get(name, 0.0))) for name in self.inputs)
+        values = [scaled.get(name, 0.0) for name in self.inputs]
+        return tuple([value if -_CLIP <= value <= _CLIP else math.copysign(_CLIP, value) for value in values])
 
     def predict(self, scaled: Sequence[float]) -> float:
         """Return P(positive), or the expected number."""
@@ -127,15 +128,20 @@ class OnlineModel:
         return model
 
 
+_OF_TASKS: Final = {
+    Task.BINARY: ChallengerKind.LOGISTIC_REGRESSION,
+    Task.REGRESSION: ChallengerKind.LINEAR_REGRESSION,
+    Task.MULTICLASS: ChallengerKind.NONE,
+}
+
+
 def choose(kind: ChallengerKind, task: Task) -> ChallengerKind:
-    """Return what ``auto`` means for a task; there is none for multiclass models."""
-    if kind is not ChallengerKind.AUTO:
-        return kind
-    return {
-        Task.BINARY: ChallengerKind.LOGISTIC_REGRESSION,
-        Task.REGRESSION: ChallengerKind.LINEAR_REGRESSION,
-        Task.MULTICLASS: ChallengerKind.NONE,
-    }[task]
+    """Return what a configured challenger means for a task: there is none for multiclass models.
+
+    A task that was inferred need not be the one that the challenger is for; then there is none either.
+    """
+    fitting = _OF_TASKS[task]
+    return fitting if kind in {ChallengerKind.AUTO, fitting} else ChallengerKind.NONE
 
 
 def _moments(scaler: StandardScaler) -> list[dict[str, float]]:

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from driftline.models.join.entry import Pending, Truth
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
-    from driftline.schemas.fields import Scalar
 
-_LARGEST: Final = 1e100  # differences and squares of what is smaller stay finite
 _CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
@@ -59,11 +57,7 @@ def read_scored(task: Task, outcome: Any, pending: Pending, truth: Truth) -> Sco
             confidence = max(pending.probabilities.values()) if pending.probabilities else None
             return Scored(float(not outcome.correct), confidence, float(outcome.correct))
         case Task.REGRESSION:
-            return Scored(min(outcome.loss, _LARGEST), _bounded(pending.prediction), _bounded(truth.label))
-
-
-def _bounded(number: Scalar) -> float:
-    return max(-_LARGEST, min(_LARGEST, float(number)))
+            return Scored(outcome.loss, float(pending.prediction), float(truth.label))
 
 
 class TruthWatch:

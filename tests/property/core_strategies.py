@@ -67,6 +67,11 @@ def records(seed: int, *, predictions: int = 900) -> list[Record]:
     sent = [*_noise(random, predictions)]
     for model_id in ("fraud", "topics", "price"):
         sent += _service(random, model_id, predictions)
+    # So late that time stands still for them: whatever checkpoints there were, the last one has every model as it ends.
+    last = {"prediction_id": "last", "timestamp": START, "label": 1}
+    end = START + 2 * predictions * STEP
+    for model_id in ("fraud", "topics", "price", "stray0"):
+        sent.append(Sent(end, LABELS, model_id.encode(), _json({"model_id": model_id, **last})))
     offsets = {PREDICTIONS: count(10, 2), LABELS: count(30, 2)}
     intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
     return [
@@ -124,6 +129,8 @@ def _events(random: Random, model_id: str, n: int, part: float) -> tuple[dict[st
     if random.random() < 0.02:
         features[random.choice(list(features))] = random.choice(_ODD_VALUES)
     version = "2" if part > 0.7 or (part > 0.6 and random.random() < 0.3) else "1"
+    if model_id == "topics" and 0.5 < part < 0.6:
+        version = f"try {n % 6}"  # more than can be watched
     answer, truth = _answers(random, model_id, x, flipped=0.35 < part < 0.5)
     prediction = {
         "model_id": model_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from driftline.models.drift.change import locate
 from driftline.models.drift.measure import Measure, Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
-from driftline.models.drift.thinned import Thinned
+from driftline.models.drift.thinned import Thinned, pack, unpack
 from driftline.models.drift.trail import Mark, Trail
 from driftline.models.watch.calibration import NUMBER, PROBABILITY, Calibration
 
@@ -202,3 +203,14 @@ def test_a_trail_is_bounded_and_tells_where_values_lay_between() -> None:
     assert trail.around(0, 10**9, now=now)[1] == now
     again = Trail.restore(json.loads(json.dumps(trail.snapshot())))
     assert again.around(1000, 150_000, now=now) == trail.around(1000, 150_000, now=now)
+
+
+@given(st.lists(st.floats(), max_size=40), st.integers(1, 20))
+def test_packed_numbers_are_the_same_to_the_last_bit(numbers: list[float], times: int) -> None:
+    values = array("d", numbers * times)
+    assert unpack(pack(values)).tobytes() == values.tobytes()
+
+
+def test_numbers_that_repeat_are_packed_in_little_space() -> None:
+    assert len(pack(array("d", [0.0, 1.0] * 256))) < 100
+    assert len(pack(array("d", [-0.0] * 512))) < 100

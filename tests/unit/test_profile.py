@@ -127,6 +127,7 @@ def test_a_label_outside_the_classes_is_never_scored(label: Scalar) -> None:
         (["ham", "spam"] * WARMUP, True),
         (["ham", "spam", "spam"] * WARMUP, True),
         (["ham", "spam"] * WARMUP + ["seen once"], False),
+        (["ham", "spam", "eggs"] * WARMUP, True),
         ([0.5] * WARMUP, True),
         ([n % 30 for n in range(WARMUP)], True),
         (["ham"] * 5000, True),

@@ -190,10 +190,21 @@ def test_the_level_is_not_mended_by_a_few_values() -> None:
     stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
     feed(stream, (random.gauss(0, 1) for _ in range(1000)))
     feed(stream, (random.gauss(3, 1) for _ in range(300)))
-    for _ in range(200):
+    for _ in range(240):
         feed(stream, [random.gauss(0, 1)])
         assert stream.level is not None
         assert stream.level.value >= stream.min_effect
+
+
+def test_a_change_is_sized_until_a_window_full_of_values_has_come_after_it() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    feed(stream, (random.gauss(0, 1) for _ in range(1000)))
+    found = feed(stream, (random.gauss(2, 1) for _ in range(3000)))
+    counts = [n for n, _ in found]
+    assert counts[0] < 1200
+    assert 1500 < counts[-1] < 1600
+    assert all(later - earlier == 32 for earlier, later in pairwise(counts[1:]))
 
 
 def test_two_changes_are_told_apart() -> None:

@@ -1,0 +1,177 @@
+"""The records of one partition, from bytes to alerts and checkpoints."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from driftline.models.intake import Intake
+from driftline.models.pipeline import Outcome, Pipeline
+from driftline.models.record import FileRecord
+from driftline.schemas.config import parse_configuration
+from driftline.schemas.errors import SnapshotError
+from driftline.schemas.events import Label, Prediction
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from driftline.models.record import Record
+
+START: Final = 1_795_406_400_000
+CONFIGURATION: Final = parse_configuration({"models": [{"model_id": "m", "label_timeout": "60s"}], "max_models": 10})
+
+
+class Files:
+    """Two files of events, read as they are written."""
+
+    def __init__(self) -> None:
+        self.intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
+        self.offsets = {PREDICTIONS: 0, LABELS: 0}
+
+    def _read(self, topic: str, fields: dict[str, Any]) -> Record:
+        self.offsets[topic] += 1
+        return self.intake.read(FileRecord(topic, self.offsets[topic] - 1, json.dumps(fields).encode()))
+
+    def prediction(self, prediction_id: str, at: int = 0, model_id: str = "m", **fields: Any) -> Record:  # noqa: ANN401 - fields
+        ids = {"model_id": model_id, "model_version": "1", "prediction_id": prediction_id}
+        return self._read(PREDICTIONS, {**ids, "timestamp": START + at, "prediction": 1, **fields})
+
+    def label(self, prediction_id: str, at: int = 0, model_id: str = "m", label: object = 1) -> Record:
+        ids = {"model_id": model_id, "prediction_id": prediction_id}
+        return self._read(LABELS, {**ids, "timestamp": START + at, "label": label})
+
+    def bad(self, model_id: str | None = None) -> Record:
+        return self._read(PREDICTIONS, {} if model_id is None else {"model_id": model_id})
+
+
+def new() -> tuple[Pipeline, Files]:
+    return Pipeline(CONFIGURATION, partition=3), Files()
+
+
+def test_the_watermark_is_of_the_partition_and_only_rises() -> None:
+    pipeline, files = new()
+    assert pipeline.watermark is None
+    for at, expected in ((5, 5), (3, 5), (9, 9)):
+        pipeline.process([files.prediction(str(at), at, model_id=f"m{at}")], {})
+        assert pipeline.watermark == START + expected
+    assert {document.watermark for document in pipeline.documents().values()} == {START + 9}
+
+
+def test_time_of_one_model_expires_what_waits_in_another() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a"), files.prediction("b", 60_001, model_id="other")], {})
+    counts = pipeline.documents()["m"].counts
+    assert (counts.pending, counts.expired) == (0, 1)
+
+
+def test_offsets_are_the_first_that_are_not_in_it() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a"), files.bad(), files.bad("m"), files.label("a")], {})
+    assert pipeline.next_offsets == {PREDICTIONS: 3, LABELS: 1}
+    assert pipeline.documents()["m"].next_offsets == {PREDICTIONS: 3, LABELS: 1}
+
+
+def test_an_outcome_counts_pairs_and_holds_dead_letters_in_order() -> None:
+    pipeline, files = new()
+    batch = [files.label("early"), files.prediction("a"), files.bad()]
+    batch += [files.label("a"), files.prediction("early"), files.bad("m")]
+    outcome = pipeline.process(batch, {})
+    assert outcome.joined == 2
+    assert [letter.offset for letter in outcome.dead_letters] == [1, 3]
+    assert pipeline.process(batch, {}) == Outcome()
+
+
+def test_a_checkpoint_holds_what_changed_since_the_one_before() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a", model_id="other"), files.prediction("b")], {})
+    first = pipeline.changes()
+    assert set(first.snapshots) == set(first.documents) == {"m", "other"}
+    assert (len(first.entries), first.dropped) == (2, [])
+    nothing = pipeline.changes()
+    assert (nothing.snapshots, nothing.documents, nothing.entries, nothing.dropped) == ({}, {}, {}, [])
+    assert nothing.position == first.position
+    pipeline.process([files.prediction("c", 200_000)], {})
+    second = pipeline.changes()
+    assert set(second.snapshots) == {"m"}
+    assert len(second.entries) == 1
+    assert len(second.dropped) == 1
+    assert set(second.dropped) < first.entries.keys()
+
+
+def restored(pipeline: Pipeline) -> Pipeline:
+    changes = pipeline.changes()
+    again = Pipeline(CONFIGURATION, partition=3)
+    again.restore(changes.position, changes.snapshots)
+    for key, entry in changes.entries.items():
+        again.restore_entry(key, entry)
+    return again
+
+
+def test_a_restored_pipeline_says_what_the_one_before_said() -> None:
+    pipeline, files = new()
+    pipeline.process(
+        [files.prediction("a", features={"x": 1.5}), files.label("a", 9), files.prediction("b"), files.bad()], {}
+    )
+    before = pipeline.documents()
+    again = restored(pipeline)
+    assert again.documents() == before
+    assert (again.watermark, again.next_offsets) == (pipeline.watermark, pipeline.next_offsets)
+
+
+def test_without_a_checkpoint_a_pipeline_is_new() -> None:
+    pipeline, _ = new()
+    pipeline.restore(None, {})
+    assert (pipeline.watermark, pipeline.next_offsets, pipeline.documents()) == (None, {}, {})
+
+
+def test_a_checkpoint_of_which_a_part_is_lost_is_refused() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a")], {})
+    changes = pipeline.changes()
+    ((key, entry),) = changes.entries.items()
+    again = Pipeline(CONFIGURATION, partition=3)
+    again.restore(changes.position, {})
+    with pytest.raises(SnapshotError, match="without a snapshot"):
+        again.restore_entry(key, entry)
+    again.restore(changes.position, changes.snapshots)
+    again.restore_entry(key, entry)
+    with pytest.raises(SnapshotError, match="lost a prediction"):
+        again.process([files.label("a")], found={})
+
+
+def test_a_damaged_checkpoint_is_refused() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a")], {})
+    changes = pipeline.changes()
+    for position, snapshots in (
+        (changes.position[:-1], changes.snapshots),
+        (changes.position, {"m": changes.snapshots["m"][:-1] + b"?"}),
+    ):
+        with pytest.raises(SnapshotError):
+            Pipeline(CONFIGURATION, partition=3).restore(position, snapshots)
+
+
+def test_what_is_configured_is_what_a_model_is_watched_with_after_a_restart() -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a")], {})
+    changes = pipeline.changes()
+    shorter = Pipeline(parse_configuration({"models": [{"model_id": "m", "max_pending": 1}]}), partition=3)
+    shorter.restore(changes.position, changes.snapshots)
+    for key, entry in changes.entries.items():
+        shorter.restore_entry(key, entry)
+    shorter.process([files.prediction("b")], {})
+    counts = shorter.documents()["m"].counts
+    assert (counts.predictions, counts.pending, counts.evicted) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("label", [1, "1", True], ids=repr)
+def test_the_document_of_a_model_that_is_not_known_yet_is_complete(label: object) -> None:
+    pipeline, files = new()
+    pipeline.process([files.prediction("a"), files.label("a", 1500, label=label)], {})
+    document = pipeline.documents()["m"]
+    assert (document.task, document.task_inferred, document.positive_label) == ("binary", True, "1")
+    assert document.performance["accuracy"] == 1.0
+    assert document.label_delay["max"] == 1.5
+    assert document.partition == 3
+    json.dumps(document.model_dump(mode="json"), allow_nan=False)

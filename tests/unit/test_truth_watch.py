@@ -1,0 +1,207 @@
+"""What is seen in the joined pairs of one version."""
+
+from __future__ import annotations
+
+import json
+import math
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from driftline.models.join.entry import Pending, Truth
+from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, Pair, RegressionScoring
+from driftline.models.watch.truth_watch import TruthWatch, read_scored
+from driftline.schemas.alerts import Kind
+from driftline.schemas.config import ModelConfig, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from driftline.models.drift.finding import Finding
+    from driftline.models.performance import Scoring
+    from driftline.schemas.fields import Scalar
+
+    Draw = Callable[[Random], tuple[Pending, Truth]]
+
+REFERENCE: Final = 1000
+SCORINGS: Final[dict[Task, Scoring[Any]]] = {
+    Task.BINARY: BinaryScoring(ClassSet([0, 1])),
+    Task.MULTICLASS: MulticlassScoring(ClassSet(["a", "b", "c"])),
+    Task.REGRESSION: RegressionScoring(),
+}
+
+
+def new(task: Task, **config: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
+    return TruthWatch(task, "1", ModelConfig(model_id="m", **{"reference": {"events": REFERENCE}, **config}))
+
+
+def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) -> list[Finding]:
+    """Return the findings that are large enough to be told."""
+    found = []
+    for pending, truth in pairs:
+        pair = Pair(truth.label, pending.prediction, pending.score, pending.probabilities)
+        outcome = SCORINGS[task].interpret(pair)
+        assert outcome is not None
+        found += watch.update(read_scored(task, outcome, pending, truth), pending, truth)
+    return [finding for finding in found if finding.effect.value >= finding.min_effect]
+
+
+def kinds(found: Iterable[Finding]) -> set[Kind]:
+    return {finding.subject.kind for finding in found}
+
+
+def draw(draw_one: Draw, size: int, seed: int = 1) -> list[tuple[Pending, Truth]]:
+    random = Random(seed)
+    return [draw_one(random) for _ in range(size)]
+
+
+def binary(
+    chance: Callable[[float], float] = lambda score: score,
+    scores: Callable[[Random], float] = lambda random: random.random(),
+) -> Draw:
+    """Return a draw of pairs whose labels are positive with a chance that may differ from the score."""
+
+    def one(random: Random) -> tuple[Pending, Truth]:
+        score = scores(random)
+        label = int(random.random() < chance(score))
+        return Pending(1, 1, "1", int(score > 0.5), score), Truth(2, 2, label)
+
+    return one
+
+
+def multiclass(chance: float) -> Draw:
+    def one(random: Random) -> tuple[Pending, Truth]:
+        answer = random.choice("abc")
+        label = answer if random.random() < chance else random.choice("abc")
+        rest = {name: 0.2 for name in "abc" if name != answer}
+        return Pending(1, 1, "1", answer, None, {answer: 0.6, **rest}), Truth(2, 2, label)
+
+    return one
+
+
+def number(bias: float = 0.0, noise: float = 1.0, center: float = 0.0) -> Draw:
+    def one(random: Random) -> tuple[Pending, Truth]:
+        prediction = random.gauss(center, 5)
+        return Pending(1, 1, "1", prediction), Truth(2, 2, prediction + bias + random.gauss(0, noise))
+
+    return one
+
+
+@pytest.mark.parametrize(
+    ("task", "draw_one"),
+    [(Task.BINARY, binary()), (Task.MULTICLASS, multiclass(0.5)), (Task.REGRESSION, number())],
+    ids=list(Task),
+)
+def test_nothing_is_found_where_nothing_changes(task: Task, draw_one: Draw) -> None:
+    for seed in range(2):
+        watch = new(task)
+        assert feed(watch, task, draw(draw_one, REFERENCE + 20_000, seed)) == []
+        for stream in watch.streams():
+            assert stream.level is not None
+            assert stream.level.value < stream.min_effect
+
+
+def test_a_reference_of_100_pairs_does_not_page_by_itself() -> None:
+    for seed in range(20):
+        watch = new(Task.BINARY, reference={"events": 100})
+        assert feed(watch, Task.BINARY, draw(binary(), 5000, seed)) == []
+
+
+def changed(task: Task, before: Draw, after: Draw, size: int = 600) -> list[Finding]:
+    watch = new(task)
+    assert feed(watch, task, draw(before, REFERENCE + 2000)) == []
+    return feed(watch, task, draw(after, size, seed=2))
+
+
+def test_labels_that_contradict_the_score_are_both_worse_and_another_concept() -> None:
+    found = changed(Task.BINARY, binary(), binary(lambda score: 1 - score))
+    assert kinds(found) == {Kind.PERFORMANCE, Kind.CONCEPT_DRIFT}
+    assert {finding.detector for finding in found} == {"adwin:error", "adwin:excess"}
+    summaries = " ".join(finding.summary for finding in found)
+    assert "predictions are wrong in " in summaries
+    assert "labels no longer follow the score: it says less about them than in the reference" in summaries
+
+
+def test_another_concept_need_not_make_more_errors() -> None:
+    found = changed(Task.BINARY, binary(), binary(lambda score: score + 0.15), size=2000)
+    assert kinds(found) == {Kind.CONCEPT_DRIFT}
+    assert "points more often than the reference expects of such scores" in found[0].summary
+
+
+def test_more_errors_need_not_be_another_concept() -> None:
+    sure, unsure = (lambda random: random.choice([0.05, 0.95])), (lambda random: random.choice([0.4, 0.6]))
+    found = changed(Task.BINARY, binary(scores=sure), binary(scores=unsure), size=2000)
+    assert kinds(found) == {Kind.PERFORMANCE}
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [lambda random: random.uniform(0.8, 1.0), lambda random: 0.01 * random.random()],
+    ids=["higher than ever", "lower than ever"],
+)
+def test_scores_the_reference_has_not_seen_are_not_another_concept(scores: Callable[[Random], float]) -> None:
+    usual = binary(scores=lambda random: random.uniform(0.1, 0.6))
+    assert Kind.CONCEPT_DRIFT not in kinds(changed(Task.BINARY, usual, binary(scores=scores), size=2000))
+
+
+def test_classes_that_are_guessed_less_well_are_found() -> None:
+    found = changed(Task.MULTICLASS, multiclass(0.8), multiclass(0.2))
+    assert kinds(found) == {Kind.PERFORMANCE, Kind.CONCEPT_DRIFT}
+    summaries = " ".join(finding.summary for finding in found)
+    assert "predictions are right " in summaries
+    assert "points less often than the reference expects of such probabilities" in summaries
+
+
+def test_numbers_that_are_off_to_one_side_are_found() -> None:
+    found = changed(Task.REGRESSION, number(), number(bias=-2.0))
+    assert kinds(found) == {Kind.PERFORMANCE, Kind.CONCEPT_DRIFT}
+    summaries = " ".join(finding.summary for finding in found)
+    assert "the mean absolute error is " in summaries
+    assert " lower than the reference expects of such predictions" in summaries
+
+
+def test_numbers_that_are_off_to_both_sides_are_errors_alone() -> None:
+    assert kinds(changed(Task.REGRESSION, number(), number(noise=3.0))) == {Kind.PERFORMANCE}
+
+
+def test_numbers_the_reference_has_not_seen_are_not_another_concept() -> None:
+    assert changed(Task.REGRESSION, number(), number(center=100.0), size=2000) == []
+
+
+def test_pairs_without_scores_are_watched_for_errors_alone() -> None:
+    def bare(pair: tuple[Pending, Truth]) -> tuple[Pending, Truth]:
+        return Pending(1, 1, "1", pair[0].prediction), pair[1]
+
+    watch = new(Task.BINARY)
+    feed(watch, Task.BINARY, map(bare, draw(binary(), REFERENCE + 2000)))
+    assert [stream.subject.kind for stream in watch.streams()] == [Kind.PERFORMANCE]
+    assert feed(watch, Task.BINARY, map(bare, draw(binary(lambda score: 1 - score), 500)))
+
+
+def test_detectors_can_be_switched_off() -> None:
+    watch = new(Task.BINARY, detectors={"error": []})
+    assert feed(watch, Task.BINARY, draw(binary(), REFERENCE + 100)) == []
+    assert watch.streams() == []
+    assert watch.frozen
+
+
+@pytest.mark.parametrize("labels", [[1e100, -1e100], [1e100, 0.0], [5e-324, 1.0], [2**53, -(2**53)]], ids=repr)
+def test_huge_numbers_stay_finite(labels: list[Scalar]) -> None:
+    watch = new(Task.REGRESSION, reference={"events": 100})
+    pairs = [(Pending(1, 1, "1", -labels[n % 2]), Truth(2, 2, labels[n // 3 % 2])) for n in range(400)]  # type: ignore[operator]  # numbers
+    pairs += [(Pending(1, 1, "1", 1e100 * math.sin(n)), Truth(2, 2, 1e100 * math.cos(n))) for n in range(1000)]
+    feed(watch, Task.REGRESSION, pairs)
+    json.dumps([watch.snapshot(), [stream.report() for stream in watch.streams()]], allow_nan=False)
+
+
+def test_a_restored_watch_continues_identically() -> None:
+    pairs = draw(binary(), 1500) + draw(binary(lambda score: 1 - score), 600)
+    for cut in (500, 1400, 1650):
+        whole, second = new(Task.BINARY), new(Task.BINARY)
+        feed(whole, Task.BINARY, pairs[:cut])
+        second.restore(json.loads(json.dumps(whole.snapshot(), allow_nan=False)))
+        found = feed(whole, Task.BINARY, pairs[cut:])
+        assert found
+        assert feed(second, Task.BINARY, pairs[cut:]) == found
+        assert second.snapshot() == whole.snapshot()
