@@ -21,7 +21,7 @@ _MODEL_KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "d
 _INCIDENT_KEY: Final = {"type": "string", "description": "The incident_id, in UTF-8."}
 _PLACEMENT: Final = (
     "Both input topics have the same number of partitions, and a model's records stand in partition "
-    "murmur2(model_id) mod partitions: set librdkafka's partitioner to murmur2_random; it is Java's default."
+    "(murmur2(model_id) & 0x7fffffff) mod partitions: set librdkafka's partitioner to murmur2_random, Java's default."
 )
 
 

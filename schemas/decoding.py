@@ -3,8 +3,8 @@
 The order of the checks is the order of their cost: size, depth, JSON, fields. jiter is the parser because it reads the
 NaN and Infinity tokens that Python services write and can refuse duplicate keys; msgspec and orjson do neither.
 
-Of several mistakes one is told: the first of bytes, JSON, an unknown `schema_version`, the fields in the contract's
-order, unknown fields.
+Of several mistakes one is told: the first of size, depth, JSON (of these the one that stands first in the text), an
+unknown `schema_version`, the fields in the contract's order, unknown fields.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from driftline.schemas.errors import DecodeError, Reason, reworded
 from driftline.schemas.events import Label, Prediction
-from driftline.schemas.fields import refuse
+from driftline.schemas.fields import SHOWN, refuse
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -48,7 +48,6 @@ REASONS: Final[dict[str, Reason]] = {
     **{refuse(reason, "").type: reason for reason in Reason},
 }
 """The reason behind each type of error: of the constraints of pydantic that events use, and of our own validators."""
-_SHOWN: Final = 40  # characters of a name that the sender chose
 
 E = TypeVar("E", bound=Prediction | Label)
 
@@ -78,6 +77,8 @@ def decode(raw: bytes | None, into: type[E]) -> E:
 
     """
     fields = _parse(raw)
+    if len(fields) > MAX_FIELDS:
+        fields = _with_one_unknown(fields, into)
     try:
         # What `model_validate` calls, without its 0.4 us for options that are not used here.
         event: E = into.__pydantic_validator__.validate_python(fields)
@@ -99,9 +100,14 @@ def _parse(raw: bytes | None) -> dict[str, Any]:
         raise _syntax_error(str(error)) from None
     if not isinstance(parsed, dict):
         raise DecodeError(Reason.NOT_AN_OBJECT, "the record must be a JSON object")
-    if len(parsed) > MAX_FIELDS:
-        raise DecodeError(Reason.UNKNOWN_FIELD, f"{len(parsed)} fields; a model's inputs belong into `features`")
     return parsed
+
+
+def _with_one_unknown(fields: dict[str, Any], into: type[E]) -> dict[str, Any]:
+    """Leave out all fields but those that there are and the first that there is not."""
+    known = {name: value for name, value in fields.items() if name in into.model_fields}
+    unknown = next(name for name in fields if name not in into.model_fields)
+    return {**known, unknown: None}
 
 
 def depth(raw: bytes) -> int:
@@ -135,9 +141,10 @@ def _refusal(errors: list[ErrorDetails], event: str) -> DecodeError:
     # An unknown version explains every other complaint about the record, so it is said first.
     first = next((e for e in errors if _reason_of(e) is Reason.UNKNOWN_SCHEMA_VERSION), errors[0])
     reason = _reason_of(first)
-    field, *entry = (f"{part}"[:_SHOWN] for part in first["loc"])
+    field, *entry = (f"{part}"[:SHOWN] for part in first["loc"])
     if reason is Reason.UNKNOWN_FIELD:
-        return DecodeError(reason, f"{field!a} is no field of a {event}")
+        hint = "; a model's inputs belong into `features`" if event == Prediction.__name__ else ""
+        return DecodeError(reason, f"{field!a} is no field of a {event}{hint}")
     if first["type"] == "float_type" and type(first["input"]) is int:  # too long to be tried as a float
         return DecodeError(Reason.OUT_OF_RANGE, f"{field}: the number is too large")
     where = f"{field}[{entry[0]!a}]" if entry else field

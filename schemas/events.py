@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from driftline.schemas.errors import Reason
 from driftline.schemas.fields import (
+    MAX_NAME,
     MAX_STRING,
+    SHOWN,
     EventTime,
     Name,
     NonNegative,
@@ -19,6 +21,7 @@ from driftline.schemas.fields import (
     Scalar,
     Value,
     parse_scalar,
+    plain,
     refuse,
 )
 
@@ -34,6 +37,8 @@ _MAX_FLOAT: Final = int(sys.float_info.max)
 
 
 def _parse_schema_version(value: object) -> int:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise refuse(Reason.NON_FINITE, "must be a finite number")
     if isinstance(value, bool) or not isinstance(value, int):
         raise refuse(Reason.WRONG_TYPE, "must be an integer")
     if value != SCHEMA_VERSION:
@@ -71,13 +76,40 @@ def _check_feature_values(features: dict[str, Any]) -> dict[str, Any]:
     """Check the length of strings; what a value is worth is for the monitor to observe, not to refuse."""
     for name, feature in features.items():
         kind = type(feature)
-        if kind is str:
-            if len(feature) > MAX_STRING:
-                raise refuse(Reason.STRING_TOO_LONG, f"a feature's value must have at most {MAX_STRING} characters")
-        elif kind is int and not -_MAX_FLOAT <= feature <= _MAX_FLOAT:
-            # As 1e400 is read: whoever turns such an integer into a float would get an exception.
-            features[name] = math.inf if feature > 0 else -math.inf
+        if kind is float:
+            continue
+        if kind is int:
+            if not -_MAX_FLOAT <= feature <= _MAX_FLOAT:
+                # As 1e400 is read: whoever turns such an integer into a float would get an exception.
+                features[name] = math.inf if feature > 0 else -math.inf
+        elif isinstance(feature, str):
+            _check_string(name, feature)
+        elif kind is list or kind is dict:
+            _check_nested(name, feature)
+        else:
+            features[name] = plain(feature)
     return features
+
+
+def _check_string(feature: str, text: str) -> None:
+    if len(text) > MAX_STRING:
+        detail = f"the value of {feature[:SHOWN]!a} must have at most {MAX_STRING} characters"
+        raise refuse(Reason.STRING_TOO_LONG, detail)
+
+
+def _check_nested(feature: str, value: Any) -> None:  # noqa: ANN401 - a list or an object
+    nested = [value]
+    while nested:
+        item = nested.pop()
+        if isinstance(item, str):
+            _check_string(feature, item)
+        elif isinstance(item, list):
+            nested += item
+        elif isinstance(item, dict):
+            if any(len(name) > MAX_NAME for name in item if isinstance(name, str)):
+                detail = f"a name within {feature[:SHOWN]!a} must have at most {MAX_NAME} characters"
+                raise refuse(Reason.NAME_TOO_LONG, detail)
+            nested += item.values()
 
 
 def _at_most(limit: int, too_many: Reason) -> Callable[[object], object]:

@@ -28,10 +28,14 @@ MAX_INTEGER: Final = 2**53
 MAX_NUMBER: Final = 1e100
 """Nothing that is measured comes near, and the square of any number below is finite."""
 
+SHOWN: Final = 40
+"""Characters of a name that the sender chose, in the sentence that refuses its record."""
+
 _MAX_EPOCH_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant RFC 3339 can write
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - offsets are subtracted by hand, which halves the cost
 _DATE_AND_TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2}"
 _OFFSET: Final = r"[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_MAX_TIME: Final = 64  # characters; 900,000 digits of a second are nobody's
 _RFC3339: Final = re.compile(rf"({_DATE_AND_TIME})(?:\.([0-9]+))?({_OFFSET})?")
 
 Scalar: TypeAlias = str | bool | int | float
@@ -43,8 +47,14 @@ def refuse(reason: Reason, detail: str) -> PydanticCustomError:
     return PydanticCustomError(f"refused_{reason.value}", "{detail}", {"detail": detail})
 
 
+def plain(value: object) -> object:
+    """Return what a numpy scalar holds, and anything else as it is; numpy itself is not needed for it."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+
+
 def parse_scalar(value: object) -> Scalar:
-    """Check a label or a predicted value: a string, a boolean, or a finite number.
+    """Check a label or a predicted value: a string, a boolean, or a finite number; numpy's are taken too.
 
     Examples
     --------
@@ -66,6 +76,8 @@ def parse_scalar(value: object) -> Scalar:
         if math.isfinite(value):
             raise refuse(Reason.OUT_OF_RANGE, f"must be at most {MAX_NUMBER:g} from 0")
         raise refuse(Reason.NON_FINITE, "must be a finite number")
+    if (unwrapped := plain(value)) is not value:
+        return parse_scalar(unwrapped)
     raise refuse(Reason.WRONG_TYPE, "must be a string, a number or a boolean")
 
 
@@ -86,6 +98,10 @@ def parse_timestamp(value: object) -> int:
         milliseconds = value
     elif isinstance(value, str):
         milliseconds = _parse_rfc3339(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise refuse(Reason.NON_FINITE, "must be a finite number")
+    elif (unwrapped := plain(value)) is not value:
+        return parse_timestamp(unwrapped)
     else:
         raise refuse(Reason.WRONG_TYPE, "must be an RFC 3339 string or integer epoch milliseconds")
     if not 0 <= milliseconds <= _MAX_EPOCH_MS:
@@ -94,7 +110,7 @@ def parse_timestamp(value: object) -> int:
 
 
 def _parse_rfc3339(text: str) -> int:
-    match = _RFC3339.fullmatch(text)
+    match = _RFC3339.fullmatch(text) if len(text) <= _MAX_TIME else None
     if match is None:
         raise refuse(Reason.INVALID_TIMESTAMP, "must be RFC 3339, such as 2026-11-23T04:00:00.000Z")
     date_and_time, fraction, offset = match.groups()
@@ -141,7 +157,12 @@ _VALUE_SCHEMA: Final[dict[str, Any]] = {
 _TIMESTAMP_SCHEMA: Final[dict[str, Any]] = {
     "description": "RFC 3339 with an offset, or integer epoch milliseconds.",
     "anyOf": [
-        {"type": "string", "format": "date-time", "pattern": rf"^{_DATE_AND_TIME}(?:\.[0-9]+)?(?:{_OFFSET})$"},
+        {
+            "type": "string",
+            "format": "date-time",
+            "maxLength": _MAX_TIME,
+            "pattern": rf"^{_DATE_AND_TIME}(?:\.[0-9]+)?(?:{_OFFSET})$",
+        },
         {"type": "integer", "minimum": 0, "maximum": _MAX_EPOCH_MS},
     ],
 }

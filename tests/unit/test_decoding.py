@@ -124,6 +124,9 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (prediction(probabilities=[0.5, 0.5]), Reason.WRONG_TYPE),
     # Times.
     (label(timestamp=1.0), Reason.WRONG_TYPE),
+    (label(timestamp=math.nan), Reason.NON_FINITE),
+    (label(timestamp=math.inf), Reason.NON_FINITE),
+    (label(timestamp="2026-01-01T00:00:00." + "0" * 64 + "Z"), Reason.INVALID_TIMESTAMP),
     (label(timestamp=True), Reason.WRONG_TYPE),
     (label(timestamp=None), Reason.WRONG_TYPE),
     (label(timestamp=10**400), Reason.OUT_OF_RANGE),
@@ -148,6 +151,8 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (prediction(features={"": 1}), Reason.EMPTY_NAME),
     (prediction(features={"f" * 257: 1}), Reason.NAME_TOO_LONG),
     (prediction(features={"f": "x" * 4097}), Reason.STRING_TOO_LONG),
+    (prediction(features={"f": [{"g": "x" * 4097}]}), Reason.STRING_TOO_LONG),
+    (prediction(features={"f": [{"n" * 257: 1}]}), Reason.NAME_TOO_LONG),
     (prediction(features=[]), Reason.WRONG_TYPE),
     (prediction(segments={"": 1}), Reason.EMPTY_NAME),
     (prediction(segments={"s" * 257: 1}), Reason.NAME_TOO_LONG),
@@ -162,6 +167,7 @@ REFUSED: list[tuple[bytes | None, Reason]] = [
     (b'{"schema_version":1.0}', Reason.WRONG_TYPE),
     (b'{"schema_version":"1"}', Reason.WRONG_TYPE),
     (b'{"schema_version":null}', Reason.WRONG_TYPE),
+    (b'{"schema_version":NaN}', Reason.NON_FINITE),
     (b'{"schema_version":0}', Reason.UNKNOWN_SCHEMA_VERSION),
     (json.dumps({"schema_version": 10**400}).encode(), Reason.UNKNOWN_SCHEMA_VERSION),
 ]
@@ -174,6 +180,9 @@ def test_what_is_refused_and_why(raw: bytes | None, reason: Reason) -> None:
     assert refusal(raw).reason is reason
 
 
+MANY: dict[str, object] = {str(i): 0 for i in range(MAX_FIELDS + 1)}
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -184,9 +193,14 @@ def test_what_is_refused_and_why(raw: bytes | None, reason: Reason) -> None:
         (label(colour="red", model_id=""), Reason.EMPTY_NAME),
         (b'{"colour":"red"}', Reason.MISSING_FIELD),
         (b'{"colour":"red","label":NaN,"model_id":3}', Reason.WRONG_TYPE),
-        (json.dumps({str(i): 0 for i in range(MAX_FIELDS + 1)}).encode(), Reason.UNKNOWN_FIELD),
+        (label(**MANY), Reason.UNKNOWN_FIELD),
+        (label(**MANY, model_id=3), Reason.WRONG_TYPE),
+        (label(**MANY, schema_version=2), Reason.UNKNOWN_SCHEMA_VERSION),
     ],
-    ids=["size", "depth", "JSON", "version", "fields", "missing", "in order", "far too many fields"],
+    ids=[
+        *("size", "depth", "JSON", "version", "fields", "missing", "in order"),
+        *("far too many fields", "of the wrong type", "of another version"),
+    ],
 )
 def test_of_several_mistakes_the_first_in_a_fixed_order_is_told(raw: bytes, reason: Reason) -> None:
     assert refusal(raw).reason is reason
@@ -198,11 +212,16 @@ def test_of_several_mistakes_the_first_in_a_fixed_order_is_told(raw: bytes, reas
         (without(LABEL, "timestamp"), "missing_field: timestamp: is missing"),
         (label(colour="red"), "unknown_field: 'colour' is no field of a Label"),
         (label(**{"é\n" * 30: 1}), r"unknown_field: '" + r"\xe9\n" * 20 + "' is no field of a Label"),
+        (prediction(x=1), "unknown_field: 'x' is no field of a Prediction; a model's inputs belong into `features`"),
         (prediction(score="high"), "wrong_type: score: must be a number"),
         (prediction(score=2), "out_of_range: score: must be less than or equal to 1"),
         (prediction(score=10**400), "out_of_range: score: the number is too large"),
         (prediction(probabilities={"a": -1}), "out_of_range: probabilities['a']: must be greater than or equal to 0"),
         (prediction(features=3), "wrong_type: features: must be an object"),
+        (
+            prediction(features={"bio": "x" * 4097}),
+            "string_too_long: features: the value of 'bio' must have at most 4096 characters",
+        ),
         (label(model_id="m" * 257), "name_too_long: model_id: must have at most 256 characters"),
     ],
 )

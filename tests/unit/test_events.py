@@ -2,12 +2,15 @@
 
 import math
 from datetime import UTC, datetime
+from enum import StrEnum
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from driftline.schemas.decoding import decode
 from driftline.schemas.events import Label, Prediction, encode, segment_value
 from driftline.schemas.fields import format_timestamp, parse_timestamp
 
@@ -49,6 +52,24 @@ def test_an_event_is_written_compactly_and_without_what_is_absent() -> None:
 def test_what_pydantic_s_own_json_would_lose_is_written() -> None:
     event = predict(features={"a": math.nan, "b": -math.inf, "c": None, "d": "é"})
     assert encode(event).endswith(',"features":{"a":NaN,"b":-Infinity,"c":null,"d":"é"}}'.encode())
+
+
+def test_the_scalars_of_numpy_are_taken_for_what_they_hold() -> None:
+    features = {"a": np.int64(3), "b": np.float32(0.5), "c": np.bool_(True), "d": np.str_("x"), "e": np.float64(2)}  # noqa: FBT003
+    event = predict(timestamp=np.int64(7), prediction=np.int64(1), segments={"s": np.int32(4)}, features=features)
+    assert (event.timestamp, event.prediction, event.segments) == (7, 1, {"s": "4"})
+    assert encode(event).endswith(b',"features":{"a":3,"b":0.5,"c":true,"d":"x","e":2.0},"segments":{"s":"4"}}')
+    assert decode(encode(event), Prediction) == event
+
+
+class Colour(StrEnum):
+    LONG = "x" * 4097
+
+
+@pytest.mark.parametrize("value", [Colour.LONG, np.str_("x" * 4097)])
+def test_a_string_of_another_class_is_as_long_as_any(value: str) -> None:
+    with pytest.raises(ValidationError, match="at most 4096 characters"):
+        predict(features={"a": value})
 
 
 @pytest.mark.parametrize("value", [{1, 2}, b"bytes", datetime(2026, 1, 1, tzinfo=UTC), "\ud800"])
