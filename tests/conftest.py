@@ -1,6 +1,7 @@
 """Servers that last for the whole run, and how thoroughly Hypothesis searches."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,9 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.load_profile("ci" if IN_CI else "dev")
+
+# A run in the background of a shell may ignore Ctrl-C, and the children whose answer to it is tested would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NO_KAFKA = "no real Kafka here: "
 

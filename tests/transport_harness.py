@@ -30,7 +30,8 @@ def new_topic(broker: str, *, partitions: int = PARTITIONS, config: Mapping[str,
 
 def produce(broker: str, topic: str, values: Mapping[int, Sequence[bytes | None]], **record: object) -> None:
     """Write values to each partition, in order."""
-    producer = Producer({"bootstrap.servers": broker, "linger.ms": 20, "log_level": 0})
+    # Idempotent, or what is tried again on a busy machine would stand out of order.
+    producer = Producer({"bootstrap.servers": broker, "enable.idempotence": True, "linger.ms": 20, "log_level": 0})
     for partition, of_partition in values.items():
         for value in of_partition:
             producer.produce(topic, value, partition=partition, **record)  # type: ignore[arg-type]  # its own

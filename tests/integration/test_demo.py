@@ -69,7 +69,8 @@ def running(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def wait_for_traffic(process: subprocess.Popen[str]) -> None:
     """Return when the service has begun to send; the demo gives up by itself long before a test would hang."""
     assert process.stdout is not None
-    assert any("prediction 0: calm" in line for line in process.stdout)
+    began = any("prediction 0: calm" in line for line in process.stdout)
+    assert began, process.communicate(timeout=30)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
