@@ -68,6 +68,7 @@ class Lane:
         self.refusal: TooManyBadRecordsError | None = None
         self.shown: set[str] = set()  # models with series in the metrics
         self.is_closed = False
+        self.is_stopped = False  # a batch was not taken to its end, and the next one would leave a hole
         self._intake = intake
         self._store = store
         self._unsaved = Unsaved()
@@ -105,8 +106,16 @@ class Lane:
     async def process(self, message: Message, records: Sequence[RawRecord]) -> Work:
         """Process a batch, letting others have the event loop in between; the caller holds `changing`.
 
-        It may be cancelled between two records: what was processed until then is whole, and is saved like a batch.
+        It may be cancelled between two records, and the store may fail: what was processed until then is whole, and is
+        saved like a batch, but nothing is to be taken after it.
         """
+        self.is_stopped = True
+        work = await self._take(records)
+        self.is_stopped = False
+        self._unsaved.messages.append(message)
+        return work
+
+    async def _take(self, records: Sequence[RawRecord]) -> Work:
         work = Work()
         turn = Turn()
         for raws in _pieces(records, _FETCHED):
@@ -120,7 +129,6 @@ class Lane:
                     await turn.end()
         await turn.end()
         work.seconds = turn.seconds
-        self._unsaved.messages.append(message)
         return work
 
     def _process(self, run: Sequence[Record], found: Mapping[bytes, bytes], work: Work) -> None:

@@ -6,6 +6,7 @@ under the same ids; what was saved and not acked is skipped, since every model k
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from driftline.streams.transport import RecordBatch
 
 _logger: Final = logging.getLogger(__name__)
+
+_PUBLISHED: Final = 100
+"""Outcomes, of ten records each, that are handed to the producer before others have the event loop."""
 
 _COST_RATIO: Final = 20
 """The interval is at least so many times what the last checkpoints cost: making them takes up to 5 % of a core."""
@@ -74,6 +78,7 @@ class Worker:
         self._taken = 0.0
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
         self._lanes: dict[int, Lane] = {}
+        self._publishing = asyncio.Lock()
 
     # -- partitions ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ class Worker:
         async with lane.changing:
             # The transport has acked it itself if it was delivered before a rebalance: then records between the
             # checkpoint and this batch may be missing, and both are read again.
-            if lane.is_closed or lane.refusal is not None or message.acked:
+            if lane.is_closed or lane.is_stopped or lane.refusal is not None or message.acked:
                 return
             self._taken = time.monotonic()
             work = await lane.process(message, batch.records)
@@ -203,14 +208,18 @@ class Worker:
     async def _publish(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
-        for outcome in outcomes:
-            for letter in outcome.dead_letters:
-                self._ports.publisher.dead_letter(letter)
-            for alert in outcome.alerts:
-                self._ports.publisher.alert(alert)
-            for request in outcome.retrain_requests:
-                self._ports.publisher.retrain(request)
-        await self._ports.publisher.flush()
+        # One lane at a time, because whoever flushes first is told of all that was lost.
+        async with self._publishing:
+            for number, outcome in enumerate(outcomes, 1):
+                for letter in outcome.dead_letters:
+                    self._ports.publisher.dead_letter(letter)
+                for alert in outcome.alerts:
+                    self._ports.publisher.alert(alert)
+                for request in outcome.retrain_requests:
+                    self._ports.publisher.retrain(request)
+                if number % _PUBLISHED == 0:
+                    await asyncio.sleep(0)
+            await self._ports.publisher.flush()
         for outcome in outcomes:
             for alert in outcome.alerts:
                 self._metrics.alert(alert)

@@ -108,7 +108,8 @@ class LabelJoin:
         self._entries: dict[bytes, Entry] = {}
         self._sizes = dict.fromkeys(Group, 0)
         self._elsewhere = 0  # pending predictions whose payload only the store has
-        self._queues = {group: ExpiryQueue(partial(self._is_live, group)) for group in Group}
+        # Without `self`, or a join that is given up would be garbage that only the collector finds.
+        self._queues = {group: ExpiryQueue(partial(_is_live, self._entries, group)) for group in Group}
         self._changed: dict[bytes, None] = {}
         self._gone: list[bytes] = []
 
@@ -244,10 +245,6 @@ class LabelJoin:
             self._sizes[_group_of(entry)] += by
             self._elsewhere += by if _is_elsewhere(entry) else 0
 
-    def _is_live(self, group: Group, key: bytes, at: int) -> bool:
-        entry = self._entries.get(key)
-        return entry is not None and entry.expires == at and _group_of(entry) is group
-
     # -- state --------------------------------------------------------------------------------------------------------
 
     def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
@@ -277,6 +274,11 @@ class LabelJoin:
             entry.payload = None
         self._put(key, entry)
         self._changed.pop(key, None)  # or it was over a bound that has become smaller, and is gone already
+
+
+def _is_live(entries: Mapping[bytes, Entry], group: Group, key: bytes, at: int) -> bool:
+    entry = entries.get(key)
+    return entry is not None and entry.expires == at and _group_of(entry) is group
 
 
 def _group_of(entry: Entry) -> Group:

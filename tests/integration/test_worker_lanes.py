@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 from faust.types import TP, Message
 
 from driftline.models.pipeline import Outcome, Pipeline
-from driftline.models.record import Record
+from driftline.models.record import RawRecord, Record
 from driftline.models.snapshot import unseal
 from driftline.schemas.config import Configuration, parse_configuration
 from driftline.schemas.errors import SnapshotError, TopologyError, UnavailableError
@@ -21,6 +21,7 @@ from driftline.schemas.partitioner import partition_of
 from driftline.schemas.topics import DEAD_LETTER, INPUTS, LABELS, PREDICTIONS
 from driftline.streams import unsaved
 from driftline.streams.checkpoint import Checkpoint, MemoryStore
+from driftline.streams.lane import Lane, Work
 from driftline.streams.metrics import Metrics
 from driftline.streams.publisher import Publisher
 from driftline.streams.topology import mention_topics
@@ -46,6 +47,7 @@ class HeldStore(MemoryStore):
         self.may_fetch = asyncio.Event()
         self.may_fetch.set()
         self.failures = 0
+        self.lost_fetches = 0
         self.fetches = 0
         self.saves = 0
 
@@ -60,6 +62,9 @@ class HeldStore(MemoryStore):
     async def fetch(self, partition: int, ids: Collection[bytes]) -> dict[bytes, bytes]:
         self.fetches += 1
         await self.may_fetch.wait()
+        if self.lost_fetches:
+            self.lost_fetches -= 1
+            raise UnavailableError("Redis does not answer")
         return await super().fetch(partition, ids)
 
     async def next_offsets(self) -> dict[str, int]:
@@ -196,6 +201,37 @@ def test_nothing_is_saved_of_a_partition_once_the_time_to_give_it_up_is_over(kaf
             assert await bench.store.next_offsets() == {PREDICTIONS: 10}
 
     asyncio.run(scenario())
+
+
+async def a_batch_that_failed_is_the_last(kafka: str) -> None:
+    async with at_work(kafka, HeldStore()) as bench:
+        await bench.take(predictions(0, 100))
+        await bench.revoke()
+        await bench.assign()
+        bench.store.lost_fetches = 1
+        with pytest.raises(UnavailableError):
+            await bench.take(labels(0, 50))
+        await bench.take(labels(50, 100))
+        await bench.revoke()
+        assert await bench.store.next_offsets() == {PREDICTIONS: 100}, "a hole was saved"
+
+
+def test_nothing_is_taken_after_a_batch_that_failed(kafka: str) -> None:
+    """It would be saved that all before it was processed."""
+    asyncio.run(a_batch_that_failed_is_the_last(kafka))
+
+
+def test_mutant_that_goes_on_after_a_batch_that_failed_is_found(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def process(self: Lane, message: Message, records: Sequence[RawRecord]) -> Work:
+        try:
+            return await whole(self, message, records)
+        finally:
+            self.is_stopped = False
+
+    whole = Lane.process
+    monkeypatch.setattr(Lane, "process", process)
+    with pytest.raises(AssertionError, match="a hole was saved"):
+        asyncio.run(a_batch_that_failed_is_the_last(kafka))
 
 
 def test_a_batch_from_before_a_rebalance_is_left_alone(kafka: str) -> None:

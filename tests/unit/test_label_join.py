@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +36,19 @@ def label_of(prediction_id: str, at: int = 0, value: Scalar = 1) -> Label:
 
 def label(join: LabelJoin, prediction_id: str, at: int = 0, value: Scalar = 1) -> Joined | None:
     return join.label(label_of(prediction_id, at, value), offset=at, found={})
+
+
+def test_a_join_that_is_given_up_is_freed_at_once() -> None:
+    """The worker hides what is old from the collector: garbage in a cycle would stay for ever."""
+    join = new()
+    predict(join, "a")
+    seen = weakref.ref(join)
+    gc.disable()
+    try:
+        del join
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_a_label_meets_its_prediction() -> None:
@@ -174,8 +189,8 @@ def test_a_queue_forgets_what_is_no_longer_live() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments=("eu", None))),
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, (), (0.1, -5.0), 1e-320)),
+        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"})),
+        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, (0.1, -5.0), 1e-320)),
         Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), "1.5"),
         Entry(EntryState.JOINED, -1, None, "1"),
         Entry(EntryState.EXPIRED, 2**60),
