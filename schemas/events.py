@@ -33,6 +33,9 @@ MAX_FEATURES: Final = 1000
 MAX_SEGMENTS: Final = 100
 MAX_CLASSES: Final = 1000
 
+_MAX_NESTED: Final = 1_000_000
+"""Values inside a list or an object: no record of 1 MB has as many."""
+
 _MAX_FLOAT: Final = int(sys.float_info.max)
 
 
@@ -99,8 +102,12 @@ def _check_string(feature: str, text: str) -> None:
 
 def _check_nested(feature: str, value: Any) -> None:  # noqa: ANN401 - a list or an object
     nested = [value]
+    seen = 0
     while nested:
         item = nested.pop()
+        seen += 1
+        if seen > _MAX_NESTED:
+            raise refuse(Reason.TOO_LARGE, f"{feature[:SHOWN]!a} holds more than {_MAX_NESTED} values, or itself")
         if isinstance(item, str):
             _check_string(feature, item)
         elif isinstance(item, list):

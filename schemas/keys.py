@@ -1,7 +1,8 @@
 """Every key that Driftline uses in Redis.
 
-All keys of a partition carry the hash tag ``{partition}``, so that one transaction can write them together, also on a
-cluster. Model ids are fields of hashes, never part of a key.
+All keys of a partition carry the hash tag ``{partition}``, so that one transaction could write them together on a Redis
+Cluster too. That is not supported yet: no client here follows its redirections. Model ids are fields of hashes, never
+part of a key.
 
 ===========================  ======  =========================================================================
 key                          type    content

@@ -11,7 +11,14 @@ from driftline.client.producer import EventProducer
 from driftline.client.state import StateReader
 from driftline.client.subscriber import AlertSubscriber, RetrainSubscriber
 from driftline.schemas.alerts import Alert, RetrainRequest
-from driftline.schemas.errors import ConfigurationError, DecodeError, DriftlineError, TopologyError, UnavailableError
+from driftline.schemas.errors import (
+    ConfigurationError,
+    DecodeError,
+    DriftlineError,
+    SnapshotError,
+    TopologyError,
+    UnavailableError,
+)
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import ModelState
 
@@ -27,6 +34,7 @@ __all__ = [
     "Prediction",
     "RetrainRequest",
     "RetrainSubscriber",
+    "SnapshotError",
     "StateReader",
     "TopologyError",
     "UnavailableError",

@@ -23,6 +23,14 @@ _WARN_SECONDS: Final = 60.0
 # How a broker that cannot be reached shows; why it cannot is said apart.
 _SILENCE: Final = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._MSG_TIMED_OUT}  # noqa: SLF001 - their public names
 
+# What librdkafka also calls properties that clients here fix: its aliases for them.
+_ALIASES: Final = {
+    "auto.commit.enable": "enable.auto.commit",
+    "metadata.broker.list": "bootstrap.servers",
+    "queue.buffering.max.ms": "linger.ms",
+    "request.required.acks": "acks",
+}
+
 # librdkafka ends its reasons with how long which of its states had lasted.
 _STATE_DURATION: Final = re.compile(r" \(after \d+ms in state .*\)$")
 
@@ -54,14 +62,20 @@ class Brokers:
         Raises
         ------
         ConfigurationError
-            If an option would change what the client relies on.
+            If an option would change what the client relies on, or its value is no scalar.
 
         """
+        options = options or {}
         # librdkafka would write its log on standard error; what it says comes through `_on_error` instead.
         fixed = {"bootstrap.servers": self.bootstrap, "error_cb": self._on_error, "log_level": 0, **own}
-        if taken := sorted((options or {}).keys() & fixed.keys()):
-            raise ConfigurationError(f"the option {taken[0]} cannot be changed: Driftline relies on its own value")
-        return {**(options or {}), **fixed}
+        # Nothing here begins or ends a transaction: a producer that has to be in one could not send.
+        relied_on = {*fixed, "transactional.id"}
+        for name, value in sorted(options.items()):
+            if _ALIASES.get(name, name) in relied_on:
+                raise ConfigurationError(f"the option {name} cannot be changed: Driftline relies on its own value")
+            if not isinstance(value, str | int | float):  # `default.topic.config` would hold others within
+                raise ConfigurationError(f"the option {name} must be a string, a number or a boolean")
+        return {**options, **fixed}
 
     def unavailable(self, what: str | None = None, error: KafkaError | None = None) -> UnavailableError:
         """Return the error to raise: what failed, and why as far as it is known."""

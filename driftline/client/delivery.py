@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
-import threading
+import os
 import time
+import weakref
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from driftline.client.brokers import Brokers, Options
-from driftline.schemas.errors import ConfigurationError
+from driftline.client.losses import Losses
+from driftline.schemas.errors import ConfigurationError, UnavailableError
 from driftline.schemas.partitioner import PARTITIONER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from confluent_kafka import Message
-
 _logger: Final = logging.getLogger("driftline.client")
 
 # Python sees a Ctrl-C only between two calls of librdkafka.
 _SLICE_SECONDS: Final = 0.2
+
+# For the records of a producer that nobody closed: Docker kills ten seconds after it asked a service to end.
+_LAST_SECONDS: Final = 5.0
 
 _FIXED: Final = {
     "acks": "all",
@@ -36,7 +39,8 @@ class Delivery:
     """An idempotent producer that accounts for every record.
 
     Records of one partition arrive in the order of `put`, each once, unless the process dies. Methods may be called
-    from any thread.
+    from any thread. One that is dropped, or still there when the interpreter ends, is flushed for five seconds; what is
+    left then is an error in the log.
 
     Parameters
     ----------
@@ -54,15 +58,15 @@ class Delivery:
     def __init__(self, bootstrap: str, *, linger_ms: int, patience: float, options: Options | None = None) -> None:
         self._brokers = Brokers(bootstrap)
         self._patience = patience
-        self._lock = threading.Lock()
         self._closed = False
-        self._failed = 0
-        self._first: KafkaError | None = None
-        own = {**_FIXED, "linger.ms": linger_ms, "on_delivery": self._on_delivery}
+        # They hold no reference to this object, or it would never be dropped.
+        self._losses = Losses()
+        own = {**_FIXED, "linger.ms": linger_ms, "on_delivery": self._losses.on_delivery}
         try:
             self._producer = Producer(self._brokers.properties(own, options))
         except KafkaException as error:
             raise ConfigurationError(f"the Kafka producer cannot be set up: {error.args[0].str()}") from None
+        self._unclosed = weakref.finalize(self, _end, self._producer, self._brokers, self._losses, os.getpid())
 
     def __len__(self) -> int:
         """Return how many records have not been acknowledged."""
@@ -81,11 +85,12 @@ class Delivery:
         Raises
         ------
         UnavailableError
-            If the local buffer stayed full, or the record can never be sent.
+            If the local buffer stayed full, the record can never be sent, or the producer is closed.
 
         """
         deadline: float | None = None
         while True:
+            self._check_open()
             try:
                 self._producer.produce(topic, key=key, value=value, headers=list(headers))
                 break
@@ -108,14 +113,11 @@ class Delivery:
         ------
         UnavailableError
             If records are left after `timeout` seconds, which stay in the buffer, or if any was given up since the
-            last call. How many, and why the first.
+            last call: how many, and why the first. Or if the producer is closed.
 
         """
-        left, failed, first = self._settle(timeout)
-        if failed:
-            raise self._brokers.unavailable(f"{_records(failed + left)} not delivered", first)
-        if left:
-            raise self._brokers.unavailable(f"{_records(left)} not delivered within {timeout:g} s")
+        self._check_open()
+        self._flush(timeout)
 
     def close(self, timeout: float) -> None:
         """Flush, and end the producer whatever came of that; what is left is given up. Once is enough.
@@ -129,32 +131,42 @@ class Delivery:
         if self._closed:
             return
         self._closed = True
+        self._unclosed.detach()
         try:
-            self.flush(timeout)
+            self._flush(timeout)
         finally:
             self._producer.purge()
             self._producer.close()
 
-    def _settle(self, timeout: float) -> tuple[int, int, KafkaError | None]:
-        deadline = time.monotonic() + timeout
-        while left := self._producer.flush(min(_SLICE_SECONDS, max(0.0, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
-                break
-        with self._lock:
-            failed, self._failed = self._failed, 0
-            first, self._first = self._first, None
-        return left, failed, first
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnavailableError("the producer is closed")
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            return
-        with self._lock:
-            self._failed += 1
-            if self._first is not None:
-                return
-            self._first = error
-        # Said at once too: a service may go hours without a flush.
-        _logger.error("a record for %s was not delivered: %s", message.topic(), error.str())
+    def _flush(self, timeout: float) -> None:
+        if (undelivered := _settle(self._producer, self._brokers, self._losses, timeout)) is not None:
+            raise undelivered
+
+
+def _settle(producer: Producer, brokers: Brokers, losses: Losses, timeout: float) -> UnavailableError | None:
+    """Wait until everything has been acknowledged; return the error to raise if not everything was."""
+    deadline = time.monotonic() + timeout
+    while left := producer.flush(min(_SLICE_SECONDS, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            break
+    failed, first = losses.take()
+    if failed:
+        return brokers.unavailable(f"{_records(failed + left)} not delivered", first)
+    if left:
+        return brokers.unavailable(f"{_records(left)} not delivered within {timeout:g} s")
+    return None
+
+
+def _end(producer: Producer, brokers: Brokers, losses: Losses, process: int) -> None:
+    """Flush a producer that nobody closed; nobody is left to raise to either."""
+    if os.getpid() != process:  # the records are those of the process that this one was forked from, which sends them
+        return
+    if (undelivered := _settle(producer, brokers, losses, _LAST_SECONDS)) is not None:
+        _logger.error("a producer was not closed, and %s", undelivered)
 
 
 def _records(count: int) -> str:

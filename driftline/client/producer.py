@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Self
 
 from driftline.client.delivery import Delivery
-from driftline.schemas.decoding import MAX_BYTES
+from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, decode
 from driftline.schemas.errors import DecodeError, Reason, UnavailableError
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -22,6 +22,7 @@ _LIMITS: Final = {
     # librdkafka's own limit of 1,000,000 leaves no room for the key of the largest event.
     "message.max.bytes": 1_048_576,
 }
+_SCALARS: Final = frozenset({str, bool, int, float, type(None)})
 
 
 class EventProducer:
@@ -30,6 +31,10 @@ class EventProducer:
     A model's events go to the partition that all of Driftline agrees on, which is why the partitioner is not an
     option. Sending costs a few microseconds and waits only when the buffer of 100,000 events or 128 MB is full. Methods
     may be called from any thread; make the producer after a fork, not before.
+
+    Close it at the end. One that is dropped, or still there when the interpreter ends, is flushed for five seconds; how
+    many events are lost after that is an error in the log of `driftline.client`. A process that a signal or `os._exit`
+    ends, such as a child of multiprocessing, does not get that far.
 
     Parameters
     ----------
@@ -76,14 +81,18 @@ class EventProducer:
         Raises
         ------
         UnavailableError
-            If the buffer stayed full for `patience` seconds. The event was not taken.
+            If the buffer stayed full for `patience` seconds, or the producer is closed. The event was not taken.
         DecodeError
-            If the event takes more than the 1 MB that the worker reads.
+            If the worker would refuse the event: it takes more than 1 MB, a feature's value is nested too deep, has a
+            key twice in JSON or cannot be written as JSON at all, or a string is no Unicode text.
 
         """
-        value = encode(event)
+        value = _encode(event)
         if len(value) > MAX_BYTES:
             raise DecodeError(Reason.TOO_LARGE, f"{len(value)} bytes, at most {MAX_BYTES} are read")
+        if isinstance(event, Prediction) and not _SCALARS.issuperset(map(type, event.features.values())):
+            # What is no scalar was not looked into when the event was made: the worker would be the first to.
+            decode(value, Prediction)
         topic = PREDICTIONS if isinstance(event, Prediction) else LABELS
         self._delivery.put(topic, key=event.model_id.encode(), value=value)
 
@@ -93,7 +102,8 @@ class EventProducer:
         Raises
         ------
         UnavailableError
-            If events are left after `timeout` seconds, or any was given up since the last call; it says how many.
+            If events are left after `timeout` seconds, or any was given up since the last call; it says how many. Or if
+            the producer is closed.
 
         """
         self._delivery.flush(timeout)
@@ -123,3 +133,15 @@ class EventProducer:
             if error is None:
                 raise
             error.add_note(str(undelivered))
+
+
+def _encode(event: Prediction | Label) -> bytes:
+    try:
+        return encode(event)
+    except RecursionError:
+        raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
+    except (TypeError, ValueError) as error:
+        # The text of a Unicode error holds the character: a part of a value.
+        why = error.reason if isinstance(error, UnicodeEncodeError) else error
+        what = "a value cannot be written as JSON; send strings, numbers, booleans or null"
+        raise DecodeError(Reason.WRONG_TYPE, f"{what} ({why})") from None

@@ -56,8 +56,10 @@ class StateReader:
 
     def __init__(self, url: str, *, timeout: float = 5.0) -> None:
         self._address = RedisAddress(url)
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        self._redis = self._address.client(
+            lambda: redis.Redis.from_url(
+                url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+            )
         )
         self._partitions: int | None = None
 
@@ -73,13 +75,16 @@ class StateReader:
         UnavailableError
             If Redis does not answer.
         TopologyError
-            If no worker has run on this Redis.
+            If no worker has run on this Redis, or what says so is not Driftline's.
         SnapshotError
             If another version of Driftline wrote the state.
 
         """
-        key = keys.state(partition_of(model_id, self._count()))
-        document: bytes | None = self._ask(lambda: self._redis.hget(key, model_id))
+        known = self._partitions
+        document = self._document(model_id, known or self._count())
+        # A Redis that was emptied since may have been given another count.
+        if document is None and known is not None and (count := self._count()) != known:
+            document = self._document(model_id, count)
         return None if document is None else _parse(document)
 
     def states(self) -> Iterator[ModelState]:
@@ -104,18 +109,26 @@ class StateReader:
         self.close()
 
     def _count(self) -> int:
-        if self._partitions is None:
-            stored: bytes | None = self._ask(lambda: self._redis.hget(keys.TOPOLOGY, "partitions"))
-            if stored is None:
-                raise TopologyError(
-                    f"Redis at {self._address.text} holds nothing of Driftline's: no worker has run on it"
-                )
-            self._partitions = int(stored)
-        return self._partitions
+        stored: bytes | None = self._ask(lambda: self._redis.hget(keys.TOPOLOGY, "partitions"))
+        if stored is None:
+            raise TopologyError(f"Redis at {self._address.text} holds nothing of Driftline's: no worker has run on it")
+        count = int(stored) if stored.isdigit() else 0
+        if count == 0:
+            raise TopologyError(
+                f"the key {keys.TOPOLOGY} in Redis at {self._address.text} is not Driftline's: it holds no number of "
+                "partitions"
+            )
+        self._partitions = count
+        return count
 
     def _ids(self, partition: int) -> list[bytes]:
         ids: list[bytes] = self._ask(lambda: self._redis.hkeys(keys.state(partition)))
         return ids
+
+    def _document(self, model_id: str, partitions: int) -> bytes | None:
+        key = keys.state(partition_of(model_id, partitions))
+        document: bytes | None = self._ask(lambda: self._redis.hget(key, model_id))
+        return document
 
     def _documents(self, key: str, ids: list[bytes]) -> list[ModelState]:
         documents: list[bytes | None] = self._ask(lambda: self._redis.hmget(key, ids))

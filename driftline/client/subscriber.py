@@ -19,8 +19,9 @@ class AlertSubscriber(Subscriber[Alert]):
     bootstrap
         Kafka's bootstrap servers: ``host:port``, or several separated by commas.
     group
-        Name of the consumer group: its members share the alerts, and it goes on where it ended. None reads all
-        partitions, anew each time, and begins at once where a group takes seconds to form.
+        Name of the consumer group: its members share the alerts, and it goes on where it ended, so that what was
+        published in the meantime comes. None reads all partitions, anew each time, and begins at once where a group
+        takes seconds to form.
     from_beginning
         Whether a group that is new, or none, begins with the oldest alert there is, rather than with the next.
     options
@@ -32,6 +33,8 @@ class AlertSubscriber(Subscriber[Alert]):
         If no broker answers within ten seconds.
     TopologyError
         If the topic does not exist.
+    ConfigurationError
+        If the group has an empty name, or an option does not exist or is one that Driftline relies on.
 
     Examples
     --------

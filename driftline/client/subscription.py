@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from driftline.client.brokers import Brokers, Options
 from driftline.schemas.alerts import Alert, RetrainRequest
-from driftline.schemas.errors import ConfigurationError, TopologyError
+from driftline.schemas.errors import ConfigurationError, TopologyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,16 +44,28 @@ class Subscriber(Generic[E]):
         from_beginning: bool = False,
         options: Options | None = None,
     ) -> None:
+        if group == "":
+            raise ConfigurationError("the consumer group has an empty name: give it one, or None for no group")
+        options = options or {}
         self.skipped = 0
         self._brokers = Brokers(bootstrap)
         self._recent = _Recent(_REMEMBERED)
         self._unfinished: Message | None = None
+        self._closed = False
+        self._from_beginning = from_beginning
+        # How partitions are handed out decides by which method they are to be taken.
+        self._incremental = (
+            "cooperative" in str(options.get("partition.assignment.strategy"))
+            or options.get("group.protocol") == "consumer"
+        )
         own = {
-            "group.id": group or "driftline-none",  # librdkafka wants one of a reader without a group too
+            # librdkafka wants one of a reader without a group too.
+            "group.id": "driftline-none" if group is None else group,
             "enable.auto.commit": group is not None,
             # What is committed, in the background, is what `_finish` has stored.
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest" if from_beginning else "latest",
+            # Every partition has a place before it is read; if its record has gone, those after it must still come.
+            "auto.offset.reset": "earliest",
         }
         try:
             self._consumer = Consumer(self._brokers.properties(own, options))
@@ -64,7 +76,7 @@ class Subscriber(Generic[E]):
             if group is None:
                 self._consumer.assign([self._start_of(p, from_beginning=from_beginning) for p in partitions])
             else:
-                self._consumer.subscribe([self._topic])
+                self._consumer.subscribe([self._topic], on_assign=self._take_up)
         except KafkaException as error:
             self._consumer.poll(0)  # lets the reason in
             self._consumer.close()
@@ -83,9 +95,12 @@ class Subscriber(Generic[E]):
         TopologyError
             If the topic has been deleted.
         UnavailableError
-            If Kafka refuses to be read. One that does not answer is waited for.
+            If Kafka refuses to be read, or hands partitions out and does not say within ten seconds how far the group
+            is. One that does not answer later is waited for. Or if the subscriber is closed.
 
         """
+        if self._closed:
+            raise UnavailableError("the subscriber is closed")
         self._finish(self._unfinished)
         self._unfinished = None
         deadline = time.monotonic() + timeout
@@ -106,6 +121,7 @@ class Subscriber(Generic[E]):
 
     def close(self) -> None:
         """Leave the group and commit how far it came; the last event comes again unless `poll` was called after it."""
+        self._closed = True
         self._consumer.close()
 
     def __enter__(self) -> Self:
@@ -123,6 +139,22 @@ class Subscriber(Generic[E]):
         if topic.error is not None:
             raise self._missing()
         return [TopicPartition(self._topic, number) for number in topic.partitions]
+
+    def _take_up(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Go on in each partition where the group is; where it has not been yet, commit its start before it is read.
+
+        Without that the next member to come would begin at another end, and skip what was published in between.
+        """
+        try:
+            places = _sound(consumer.committed(partitions, timeout=_CONNECT_SECONDS))
+            known = [p for p in places if p.offset >= 0]
+            new = [self._start_of(p, from_beginning=self._from_beginning) for p in places if p.offset < 0]
+            if new:
+                _sound(consumer.commit(offsets=new, asynchronous=False))
+            assign = consumer.incremental_assign if self._incremental else consumer.assign
+            assign(known + new)
+        except KafkaException as error:
+            raise self._brokers.unavailable(error=error.args[0]) from None
 
     def _start_of(self, partition: TopicPartition, *, from_beginning: bool) -> TopicPartition:
         # The end is asked for now: what is published after the subscriber was made will come, however late it polls.
@@ -183,6 +215,13 @@ class _Recent:
         if len(self._ids) > self._limit:
             self._ids.popitem(last=False)
         return known
+
+
+def _sound(partitions: list[TopicPartition]) -> list[TopicPartition]:
+    for partition in partitions:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+    return partitions
 
 
 def _id_of(event: Alert | RetrainRequest) -> str:

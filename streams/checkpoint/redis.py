@@ -51,9 +51,8 @@ class RedisStore:
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self._address = RedisAddress(url)
-        self._redis = Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
+        options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        self._redis = self._address.client(lambda: Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options))
 
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left, as of one moment.

@@ -9,9 +9,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 import redis
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from driftline import client
 from driftline.client import (
@@ -25,6 +29,7 @@ from driftline.client import (
     Prediction,
     RetrainRequest,
     RetrainSubscriber,
+    SnapshotError,
     StateReader,
     TopologyError,
     UnavailableError,
@@ -33,7 +38,7 @@ from driftline.client.delivery import Delivery
 from driftline.schemas import keys
 from driftline.schemas.alerts import cloudevent_headers
 from driftline.schemas.decoding import MAX_BYTES, decode
-from driftline.schemas.errors import Reason, SnapshotError
+from driftline.schemas.errors import Reason
 from driftline.schemas.events import encode
 from driftline.schemas.partitioner import partition_of
 from driftline.schemas.state import Counts
@@ -182,6 +187,134 @@ def test_options_reach_the_library_and_the_partitioner_is_none(nowhere: str) -> 
         EventProducer(nowhere, options={"partitioner": "consistent"})
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("request.required.acks", 0),
+        ("queue.buffering.max.ms", 0),
+        ("metadata.broker.list", "elsewhere:9092"),
+        ("transactional.id", "checkout"),
+    ],
+)
+def test_what_driftline_relies_on_is_no_option_under_another_name(nowhere: str, option: str, value: str | int) -> None:
+    with pytest.raises(ConfigurationError, match=f"the option {option} cannot be changed"):
+        EventProducer(nowhere, options={option: value})
+
+
+def test_options_that_hold_others_are_refused(nowhere: str) -> None:
+    options: Any = {"default.topic.config": {"partitioner": "random"}}
+    with pytest.raises(ConfigurationError, match=r"the option default\.topic\.config must be a string, a number"):
+        EventProducer(nowhere, options=options)
+    with pytest.raises(ConfigurationError, match=r"the option auto\.commit\.enable cannot be changed"):
+        AlertSubscriber(nowhere, "pager", options={"auto.commit.enable": True})
+
+
+def a_prediction_with(feature: object, model_id: str = "m") -> Prediction:
+    return Prediction(
+        model_id=model_id, model_version="7", prediction_id="p", timestamp=0, prediction=1, features={"f": feature}
+    )
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("feature", "reason"),
+    [
+        (Decimal(1), Reason.WRONG_TYPE),
+        (b"bytes", Reason.WRONG_TYPE),
+        ({(1, 2): 3}, Reason.WRONG_TYPE),
+        ("\ud800", Reason.WRONG_TYPE),
+        ([10**5000], Reason.WRONG_TYPE),
+        ({1: 1, "1": 2}, Reason.DUPLICATE_KEY),
+        (nested(7), Reason.TOO_DEEP),
+        ((nested(6),), Reason.TOO_DEEP),
+        (nested(100_000), Reason.TOO_DEEP),
+    ],
+)
+def test_what_the_worker_would_refuse_is_not_sent(nowhere: str, feature: object, reason: Reason) -> None:
+    with EventProducer(nowhere) as producer, pytest.raises(DecodeError) as refusal:
+        producer.send(a_prediction_with(feature))
+    assert refusal.value.reason is reason
+    if reason is Reason.WRONG_TYPE:
+        assert refusal.value.detail.startswith("a value cannot be written as JSON; send strings, numbers, booleans or")
+    assert "ud800" not in refusal.value.detail
+
+
+def test_a_label_that_is_no_text_is_not_sent(nowhere: str) -> None:
+    with EventProducer(nowhere) as producer, pytest.raises(DecodeError, match="surrogates not allowed"):
+        producer.send(Label(model_id="m", prediction_id="p", timestamp=0, label="\ud800"))
+
+
+def test_what_is_nested_as_deep_as_the_worker_reads_is_sent(bootstrap: str, run_id: str) -> None:
+    with EventProducer(bootstrap) as producer:
+        producer.send(a_prediction_with([(1, {"b": None}), nested(5)], run_id))
+    (record,) = read_topic(bootstrap, PREDICTIONS, lambda m: m.key() == run_id.encode(), count=1)
+    assert decode(record.value(), Prediction).features == {"f": [[1, {"b": None}], nested(5)]}
+
+
+def end_without_close(script: str) -> str:
+    """Run a script that ends without `close`, and give what it wrote on standard error."""
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
+    )
+    return ended.stderr
+
+
+def test_the_events_of_a_process_that_just_ends_arrive(bootstrap: str, run_id: str) -> None:
+    said = end_without_close(f"""
+        from driftline.client import EventProducer, Label
+        producer = EventProducer("{bootstrap}", linger_ms=100_000)
+        for number in range(10):
+            producer.send(Label(model_id="{run_id}", prediction_id="p", timestamp=0, label=number))
+    """)
+    assert said == ""
+    records = read_topic(bootstrap, LABELS, lambda m: m.key() == run_id.encode(), count=10)
+    assert [decode(record.value(), Label).label for record in records] == list(range(10))
+
+
+def test_a_process_that_just_ends_says_in_time_what_it_lost(nowhere: str) -> None:
+    start = time.monotonic()
+    said = end_without_close(f"""
+        import os
+        from driftline.client import EventProducer, Label, delivery
+        delivery._LAST_SECONDS = 1.0
+        producer = EventProducer("{nowhere}")
+        for number in range(10):
+            producer.send(Label(model_id="m", prediction_id="p", timestamp=0, label=number))
+        if (child := os.fork()) != 0:  # its events are still this process's alone to send
+            os.waitpid(child, 0)
+    """)
+    assert time.monotonic() - start < 15
+    lines = [line for line in said.splitlines() if line.startswith("a producer was not closed")]
+    assert len(lines) == 1
+    assert "and 10 records were not delivered within 1 s: Kafka at " in lines[0]
+
+
+def test_a_producer_that_is_dropped_sends_what_it_has(bootstrap: str, run_id: str) -> None:
+    producer = EventProducer(bootstrap, linger_ms=100_000)
+    producer.send(Label(model_id=run_id, prediction_id="p", timestamp=0, label=1))
+    del producer
+    assert len(read_topic(bootstrap, LABELS, lambda m: m.key() == run_id.encode(), count=1)) == 1
+
+
+def test_a_producer_that_was_closed_has_nothing_left_to_say(nowhere: str, caplog: pytest.LogCaptureFixture) -> None:
+    producer = EventProducer(nowhere)
+    producer.send(Label(model_id="m", prediction_id="p", timestamp=0, label=1))
+    with pytest.raises(UnavailableError, match=r"^1 record was not delivered"):
+        producer.close(timeout=0)
+    with pytest.raises(UnavailableError, match=r"^the producer is closed$"):
+        producer.send(Label(model_id="m", prediction_id="p", timestamp=0, label=1))
+    with pytest.raises(UnavailableError, match=r"^the producer is closed$"):
+        producer.flush()
+    del producer
+    assert "was not closed" not in caplog.text
+
+
 # --- AlertSubscriber and RetrainSubscriber
 
 
@@ -229,6 +362,27 @@ def numbers(alerts: AlertSubscriber, run_id: str, *, count: int) -> list[int]:
         return len(found) == count
 
     eventually(enough)
+    return found
+
+
+def joined(alerts: AlertSubscriber, bootstrap: str, run_id: str) -> list[str]:
+    """Publish alerts, from number 1 on, until one comes, and give the ids of those that came.
+
+    A group has its partitions once it has asked each for its end, and nothing shows that but an alert that comes.
+    """
+    found: list[str] = []
+    sent = 0
+
+    def comes() -> bool:
+        nonlocal sent
+        sent += 1
+        publish(bootstrap, an_alert(run_id, sent), key=run_id)
+        while (alert := alerts.poll(0.2)) is not None:
+            if alert.model_id == run_id:
+                found.append(alert.alert_id)
+        return bool(found)
+
+    eventually(comes)
     return found
 
 
@@ -294,21 +448,69 @@ def test_without_a_group_the_next_alert_comes_even_if_it_was_published_before_th
 def test_a_new_group_begins_with_the_next_alert(bootstrap: str, run_id: str, prompt: dict[str, int]) -> None:
     publish(bootstrap, an_alert(run_id, 0), key=run_id)
     with AlertSubscriber(bootstrap, run_id, options=prompt) as alerts:
-        # It has its partitions once it has asked each for its end, and nothing shows that but an alert that comes.
-        found: list[str] = []
-        sent = 0
+        assert f"{run_id}-0" not in joined(alerts, bootstrap, run_id)
 
-        def comes() -> bool:
-            nonlocal sent
-            sent += 1
-            publish(bootstrap, an_alert(run_id, sent), key=run_id)
-            while (alert := alerts.poll(0.2)) is not None:
-                if alert.model_id == run_id:
-                    found.append(alert.alert_id)
-            return bool(found)
 
-        eventually(comes)
-    assert f"{run_id}-0" not in found
+@pytest.mark.parametrize("strategy", ["range,roundrobin", "cooperative-sticky"])
+def test_what_is_published_while_a_group_is_down_comes_from_partitions_too_that_it_never_read(
+    bootstrap: str, run_id: str, prompt: dict[str, int], strategy: str
+) -> None:
+    options: dict[str, str | int | float | bool] = {**prompt, "partition.assignment.strategy": strategy}
+    with AlertSubscriber(bootstrap, run_id, options=options) as alerts:
+        joined(alerts, bootstrap, run_id)
+    missing = {f"{run_id}-{number}" for number in range(1000, 1016)}
+    delivery = Delivery(bootstrap, linger_ms=5, patience=10)
+    for number in range(1000, 1016):
+        delivery.put(ALERTS, key=f"{run_id}-{number}".encode(), value=encode(an_alert(run_id, number)))
+    delivery.close(10)
+    with AlertSubscriber(bootstrap, run_id, options=options) as alerts:
+
+        def all_came() -> bool:
+            while missing and (alert := alerts.poll(0.2)) is not None:
+                missing.discard(alert.alert_id)
+            return not missing
+
+        eventually(all_came)
+
+
+def test_a_group_whose_place_is_not_told_says_so_and_skips_nothing(
+    bootstrap: str, run_id: str, prompt: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AlertSubscriber(bootstrap, run_id, options=prompt) as alerts:
+        publish(bootstrap, an_alert(run_id, 0), key=run_id)
+        with monkeypatch.context() as at_once:
+            at_once.setattr("driftline.client.subscription._CONNECT_SECONDS", 0.0)
+            with pytest.raises(UnavailableError, match=f"^Kafka at {bootstrap} does not answer"):
+                eventually(lambda: alerts.poll(0.2))
+        assert numbers(alerts, run_id, count=1) == [0]
+
+
+def test_a_group_that_was_down_too_long_goes_on_with_the_oldest_alert_left(kafka: str, run_id: str) -> None:
+    make_topics(kafka)
+    publish(kafka, an_alert(run_id, 0), key=run_id)
+    with AlertSubscriber(kafka, run_id, from_beginning=True) as alerts:
+        assert numbers(alerts, run_id, count=1) == [0]
+        alerts.poll(0)
+    publish(kafka, *(an_alert(run_id, number) for number in range(1, 5)), key=run_id)
+    of_ours = read_topic(kafka, ALERTS, lambda m: m.key() == run_id.encode(), count=5)
+    third = TopicPartition(ALERTS, of_ours[2].partition() or 0, of_ours[2].offset() or 0)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for answer in admin.delete_records([third]).values():
+        answer.result()
+    with AlertSubscriber(kafka, run_id) as alerts:
+        assert numbers(alerts, run_id, count=3) == [2, 3, 4]
+
+
+def test_a_group_without_a_name_is_refused(nowhere: str) -> None:
+    with pytest.raises(ConfigurationError, match="the consumer group has an empty name"):
+        AlertSubscriber(nowhere, "")
+
+
+def test_a_subscriber_that_was_closed_says_so(bootstrap: str) -> None:
+    alerts = AlertSubscriber(bootstrap)
+    alerts.close()
+    with pytest.raises(UnavailableError, match=r"^the subscriber is closed$"):
+        alerts.poll(0)
 
 
 def test_two_members_share_the_alerts_and_hand_over(bootstrap: str, run_id: str, prompt: dict[str, int]) -> None:
@@ -463,6 +665,32 @@ def test_a_redis_without_a_worker_is_explained(empty_redis: str) -> None:
         for call in calls:
             with pytest.raises(TopologyError, match="no worker has run on it"):
                 call(reader)
+
+
+def test_a_reader_outlasts_a_redis_that_was_set_up_anew(empty_redis: str, worker_redis: redis.Redis) -> None:
+    moved = next(name for name in map(str, itertools.count()) if partition_of(name, 8) != partition_of(name, 16))
+    with StateReader(empty_redis) as reader:
+        assert reader.state(moved) is None
+        worker_redis.flushall()
+        worker_redis.hset(keys.TOPOLOGY, "partitions", "16")
+        state = a_state(moved).model_copy(update={"partition": partition_of(moved, 16)})
+        store(worker_redis, state)
+        assert reader.state(moved) == state
+    for ask in (lambda reader: reader.models() == [moved], lambda reader: list(reader.states()) == [state]):
+        worker_redis.hset(keys.TOPOLOGY, "partitions", "8")
+        with StateReader(empty_redis) as reader:
+            assert reader.models() == []
+            worker_redis.hset(keys.TOPOLOGY, "partitions", "16")
+            assert ask(reader)
+
+
+@pytest.mark.parametrize("partitions", ["oops", "0", "-8", "1.5", ""])
+def test_a_topology_of_something_else_is_explained(
+    empty_redis: str, worker_redis: redis.Redis, partitions: str
+) -> None:
+    worker_redis.hset(keys.TOPOLOGY, "partitions", partitions)
+    with StateReader(empty_redis) as reader, pytest.raises(TopologyError, match=r"driftline:topology .* is not Dri"):
+        reader.state("m")
 
 
 def test_a_state_of_another_version_is_explained(empty_redis: str, worker_redis: redis.Redis) -> None:

@@ -62,6 +62,13 @@ def test_the_scalars_of_numpy_are_taken_for_what_they_hold() -> None:
     assert decode(encode(event), Prediction) == event
 
 
+def test_a_list_that_holds_itself_is_refused() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(ValidationError, match="or itself"):
+        predict(features={"a": endless})
+
+
 class Colour(StrEnum):
     LONG = "x" * 4097
 
