@@ -85,7 +85,7 @@ class Model:
         if not findings and not review and self._retrain.is_idle:
             return [], None
         place = Place(watermark, record.raw.partition, self.next_offsets, record.identity)
-        decided = self._policy.decide(findings, place)
+        decided = self._policy.decide(findings, self, place)
         self._retrain.alerted(decided)
         alerts = [alert for alert, _ in decided]
         if review:
@@ -95,8 +95,8 @@ class Model:
         return alerts, self._retrain.decide(self._monitor.serves, place)
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
-        """Return how a subject stands, for the policy's review."""
-        return self._bad.level_of(subject, self._records) or self._monitor.level_of(subject, version)
+        """Return how a subject stands, for the policy."""
+        return self._bad.level_of(subject) or self._monitor.level_of(subject, version)
 
     def _last(self, topic: str) -> int:
         return self.next_offsets.get(topic, 0) - 1

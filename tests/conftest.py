@@ -18,7 +18,7 @@ settings.register_profile("ci", max_examples=100, deadline=None, derandomize=Tru
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.load_profile("ci" if IN_CI else "dev")
 
-# A run in the background of a shell may ignore Ctrl-C, and the children whose answer to it is tested would inherit that.
+# A run in the background of a shell may ignore Ctrl-C, and the children whose answer to it is tested inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NO_KAFKA = "no real Kafka here: "

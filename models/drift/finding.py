@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from driftline.models.drift.trail import Mark
 from driftline.schemas.alerts import Effect, Kind, Target
+
+LEVEL: Final = "level"
+"""In place of a detector's name: that the stream still stands where it stood, and not that it changed."""
 
 
 class Subject(NamedTuple):
@@ -34,10 +37,10 @@ class Span(NamedTuple):
 
 
 class Level(NamedTuple):
-    """How a subject stands now, and how many predictions its version has had."""
+    """How a subject stands now, and how many predictions other versions have had since the newest of its version."""
 
     effect: Effect | None
-    predictions: int
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)

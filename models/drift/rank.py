@@ -8,12 +8,21 @@ from bisect import bisect_left, bisect_right
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from driftline.models.drift.measure import STANDARD_ERRORS, Measure, Residual, ShareGrowth, standard_error
+from driftline.models.drift.measure import (
+    Measure,
+    Residual,
+    ShareGrowth,
+    around,
+    mean_and_error,
+    moments,
+)
 from driftline.models.drift.thinned import pack, unpack
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from driftline.models.drift.measure import Tally
 
 _CELLS: Final = 256
 _GROUP: Final = 16  # cells that one bin is made of
@@ -103,18 +112,31 @@ class RankPsi:
         ranks = Ranks.of(reference)
         return cls(ranks, ranks.binned(reference))
 
-    def effect(self, recent: Sequence[float]) -> Effect:
-        """Return the PSI less what chance alone would give so few values."""
-        pairs = [pair for pair in zip(self._counts, self._ranks.binned(recent), strict=True) if any(pair)]
-        m, n, bins = sum(self._counts), len(recent), len(pairs)
+    def tally(self, values: Sequence[float]) -> Tally:
+        """Count values in the bins."""
+        return self._ranks.binned(values)
+
+    def bounds(self, tally: Tally) -> tuple[float, float]:
+        """Return the PSI less what chance alone would give so few values, and the largest one that may be behind it."""
+        pairs = [pair for pair in zip(self._counts, tally, strict=True) if any(pair)]
+        m, n, bins = sum(self._counts), sum(tally), len(pairs)
         psi = 0.0
         for reference_count, recent_count in pairs:
             # Half a value more in each bin (Jeffreys' prior) keeps an empty one from being an infinite change.
             before, after = (reference_count + 0.5) / (m + 0.5 * bins), (recent_count + 0.5) / (n + 0.5 * bins)
             psi += (after - before) * math.log(after / before)
-        # Under no change PSI / (1/n + 1/m) is about chi-squared with bins - 1 degrees of freedom (Yurdakul, 2018).
-        chance = (bins - 1 + STANDARD_ERRORS * math.sqrt(2 * (bins - 1))) * (1 / n + 1 / m)
-        value = max(psi - chance, 0.0)
+        # Under no change PSI / (1/n + 1/m) is about chi-squared with bins - 1 degrees of freedom (Yurdakul, 2018), and
+        # after one noncentral: it scatters the more the larger the change.
+        freedom, scale = bins - 1, 1 / n + 1 / m
+        beyond_chance = psi - freedom * scale
+        at_least, _ = around(beyond_chance, math.sqrt(2 * freedom) * scale)
+        change = max(beyond_chance / scale, 0.0)
+        _, at_most = around(beyond_chance, math.sqrt(2 * freedom + 4 * change) * scale)
+        return at_least, at_most
+
+    def effect(self, recent: Sequence[float], tally: Tally | None = None) -> Effect:
+        """Return the PSI, and both medians."""
+        value, _ = self.bounds(tally or self.tally(recent))
         return Effect(measure="psi", value=value, before=self._ranks.median, after=median(recent))
 
     def snapshot(self) -> list[Any]:
@@ -138,33 +160,41 @@ class RankShift:
 
     """
 
-    __slots__ = ("_ranks", "name", "unit")
+    __slots__ = ("_ranks", "_reference", "name", "unit")
 
-    def __init__(self, name: str, ranks: Ranks) -> None:
+    def __init__(self, name: str, ranks: Ranks, reference: int) -> None:
         self.name = name
         self._ranks = ranks
+        self._reference = reference
         self.unit = ranks.unit
 
     @classmethod
     def of(cls, name: str, reference: Sequence[float]) -> Self:
         """Return the measure of that name against a reference: at least one finite value, in any order."""
-        return cls(name, Ranks.of(reference))
+        return cls(name, Ranks.of(reference), len(reference))
 
-    def effect(self, recent: Sequence[float]) -> Effect:
-        """Return the distance of the mean rank from one half."""
-        units = [self.unit(value) for value in recent]
-        mean = fmean(units)
-        value = max(abs(mean - 0.5) - STANDARD_ERRORS * standard_error(units, mean), 0.0)
+    def tally(self, values: Sequence[float]) -> Tally:
+        """Sum up how far ranks are from the middle."""
+        return moments(self.unit(value) - 0.5 for value in values)
+
+    def bounds(self, tally: Tally) -> tuple[float, float]:
+        """Return the distance of the mean rank from one half, at least and at most."""
+        mean, error = mean_and_error(tally, self._reference)
+        return around(abs(mean), error)
+
+    def effect(self, recent: Sequence[float], tally: Tally | None = None) -> Effect:
+        """Return the distance of the mean rank from one half, and both medians."""
+        value, _ = self.bounds(tally or self.tally(recent))
         return Effect(measure=self.name, value=value, before=self._ranks.median, after=median(recent))
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return ["shift", self.name, self._ranks.snapshot()]
+        return ["shift", self.name, self._ranks.snapshot(), self._reference]
 
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        return cls(snapshot[1], Ranks.restore(snapshot[2]))
+        return cls(snapshot[1], Ranks.restore(snapshot[2]), snapshot[3])
 
 
 class MeanGrowth:
@@ -178,35 +208,45 @@ class MeanGrowth:
 
     """
 
-    __slots__ = ("_before", "_ranks", "name", "unit")
+    __slots__ = ("_before", "_ranks", "_reference", "name", "unit")
 
-    def __init__(self, name: str, before: float, ranks: Ranks) -> None:
+    def __init__(self, name: str, before: float, ranks: Ranks, reference: int) -> None:
         self.name = name
         self._before = before
         self._ranks = ranks
+        self._reference = reference
         self.unit = ranks.unit
 
     @classmethod
     def of(cls, name: str, reference: Sequence[float]) -> Self:
         """Return the measure of that name against a reference: at least one finite value, in any order."""
-        return cls(name, fmean(reference), Ranks.of(reference))
+        return cls(name, fmean(reference), Ranks.of(reference), len(reference))
 
-    def effect(self, recent: Sequence[float]) -> Effect:
-        """Return the relative growth of the mean."""
-        after = fmean(recent)
-        spread = standard_error(recent, after)
+    def tally(self, values: Sequence[float]) -> Tally:
+        """Sum up how much larger losses are than the reference's mean."""
+        return moments(value - self._before for value in values)
+
+    def bounds(self, tally: Tally) -> tuple[float, float]:
+        """Return the relative growth of the mean, at least and at most."""
         scale = self._before or 1.0  # a reference without any loss: the growth is then in the loss's own unit
-        value = max((after - self._before - STANDARD_ERRORS * spread) / scale, 0.0)
-        return Effect(measure=self.name, value=min(value, _LARGEST), before=self._before, after=after)
+        at_least, at_most = around(*mean_and_error(tally, self._reference))
+        return min(at_least / scale, _LARGEST), min(at_most / scale, _LARGEST)
+
+    def effect(self, recent: Sequence[float], tally: Tally | None = None) -> Effect:
+        """Return the relative growth of the mean."""
+        tally = tally or self.tally(recent)
+        after = self._before + tally[1] / tally[0]
+        value, _ = self.bounds(tally)
+        return Effect(measure=self.name, value=value, before=self._before, after=after)
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return ["mean", self.name, self._before, self._ranks.snapshot()]
+        return ["mean", self.name, self._before, self._ranks.snapshot(), self._reference]
 
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Self:
         """Rebuild what `snapshot` returned."""
-        return cls(snapshot[1], snapshot[2], Ranks.restore(snapshot[3]))
+        return cls(snapshot[1], snapshot[2], Ranks.restore(snapshot[3]), snapshot[4])
 
 
 _MEASURES: Final[dict[str, type[RankPsi | RankShift | MeanGrowth | ShareGrowth | Residual]]] = {

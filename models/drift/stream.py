@@ -3,7 +3,7 @@
 Detection and size are told apart. A detector says *that* something changed, often within a few dozen values of it, when
 the size cannot be known yet; so from there on the effect is measured again every 32 values, until a window full of
 values has come after the change, and each time the stream offers a `Finding`. Policy takes the first one that is large
-enough.
+enough. What detectors miss is found by how the stream stands (`standing.py`), and offered for as long as it stands so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.drift.adwin import Adwin
 from driftline.models.drift.change import locate
-from driftline.models.drift.finding import Finding, Span, Subject
+from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.rank import restore_measure
+from driftline.models.drift.standing import Lasting, Standing
 from driftline.models.drift.thinned import pack, unpack
 from driftline.models.drift.trail import FINEST, Mark, Trail
 from driftline.schemas.alerts import Effect
@@ -141,6 +142,7 @@ class Stream:
         self._describe = describe
         self._detectors = [Detector(name, fed, delta) for name, fed in detectors.items()]
         self._recent: deque[float] = deque(maxlen=RECENT)
+        self._standing = Standing(measure, min_effect, RECENT)
         self._trail = Trail()
         self._suspicion: Suspicion | None = None
         self._regime = 0  # the count after which the newest change is thought to have begun
@@ -152,7 +154,7 @@ class Stream:
         return self._detectors[0].name
 
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
-        """Take one finite value and where it stood; return a finding while a detected change is being sized."""
+        """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         self.count = count = self.count + 1
         self._recent.append(value)
         unit = self._unit(value)
@@ -173,11 +175,15 @@ class Stream:
                 detector.close_block()
         if fired is not None:
             self._suspect(fired)
+        lasting = None
         if self.count % _LEVEL_EVERY == 0:
-            self._settle()
-        if self._suspicion is None or (fired is None and self.count % _LOOK_EVERY):
+            lasting = self._settle()
+        if self._suspicion is not None and (fired is not None or self.count % _LOOK_EVERY == 0):
+            return self._look(self._suspicion, here)
+        if lasting is None:
             return None
-        return self._look(self._suspicion, here)
+        effect, earliest, latest = lasting
+        return self._finding(Suspicion(LEVEL, effect.value, self.min_effect, earliest, latest, latest), effect, here)
 
     def _suspect(self, detector: Detector) -> None:
         self.detections += 1
@@ -195,6 +201,7 @@ class Stream:
         for other in self._detectors:  # they would find the same change again, and have nothing to locate it by
             other.adwin.restart()
         self._regime = (first + change.best) * _BLOCK
+        self._standing.restart(earliest, max(self.count // RECENT * RECENT - self._regime, 0))
         self._suspicion = Suspicion(
             detector.name,
             change.statistic,
@@ -204,11 +211,17 @@ class Stream:
             latest,
         )
 
-    def _settle(self) -> None:
+    def _settle(self) -> Lasting | None:
         """Measure where the stream stands, once enough values have come since the newest change."""
         since = self.count - self._regime
-        if since >= _LEVEL_EVERY:
-            self.level = self._measure.effect(list(self._recent)[-since:])
+        if since < _LEVEL_EVERY:
+            return None
+        recent = list(self._recent)[-since:]
+        tally, lasting = self._measure.tally(recent), None
+        if len(recent) == RECENT and self.count % RECENT == 0:
+            lasting = self._standing.update(recent, tally, self.count)
+        self.level = self._standing.farthest(recent, tally)
+        return lasting
 
     def _look(self, suspicion: Suspicion, here: Mark) -> Finding:
         since = self.count - suspicion.best  # at least a block
@@ -217,6 +230,9 @@ class Stream:
         effect = self._measure.effect(list(self._recent)[-since:])
         if self.level is None or effect.value > self.level.value:
             self.level = effect  # a few values can say that it is bad, not that all is well
+        return self._finding(suspicion, effect, here)
+
+    def _finding(self, suspicion: Suspicion, effect: Effect, here: Mark) -> Finding:
         return Finding(
             self.subject,
             self.version,
@@ -254,6 +270,7 @@ class Stream:
             "level": None if self.level is None else self.level.model_dump(),
             "detectors": [detector.snapshot() for detector in self._detectors],
             "recent": pack(array("d", self._recent)),
+            "standing": self._standing.snapshot(),
             "trail": self._trail.snapshot(),
             "suspicion": self._suspicion,
             "regime": self._regime,
@@ -268,6 +285,7 @@ class Stream:
         for detector, stored in zip(self._detectors, snapshot["detectors"], strict=True):
             detector.restore(stored)
         self._recent.extend(unpack(snapshot["recent"]))
+        self._standing.restore(snapshot["standing"])
         self._trail = Trail.restore(snapshot["trail"])
         self._suspicion = None if snapshot["suspicion"] is None else Suspicion(*snapshot["suspicion"])
         self._regime = snapshot["regime"]

@@ -41,7 +41,7 @@ class Pending:
     """What of a prediction is needed when its label comes.
 
     `at` and `offset` are the prediction's event time (epoch milliseconds) and Kafka offset, `segments` the values of
-    the configured attributes in their order, `inputs` and `challenger` what the challenger model was given (already
+    the attributes that were configured then, `inputs` and `challenger` what the challenger model was given (already
     scaled, in its own order) and what it predicted.
     """
 
@@ -51,7 +51,7 @@ class Pending:
     prediction: Scalar
     score: float | None = None
     probabilities: dict[str, float] | None = None
-    segments: tuple[str | None, ...] = ()
+    segments: dict[str, str] | None = None
     inputs: tuple[float, ...] | None = None
     challenger: float | None = None
 
@@ -96,7 +96,7 @@ def pending_of(fields: list[Any]) -> Pending:
     """Rebuild what `pending_fields` returned."""
     at, offset, version, prediction, score, probabilities, segments, inputs, challenger = fields
     inputs = None if inputs is None else tuple(inputs)
-    return Pending(at, offset, version, prediction, score, probabilities, tuple(segments), inputs, challenger)
+    return Pending(at, offset, version, prediction, score, probabilities, segments, inputs, challenger)
 
 
 def truth_fields(t: Truth) -> list[Any]:

@@ -74,18 +74,23 @@ class BinaryScoring:
         if label is None or weight is None:
             return None
         predicted = self._classes.index(pair.prediction)
-        score = pair.score
-        if score is None and pair.probabilities is not None:
-            score = self._score(pair.probabilities)
+        score = self.score(pair.score, pair.probabilities)
         positive = self._positive
         return BinaryOutcome.of(label == positive, None if predicted is None else predicted == positive, score, weight)
 
-    def _score(self, probabilities: Mapping[str, float]) -> float | None:
+    def score(self, given: float | None, probabilities: Mapping[str, float] | None) -> float | None:
+        """Return P(positive): the score that was given, or what the probabilities give to either class."""
+        if given is not None or probabilities is None:
+            return given
         score = self._classes.probability(self._positive, probabilities)
         if score is None:
             other = self._classes.probability(1 - self._positive, probabilities)
             score = None if other is None else 1.0 - other
         return score
+
+    def knows(self, prediction: Scalar) -> bool:
+        """Return whether a prediction is one of the classes."""
+        return self._classes.index(prediction) is not None
 
     def loss(self, outcome: BinaryOutcome) -> float:
         """Return 1.0 for a wrong prediction, 0.0 for a right one."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from driftline.models.performance.classes import ClassSet
     from driftline.models.performance.pair import Pair
     from driftline.models.performance.protocol import Snapshot
+    from driftline.schemas.fields import Scalar
 
 
 class MulticlassScoring:
@@ -53,6 +54,10 @@ class MulticlassScoring:
         probability = self._classes.probability(label, pair.probabilities) or 0.0
         loss = log_loss(probability, weight) if 0.0 <= probability <= 1.0 else None
         return MulticlassOutcome(label, predicted, weight, loss)
+
+    def knows(self, prediction: Scalar) -> bool:
+        """Return whether a prediction is one of the classes."""
+        return self._classes.index(prediction) is not None
 
     def loss(self, outcome: MulticlassOutcome) -> float:
         """Return 1.0 for a wrong prediction, 0.0 for a right one."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftline.models.performance.pair import Pair
+    from driftline.schemas.fields import Scalar
 
 Snapshot: TypeAlias = dict[str, Any]
 """Dicts, lists, strings, integers, finite floats and None: plain JSON. The same state gives the same snapshot."""
@@ -52,6 +53,9 @@ class Scoring(Protocol[OutcomeT]):
         That is a label outside the classes (for regression a label or prediction that is not a number), or a
         weight that is negative or not finite.
         """
+
+    def knows(self, prediction: Scalar, /) -> bool:
+        """Return whether a prediction is one of the classes, or for regression a finite number."""
 
     def loss(self, outcome: OutcomeT, /) -> float:
         """Return the loss that drift detectors watch: 0 or 1 for classes, the absolute error for numbers."""

@@ -61,6 +61,10 @@ class RegressionScoring:
             min(abs(prediction - label), sys.float_info.max),
         )
 
+    def knows(self, prediction: Scalar) -> bool:
+        """Return whether a prediction is a finite number."""
+        return _number(prediction) is not None
+
     def loss(self, outcome: RegressionOutcome) -> float:
         """Return the absolute error, >= 0 and not bounded by 1."""
         return outcome.loss

@@ -1,20 +1,22 @@
 """From findings to alerts: a gate on size, one incident for each subject, and an end that is earned.
 
 A finding below its `min_effect` raises nothing. The first one above it opens an incident; what follows about the same
-subject updates it, at once when it has become more severe, else at most once a cooldown. It is resolved when its effect
-has stayed below half of `min_effect` for `resolve_after` records of the model, or when its version is served no more.
+subject updates it, at once when it has become more severe, else at most once a cooldown, and not to say that it lasts.
+It is resolved when each version that was found in it has had an effect below half of `min_effect` for `resolve_after`
+records of the model, or is served no more.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from driftline.models.drift.finding import LEVEL
 from driftline.models.policy.incident import Incident, Place, identify, severity_of
 from driftline.models.watch import wording
 from driftline.schemas.alerts import AlertState, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.schemas.alerts import Alert
@@ -46,13 +48,15 @@ class AlertPolicy:
         """Whether nothing is open."""
         return not self._open
 
-    def decide(self, findings: Sequence[Finding], place: Place) -> list[tuple[Alert, Finding]]:
+    def decide(self, findings: Sequence[Finding], levels: Levels, place: Place) -> list[tuple[Alert, Finding]]:
         """Return the alerts that findings lead to, each with the finding that led to it."""
         decided = []
         for finding in findings:
             if finding.effect.value < finding.min_effect:
                 continue
             incident = self._open.get(finding.subject)
+            if incident is None and not self._is_served(levels.level_of(finding.subject, finding.version)):
+                continue  # late labels of a version that was replaced
             alert = self._fire(finding, place) if incident is None else self._update(incident, finding, place)
             if alert is not None:
                 decided.append((alert, finding))
@@ -65,22 +69,24 @@ class AlertPolicy:
         if incident is None or place.at - incident.updated >= self._config.cooldown:
             name = finding.subject.as_text()
             identity = identify("inc", self._model_id or "", name, finding.version, place.trigger)
-            incident = Incident(identity, self._model_id, finding, severity, AlertState.FIRING, place.at, place.at)
+            incident = Incident(identity, self._model_id, {}, severity, AlertState.FIRING, place.at, place.at)
+        incident.parts.clear()
         self._open[finding.subject] = incident
         return self._tell(incident, finding, severity, AlertState.FIRING, place)
 
     def _update(self, incident: Incident, finding: Finding, place: Place) -> Alert | None:
         severity = severity_of(finding.effect, finding.min_effect)
         worse = severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
-        if worse or place.at - incident.updated >= self._config.cooldown:
+        is_news = finding.detector != LEVEL or not incident.has_told_of(finding.version)
+        if worse or (is_news and place.at - incident.updated >= self._config.cooldown):
             return self._tell(incident, finding, severity, AlertState.UPDATED, place)
         incident.note(finding, place.at)
         return None
 
     @staticmethod
     def _tell(incident: Incident, finding: Finding, severity: Severity, state: AlertState, place: Place) -> Alert:
-        incident.finding, incident.severity, incident.calm_since = finding, severity, None
-        incident.note(finding, place.at)
+        incident.severity = severity
+        incident.tell_of(finding, place.at)
         return incident.alert(state, place)
 
     def review(self, levels: Levels, place: Place, records: int) -> list[Alert]:
@@ -92,36 +98,48 @@ class AlertPolicy:
         }
         alerts = []
         for subject, incident in list(self._open.items()):
-            level = levels.level_of(subject, incident.finding.version)
-            why = self._why_over(incident, level, records)
+            standing = {version: levels.level_of(subject, version) for version in incident.parts}
+            why = self._why_over(incident, standing, records)
             if why:
+                level = standing[incident.finding.version]
                 alerts.append(incident.resolve(place, None if level is None else level.effect, why))
-                incident.evidence.clear()
                 self._resolved[subject] = self._open.pop(subject)
         return alerts
 
-    def _why_over(self, incident: Incident, level: Level | None, records: int) -> str:
+    def _why_over(self, incident: Incident, standing: Mapping[str, Level | None], records: int) -> str:
+        """Return why an incident is over, if it is; what it holds of versions that are served no more is dropped."""
+        if not any(map(self._is_served, standing.values())):
+            return self._why_gone(incident, standing[incident.finding.version])
+        since = 0
+        for version, level in standing.items():
+            part = incident.parts[version]
+            if not self._is_served(level):
+                del incident.parts[version]
+                continue
+            if not self._is_small(level, part.finding.min_effect):
+                part.calm_since = None
+            elif part.calm_since is None:
+                part.calm_since = records
+            since = max(since, records if part.calm_since is None else part.calm_since)
+        if records - since < self._config.resolve_after:
+            return ""
+        return f"{wording.name(incident.subject)} has been back within its reference for {records - since:,} records"
+
+    def _is_served(self, level: Level | None) -> bool:
+        return level is not None and level.others < self._config.resolve_after
+
+    @staticmethod
+    def _why_gone(incident: Incident, level: Level | None) -> str:
         what = wording.name(incident.subject)
         if level is None:
             return f"{what} is no longer watched, because newer versions have taken the place of this one"
-        if level.predictions != incident.served[1]:
-            incident.served = (records, level.predictions)
-        elif records - incident.served[0] >= self._config.resolve_after:
-            idle = _count(records, incident.served[0])
-            return f"{what} no longer matters, because this version has served nothing for {idle}"
-        if not self._is_calm(incident, level):
-            incident.calm_since = None
-        elif incident.calm_since is None:
-            incident.calm_since = records
-        elif records - incident.calm_since >= self._config.resolve_after:
-            return f"{what} has been back within its reference for {_count(records, incident.calm_since)}"
-        return ""
+        return f"{what} no longer matters, because the last {level.others:,} predictions were of other versions"
 
     @staticmethod
-    def _is_calm(incident: Incident, level: Level) -> bool:
-        if level.effect is None:
+    def _is_small(level: Level | None, min_effect: float) -> bool:
+        if level is None or level.effect is None:
             return False
-        return level.effect.value == 0.0 or level.effect.value < incident.finding.min_effect / 2
+        return level.effect.value == 0.0 or level.effect.value < min_effect / 2
 
     def report(self) -> list[IncidentState]:
         """Return the open incidents for the state document, oldest first."""
@@ -138,7 +156,3 @@ class AlertPolicy:
         """Take over what `snapshot` returned."""
         self._open = {i.subject: i for i in map(Incident.restore, snapshot["open"])}
         self._resolved = {i.subject: i for i in map(Incident.restore, snapshot["resolved"])}
-
-
-def _count(records: int, since: int) -> str:
-    return f"{records - since:,} records"

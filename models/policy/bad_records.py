@@ -79,11 +79,11 @@ class BadRecords:
             wording.bad_records(share),
         )
 
-    def level_of(self, subject: Subject, records: int) -> Level | None:
-        """Return how the share stands, if that is the subject."""
+    def level_of(self, subject: Subject) -> Level | None:
+        """Return how the share stands, if that is the subject; it is of no version, so none takes its place."""
         if subject != _SUBJECT:
             return None
-        return Level(Effect(measure="bad_share", value=self.share, before=0.0, after=self.share), records)
+        return Level(Effect(measure="bad_share", value=self.share, before=0.0, after=self.share))
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""

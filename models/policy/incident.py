@@ -54,33 +54,67 @@ def severity_of(effect: Effect, min_effect: float) -> Severity:
 
 
 @dataclass(slots=True)
+class Part:
+    """What one version has to do with an incident.
+
+    `is_told` says whether an alert has told of the version, `calm_since` counts records of the model: since when the
+    effect is small.
+    """
+
+    finding: Finding
+    is_told: bool
+    calm_since: int | None = None
+
+
+@dataclass(slots=True)
 class Incident:
     """An incident from its first alert on.
 
-    `finding` led to its newest alert, `evidence` holds the newest of each detector. `calm_since` and `served` count
-    records of the model: since when the effect is small, and since when the version was last seen, with the number of
-    predictions it then had.
+    `parts` are of the versions that stand out, last the one that the newest alert tells of. `evidence` holds the newest
+    finding of each detector.
     """
 
     incident_id: str
     model_id: str | None
-    finding: Finding
+    parts: dict[str, Part]
     severity: Severity
     state: AlertState
     opened: int
     updated: int
     transitions: int = 0
-    calm_since: int | None = None
-    served: tuple[int, int] = (0, 0)
     evidence: dict[str, Evidence] = field(default_factory=dict)
+
+    @property
+    def finding(self) -> Finding:
+        """What its newest alert tells of."""
+        return next(reversed(self.parts.values())).finding
 
     @property
     def subject(self) -> Subject:
         """What the incident is about."""
         return self.finding.subject
 
+    def tell_of(self, finding: Finding, at: int) -> None:
+        """Keep the finding that an alert is about to tell of."""
+        self.parts.pop(finding.version, None)
+        self.parts[finding.version] = Part(finding, is_told=True)
+        self._add_evidence(finding, at)
+
     def note(self, finding: Finding, at: int) -> None:
-        """Keep a finding as evidence."""
+        """Keep a finding that no alert tells of; the one that the newest alert tells of stays."""
+        newest = self.finding.version
+        part = self.parts.setdefault(finding.version, Part(finding, is_told=False))
+        part.calm_since = None
+        if finding.version != newest:
+            part.finding = finding
+            self.parts[newest] = self.parts.pop(newest)
+        self._add_evidence(finding, at)
+
+    def has_told_of(self, version: str) -> bool:
+        """Return whether an alert has told of a version that still stands out."""
+        return version in self.parts and self.parts[version].is_told
+
+    def _add_evidence(self, finding: Finding, at: int) -> None:
         self.evidence[finding.detector] = Evidence(
             detector=finding.detector, statistic=finding.statistic, threshold=finding.threshold, event_time=at
         )
@@ -95,7 +129,9 @@ class Incident:
 
     def resolve(self, place: Place, effect: Effect | None, why: str) -> Alert:
         """Pass to resolved and return the alert that says why, with the effect there is now."""
-        return self._alert(AlertState.RESOLVED, place, effect or self.finding.effect, why)
+        alert = self._alert(AlertState.RESOLVED, place, effect or self.finding.effect, why)
+        self.evidence.clear()
+        return alert
 
     def _alert(self, state: AlertState, place: Place, effect: Effect, message: str) -> Alert:
         finding = self.finding
@@ -143,28 +179,27 @@ class Incident:
         return {
             "incident_id": self.incident_id,
             "model_id": self.model_id,
-            "finding": self.finding.snapshot(),
+            "parts": [[part.finding.snapshot(), part.is_told, part.calm_since] for part in self.parts.values()],
             "severity": self.severity.value,
             "state": self.state.value,
-            "counters": [self.opened, self.updated, self.transitions, self.calm_since, self.served],
+            "counters": [self.opened, self.updated, self.transitions],
             "evidence": [evidence.model_dump() for evidence in self.evidence.values()],
         }
 
     @classmethod
     def restore(cls, snapshot: dict[str, Any]) -> Incident:
         """Rebuild what `snapshot` returned."""
-        opened, updated, transitions, calm_since, served = snapshot["counters"]
+        opened, updated, transitions = snapshot["counters"]
+        parts = [Part(Finding.restore(finding), *rest) for finding, *rest in snapshot["parts"]]
         return cls(
             snapshot["incident_id"],
             snapshot["model_id"],
-            Finding.restore(snapshot["finding"]),
+            {part.finding.version: part for part in parts},
             Severity(snapshot["severity"]),
             AlertState(snapshot["state"]),
             opened,
             updated,
             transitions,
-            calm_since,
-            tuple(served),
             {stored["detector"]: Evidence(**stored) for stored in snapshot["evidence"]},
         )
 

@@ -38,13 +38,13 @@ class Unattributed:
         if finding is None and not review:
             return []
         place = Place(watermark, record.raw.partition, next_offsets, record.identity)
-        alerts = [alert for alert, _ in self._policy.decide([] if finding is None else [finding], place)]
+        alerts = [alert for alert, _ in self._policy.decide([] if finding is None else [finding], self, place)]
         return alerts + (self._policy.review(self, place, self._records) if review else [])
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
-        """Return how the share stands, for the policy's review."""
+        """Return how the share stands, for the policy."""
         del version  # records that name no model have none
-        return self._bad.level_of(subject, self._records)
+        return self._bad.level_of(subject)
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 _MOST_BINS: Final = 20
 _FEWEST_PAIRS: Final = 125  # of a bin: the mean outcome of fewer says little
-PROBABILITY: Final = (0.0, 1.0)
-NUMBER: Final = (-1e100, 1e100)
+_LARGEST: Final = 1e100  # as of every number in an event
 
 
 class Calibration:
     """The expected outcome at a score: a line through the means of bins that are quantiles of the reference's scores.
 
-    Before the first bin and after the last the line runs to where score and outcome are both at their limit: so a shift
-    of inputs to scores that the reference has hardly seen is not taken for labels that no longer follow the score.
+    Beyond the bins the outcome is expected to follow the score, so that a shift of inputs to scores that the reference
+    has hardly seen is not taken for labels that no longer follow the score: of probabilities the line runs to where
+    score and outcome are both 0 or both 1, and numbers keep the distance that they have at the outermost bin.
 
     Parameters
     ----------
@@ -31,9 +31,13 @@ class Calibration:
 
     Examples
     --------
-    >>> calibration = Calibration.of([0.1] * 200 + [0.5] * 200, [0.0] * 200 + [0.6] * 200, PROBABILITY)
+    >>> scores, outcomes = [0.1] * 200 + [0.5] * 200, [0.0] * 200 + [0.6] * 200
+    >>> calibration = Calibration.of_probabilities(scores, outcomes)
     >>> [round(calibration.expected(score), 2) for score in (0.0, 0.1, 0.3, 0.5, 0.75, 1.0)]
     [0.0, 0.0, 0.3, 0.6, 0.8, 1.0]
+    >>> calibration = Calibration.of_numbers(scores, outcomes)
+    >>> [round(calibration.expected(score), 2) for score in (-9.0, 0.1, 0.3, 0.5, 9.0)]
+    [-9.1, 0.0, 0.3, 0.6, 9.1]
 
     """
 
@@ -44,29 +48,32 @@ class Calibration:
         self._outcomes = outcomes
 
     @classmethod
-    def of(cls, scores: Sequence[float], outcomes: Sequence[float], limits: tuple[float, float]) -> Self:
-        """Return the calibration of reference pairs, at least one: scores and outcomes in the same order and limits."""
-        ordered = sorted(scores)
-        bins = max(1, min(_MOST_BINS, len(ordered) // _FEWEST_PAIRS))
-        edges = sorted({ordered[k * len(ordered) // bins] for k in range(bins)})[1:]
-        pairs: list[list[tuple[float, float]]] = [[] for _ in range(len(edges) + 1)]
-        for score, outcome in zip(scores, outcomes, strict=True):
-            pairs[bisect_right(edges, score)].append((score, outcome))
-        corners = [(fmean(score for score, _ in pair), fmean(outcome for _, outcome in pair)) for pair in pairs]
-        lowest, highest = limits
-        before = [(lowest, lowest)] if corners[0][0] > lowest else []
-        after = [(highest, highest)] if corners[-1][0] < highest else []
-        by_score = [*before, *corners, *after]
-        return cls(array("d", (score for score, _ in by_score)), array("d", (outcome for _, outcome in by_score)))
+    def of_probabilities(cls, scores: Sequence[float], outcomes: Sequence[float]) -> Self:
+        """Return the calibration of reference pairs, at least one: scores and outcomes in [0, 1], in the same order."""
+        corners = _corners(scores, outcomes)
+        before = [(0.0, 0.0)] if corners[0][0] > 0.0 else []
+        after = [(1.0, 1.0)] if corners[-1][0] < 1.0 else []
+        return cls._through([*before, *corners, *after])
+
+    @classmethod
+    def of_numbers(cls, scores: Sequence[float], outcomes: Sequence[float]) -> Self:
+        """Return the calibration of reference pairs, at least one, of numbers within 1e100 of 0, in the same order."""
+        return cls._through(_corners(scores, outcomes))
+
+    @classmethod
+    def _through(cls, corners: Sequence[tuple[float, float]]) -> Self:
+        return cls(array("d", (score for score, _ in corners)), array("d", (outcome for _, outcome in corners)))
 
     def expected(self, score: float) -> float:
-        """Return the mean outcome that the reference leads to expect at a score within the limits."""
+        """Return the mean outcome that the reference leads to expect at a score."""
         scores, outcomes = self._scores, self._outcomes
         place = bisect_right(scores, score)
-        if place == len(scores):
-            return outcomes[-1]
-        share = (score - scores[place - 1]) / (scores[place] - scores[place - 1])
-        return outcomes[place - 1] + share * (outcomes[place] - outcomes[place - 1])
+        if 0 < place < len(scores):
+            share = (score - scores[place - 1]) / (scores[place] - scores[place - 1])
+            return outcomes[place - 1] + share * (outcomes[place] - outcomes[place - 1])
+        # From the corner and not from a far limit: beside that the distance would be lost in rounding.
+        end = 0 if place == 0 else -1
+        return min(max(outcomes[end] + (score - scores[end]), -_LARGEST), _LARGEST)
 
     def snapshot(self) -> list[str]:
         """Return plain values."""
@@ -77,3 +84,14 @@ class Calibration:
         """Rebuild what `snapshot` returned."""
         scores, outcomes = snapshot
         return cls(unpack(scores), unpack(outcomes))
+
+
+def _corners(scores: Sequence[float], outcomes: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the mean score and the mean outcome of each bin."""
+    ordered = sorted(scores)
+    bins = max(1, min(_MOST_BINS, len(ordered) // _FEWEST_PAIRS))
+    edges = sorted({ordered[k * len(ordered) // bins] for k in range(bins)})[1:]
+    pairs: list[list[tuple[float, float]]] = [[] for _ in range(len(edges) + 1)]
+    for score, outcome in zip(scores, outcomes, strict=True):
+        pairs[bisect_right(edges, score)].append((score, outcome))
+    return [(fmean(score for score, _ in pair), fmean(outcome for _, outcome in pair)) for pair in pairs]

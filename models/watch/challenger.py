@@ -43,6 +43,8 @@ class OnlineModel:
         ``logistic_regression`` or ``linear_regression``.
     inputs
         The names of the numeric features; those after the 100th are left out.
+    since
+        The offset of the first prediction that it is shown. What is kept of earlier ones may be another model's.
 
     Examples
     --------
@@ -55,9 +57,10 @@ class OnlineModel:
 
     """
 
-    def __init__(self, kind: ChallengerKind, *, inputs: Sequence[str]) -> None:
+    def __init__(self, kind: ChallengerKind, *, inputs: Sequence[str], since: int = 0) -> None:
         self.kind = kind
         self.inputs = list(inputs[:_MOST_INPUTS])
+        self.since = since
         self.restarts = 0
         self._rate = min(_LEARNING_RATE, _STEP / max(len(self.inputs), 1))
         self._scaler: Any = StandardScaler()  # River's estimators are typed in part only
@@ -107,6 +110,7 @@ class OnlineModel:
         return {
             "kind": self.kind.value,
             "inputs": self.inputs,
+            "since": self.since,
             "restarts": self.restarts,
             "scaler": _moments(self._scaler),
             "target": _moments(self._target),
@@ -118,7 +122,7 @@ class OnlineModel:
     @classmethod
     def restore(cls, snapshot: dict[str, Any]) -> OnlineModel:
         """Rebuild what `snapshot` returned."""
-        model = cls(ChallengerKind(snapshot["kind"]), inputs=snapshot["inputs"])
+        model = cls(ChallengerKind(snapshot["kind"]), inputs=snapshot["inputs"], since=snapshot["since"])
         model.restarts = snapshot["restarts"]
         model._scaler = _scaler_of(snapshot["scaler"])
         model._target = _scaler_of(snapshot["target"])

@@ -103,7 +103,7 @@ class Feature:
         if total > self._problems[Problem.MISSING]:
             if self._config.detectors.quality:
                 bad = (total - self._problems[Problem.FINE] + self._expected_unseen()) / total
-                self._quality = self._quality_stream(ShareGrowth("bad_share", bad))
+                self._quality = self._quality_stream(ShareGrowth("bad_share", bad, total))
             if self._config.detectors.numeric and len(self._sample.values) >= _FEWEST_NUMBERS:
                 self._drift = self._drift_stream(RankPsi.of(self._sample.values))
         self._sample = Thinned()

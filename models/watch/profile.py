@@ -17,8 +17,9 @@ from driftline.schemas.classes import class_token
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from driftline.models.join.entry import Pending
     from driftline.models.performance import Scoring
     from driftline.schemas.events import Prediction
     from driftline.schemas.fields import Scalar
@@ -39,22 +40,40 @@ class Profile:
     """The task with its scoring, and the kind of each feature."""
 
     task: Task
-    inferred: bool
     scoring: Scoring[Any]
     kinds: dict[str, FeatureKind]
 
-    def score(self, prediction: Prediction) -> float | None:
+    def score(self, prediction: Prediction | Pending) -> float | None:
         """Return P(positive) of a binary model, also where a prediction gives it as the probability of a class."""
-        if prediction.score is not None or not prediction.probabilities or not isinstance(self.scoring, BinaryScoring):
+        if not isinstance(self.scoring, BinaryScoring):
             return prediction.score
-        positive = class_token(self.scoring.positive)
-        return next((p for name, p in prediction.probabilities.items() if class_token(name) == positive), None)
+        return self.scoring.score(prediction.score, prediction.probabilities)
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The names of the classes; None for a regression."""
+        names: list[str] | None = self.scoring.snapshot().get("classes", {}).get("names")
+        return names
+
+    @property
+    def positive(self) -> str | None:
+        """The name of the positive class; None where there is none."""
+        return self.scoring.positive if isinstance(self.scoring, BinaryScoring) else None
+
+    def fits(self, config: ModelConfig) -> bool:
+        """Return whether this is what the configuration says, as far as it says anything."""
+        if config.task not in {None, self.task}:
+            return False
+        if config.classes is not None and _tokens(config.classes) != _tokens(self.classes or ()):
+            return False
+        if config.positive_label is None:
+            return True
+        return self.positive is not None and class_token(self.positive) == class_token(config.positive_label)
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
             "task": self.task.value,
-            "inferred": self.inferred,
             "scoring": self.scoring.snapshot(),
             "kinds": {name: kind.value for name, kind in self.kinds.items()},
         }
@@ -64,10 +83,20 @@ class Profile:
         """Rebuild what `snapshot` returned."""
         return cls(
             Task(snapshot["task"]),
-            snapshot["inferred"],
             restore_scoring(snapshot["scoring"]),
             {name: FeatureKind(kind) for name, kind in snapshot["kinds"].items()},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Mistaken:
+    """What a model was taken for in error: the names of its classes, and predictions that are none of them."""
+
+    classes: Sequence[str] = ()
+    misfits: Sequence[Scalar] = ()
+
+
+NOT_MISTAKEN: Final = Mistaken()
 
 
 def is_known(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> bool:
@@ -81,15 +110,20 @@ def is_known(config: ModelConfig, predictions: Sequence[Prediction], labels: Seq
     if config.classes is not None or config.task is Task.REGRESSION or len(predictions) >= _PATIENCE:
         return True
     predicted = Counter(class_token(p.prediction) for p in predictions)
-    tokens = predicted.keys() | {class_token(value) for value in labels}
+    tokens = predicted.keys() | _tokens(labels)
     if tokens <= {"0", "1"} or sum(len(p.features) for p in predictions) >= _MOST_VALUES:
         return True
     task = config.task or _infer_task(config, predictions)
     return task is Task.REGRESSION or (len(tokens) > 1 and (task is Task.BINARY or min(predicted.values()) > 1))
 
 
-def infer(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]) -> Profile:
-    """Tell what a model is; what the configuration says stands.
+def infer(
+    config: ModelConfig,
+    predictions: Sequence[Prediction],
+    labels: Sequence[Scalar],
+    mistaken: Mistaken = NOT_MISTAKEN,
+) -> Profile:
+    """Tell what a model is; what the configuration says stands, and classes that were known remain.
 
     Examples
     --------
@@ -101,13 +135,18 @@ def infer(config: ModelConfig, predictions: Sequence[Prediction], labels: Sequen
     ('binary', 'numeric', 'categorical')
 
     """
-    task = config.task or _infer_task(config, predictions)
-    scoring = _scoring(task, config, predictions, labels)
-    return Profile(task, config.task is None, scoring, _infer_kinds(config, predictions))
+    task = config.task or _infer_task(config, predictions, mistaken)
+    seen = [*mistaken.classes, *(p.prediction for p in predictions), *mistaken.misfits, *labels]
+    return Profile(task, _scoring(task, config, predictions, seen), _infer_kinds(config, predictions))
+
+
+def configured_kinds(config: ModelConfig) -> dict[str, FeatureKind]:
+    """Return the kinds of features that the configuration says."""
+    return {name: feature.kind for name, feature in config.features.items() if feature.kind is not None}
 
 
 def _infer_kinds(config: ModelConfig, predictions: Sequence[Prediction]) -> dict[str, FeatureKind]:
-    kinds = {name: feature.kind for name, feature in config.features.items() if feature.kind is not None}
+    kinds = configured_kinds(config)
     values: dict[str, list[object]] = {}
     for p in predictions:
         for name, value in p.features.items():
@@ -119,18 +158,34 @@ def _infer_kinds(config: ModelConfig, predictions: Sequence[Prediction]) -> dict
 
 def infer_kind(values: Sequence[object]) -> FeatureKind:
     """Return numeric where most of the values that are there are numbers."""
-    numbers = sum(1 for value in values if isinstance(value, int | float) and not isinstance(value, bool))
-    others = sum(1 for value in values if isinstance(value, bool | str))
-    return FeatureKind.NUMERIC if numbers >= others else FeatureKind.CATEGORICAL
+    return kind_of(sum(map(leaning, values)))
 
 
-def _infer_task(config: ModelConfig, predictions: Sequence[Prediction]) -> Task:
+def leaning(value: object) -> int:
+    """Return 1 for a number, -1 for a category, 0 for what is neither and says nothing of a feature's kind."""
+    if isinstance(value, bool | str):
+        return -1
+    return 1 if isinstance(value, int | float) else 0
+
+
+def kind_of(leanings: int) -> FeatureKind:
+    """Return the kind of a feature whose values lean so, in sum."""
+    return FeatureKind.NUMERIC if leanings >= 0 else FeatureKind.CATEGORICAL
+
+
+def _tokens(values: Iterable[Scalar]) -> set[str]:
+    return {class_token(value) for value in values}
+
+
+def _infer_task(config: ModelConfig, predictions: Sequence[Prediction], mistaken: Mistaken = NOT_MISTAKEN) -> Task:
+    if config.classes is not None and len(config.classes) > 2:  # noqa: PLR2004 - what binary means
+        return Task.MULTICLASS  # whatever its events call a score
     if config.positive_label is not None or any(p.score is not None for p in predictions):
         return Task.BINARY
     if any(p.probabilities for p in predictions):
         return Task.MULTICLASS
-    values = [p.prediction for p in predictions]
-    tokens = {class_token(value) for value in (*values, *(config.classes or ()))}
+    values = [*mistaken.misfits, *(p.prediction for p in predictions)]
+    tokens = _tokens([*values, *mistaken.classes, *(config.classes or ())])
     numeric = not any(isinstance(value, str | bool) for value in values)
     if config.classes is None and numeric:
         fractional = any(isinstance(value, float) and not value.is_integer() for value in values)
@@ -139,12 +194,9 @@ def _infer_task(config: ModelConfig, predictions: Sequence[Prediction]) -> Task:
     return Task.BINARY if len(tokens) <= 2 else Task.MULTICLASS  # noqa: PLR2004 - what binary means
 
 
-def _scoring(
-    task: Task, config: ModelConfig, predictions: Sequence[Prediction], labels: Sequence[Scalar]
-) -> Scoring[Any]:
+def _scoring(task: Task, config: ModelConfig, predictions: Sequence[Prediction], seen: list[Scalar]) -> Scoring[Any]:
     if task is Task.REGRESSION:
         return RegressionScoring()
-    seen: list[Scalar] = [p.prediction for p in predictions] + list(labels)
     if task is Task.MULTICLASS:
         names = [name for p in predictions for name in p.probabilities or ()]
         return MulticlassScoring(ClassSet(config.classes) if config.classes else ClassSet.infer([*seen, *names]))

@@ -17,7 +17,7 @@ from driftline.models.drift.rank import MeanGrowth, RankShift
 from driftline.models.drift.stream import Stream, location, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.watch import wording
-from driftline.models.watch.calibration import NUMBER, PROBABILITY, Calibration
+from driftline.models.watch.calibration import Calibration
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
 
@@ -47,12 +47,12 @@ class Scored:
     outcome: float
 
 
-def read_scored(task: Task, outcome: Any, pending: Pending, truth: Truth) -> Scored:  # noqa: ANN401 - of the task
-    """Return what the detectors see of a pair that was scored as `outcome`."""
+def read_scored(task: Task, outcome: Any, score: float | None, pending: Pending, truth: Truth) -> Scored:  # noqa: ANN401 - of the task
+    """Return what the detectors see of a pair that was scored as `outcome`, with P(positive) of a binary model."""
     match task:
         case Task.BINARY:
             loss, positive = float(not outcome.correct), float(outcome.positive)
-            return Scored(loss, pending.score, positive)
+            return Scored(loss, score, positive)
         case Task.MULTICLASS:
             confidence = max(pending.probabilities.values()) if pending.probabilities else None
             return Scored(float(not outcome.correct), confidence, float(outcome.correct))
@@ -69,6 +69,7 @@ class TruthWatch:
         self._task = task
         self._version = version
         self._config = config
+        self._loss_sum = 0.0  # of the reference, also of what is left out of the sample
         self._losses = Thinned()
         self._scores = Thinned()
         self._outcomes = Thinned()
@@ -95,6 +96,7 @@ class TruthWatch:
         return [finding for finding in found if finding is not None]
 
     def _learn(self, scored: Scored) -> None:
+        self._loss_sum += scored.loss
         self._losses.update(scored.loss)
         if scored.score is not None:
             self._scores.update(scored.score)
@@ -111,19 +113,17 @@ class TruthWatch:
         if self._task is Task.REGRESSION:
             self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
         else:
-            self._loss = self._loss_stream(ShareGrowth("error_rate", sum(losses) / len(losses)))
+            self._loss = self._loss_stream(ShareGrowth("error_rate", self._loss_sum / self.pairs, self.pairs))
         if not scores:
             return
-        limits = NUMBER if self._task is Task.REGRESSION else PROBABILITY
-        self._calibration = Calibration.of(scores, outcomes, limits)
         if self._task is Task.REGRESSION:
-            residuals = [
-                outcome - self._calibration.expected(score) for score, outcome in zip(scores, outcomes, strict=True)
-            ]
+            self._calibration = calibration = Calibration.of_numbers(scores, outcomes)
+            residuals = [outcome - calibration.expected(score) for score, outcome in zip(scores, outcomes, strict=True)]
             self._residual = self._residual_stream(RankShift.of("residual_rank", residuals))
         else:
-            self._residual = self._residual_stream(Residual("calibration"))
-            self._excess = self._excess_stream(Residual("calibration"))
+            self._calibration = Calibration.of_probabilities(scores, outcomes)
+            self._residual = self._residual_stream(Residual("calibration", len(scores)))
+            self._excess = self._excess_stream(Residual("calibration", len(scores)))
 
     def _loss_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -172,6 +172,7 @@ class TruthWatch:
         return {
             "pairs": self.pairs,
             "frozen": self.frozen,
+            "loss_sum": self._loss_sum,
             "samples": [sample.snapshot() for sample in (self._losses, self._scores, self._outcomes)],
             "calibration": None if self._calibration is None else self._calibration.snapshot(),
             **{name: None if stream is None else stream.snapshot() for name, stream in streams.items()},
@@ -181,6 +182,7 @@ class TruthWatch:
         """Take over what `snapshot` returned."""
         self.pairs = snapshot["pairs"]
         self.frozen = snapshot["frozen"]
+        self._loss_sum = snapshot["loss_sum"]
         self._losses, self._scores, self._outcomes = map(Thinned.restore, snapshot["samples"])
         if snapshot["calibration"] is not None:
             self._calibration = Calibration.restore(snapshot["calibration"])

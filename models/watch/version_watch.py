@@ -11,7 +11,8 @@ from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
-from driftline.models.watch.profile import MOST_FEATURES, infer_kind
+from driftline.models.watch.newcomer import Newcomer
+from driftline.models.watch.profile import MOST_FEATURES
 from driftline.models.watch.quality import Absent
 from driftline.models.watch.truth_watch import Scored, TruthWatch
 from driftline.schemas.alerts import Kind, Target
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.measure import Measure
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.watch.profile import Profile
-    from driftline.schemas.config import FeatureKind, ModelConfig
+    from driftline.schemas.config import ModelConfig
     from driftline.schemas.events import Prediction
 
 
@@ -38,13 +39,14 @@ class VersionWatch:
         self._features_dropped = 0
         self._frozen = False
         self._config = config
-        self._kinds = profile.kinds
         self._features: dict[str, Feature] = {}
+        self._newcomers: dict[str, Newcomer] = {}
         self._score_sample = Thinned()
         self._score: Stream | None = None
         self._truth = TruthWatch(profile.task, version, config)
         for name, kind in profile.kinds.items():
-            self._add(name, kind)
+            if self._has_room():
+                self._features[name] = Feature(name, kind, version, config)
 
     def predicted(self, prediction: Prediction, score: float | None, offset: int, label_offset: int) -> list[Finding]:
         """Take one prediction, its score, its offset, and the offset of the newest label before it (-1: none)."""
@@ -55,13 +57,15 @@ class VersionWatch:
         findings: list[Finding] = []
         for name, feature in self._features.items():
             findings += feature.update(values.get(name, Absent), at, offset, label_offset)
+        if self._newcomers:
+            self._meet(values, at, offset, label_offset)
         if score is not None:
             if self._score is not None:
                 found = self._score.update(score, at, offset, label_offset)
                 findings += () if found is None else (found,)
             elif not self._frozen:
                 self._score_sample.update(score)
-        if self.predictions == self._config.reference.events:
+        if not self._frozen and self.predictions >= self._config.reference.events:
             self._freeze()
         return findings
 
@@ -71,19 +75,30 @@ class VersionWatch:
 
     def _discover(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            if name not in self._features and value is not None:  # a null says nothing of the feature's kind
-                self._add(name, infer_kind([value]))
+            # A null says nothing of the feature's kind.
+            if value is None or name in self._features or name in self._newcomers or not self._has_room():
+                continue
+            newcomer = self._newcomers[name] = Newcomer(name, self.version, self._config, missed=self.predictions)
+            if self._frozen:
+                newcomer.freeze()
 
-    def _add(self, name: str, kind: FeatureKind) -> None:
-        if len(self._features) == MOST_FEATURES:
-            self._features_dropped += 1
-            return
-        feature = self._features[name] = Feature(name, kind, self.version, self._config, missed=self.predictions)
-        if self._frozen:
-            feature.freeze()
+    def _has_room(self) -> bool:
+        """Return whether one more feature can be watched, and count it if not."""
+        if len(self._features) + len(self._newcomers) < MOST_FEATURES:
+            return True
+        self._features_dropped += 1
+        return False
+
+    def _meet(self, values: dict[str, Any], at: int, offset: int, label_offset: int) -> None:
+        for name, newcomer in list(self._newcomers.items()):
+            newcomer.update(values.get(name, Absent), at, offset, label_offset)
+            if newcomer.is_clear:
+                self._features[name] = self._newcomers.pop(name).feature
 
     def _freeze(self) -> None:
         self._frozen = True
+        self._features |= {name: newcomer.feature for name, newcomer in self._newcomers.items()}
+        self._newcomers.clear()
         for feature in self._features.values():
             feature.freeze()
         if self._config.detectors.score and self._score_sample.values:
@@ -108,7 +123,8 @@ class VersionWatch:
 
     def features_report(self) -> dict[str, dict[str, Any]]:
         """Return the features' part of the state document."""
-        return {name: feature.report() for name, feature in self._features.items()}
+        newcomers = {name: newcomer.feature for name, newcomer in self._newcomers.items()}
+        return {name: feature.report() for name, feature in (self._features | newcomers).items()}
 
     def reference_report(self) -> dict[str, Any]:
         """Return the reference's part of the state document."""
@@ -130,6 +146,7 @@ class VersionWatch:
             "features_dropped": self._features_dropped,
             "frozen": self._frozen,
             "features": {name: feature.snapshot() for name, feature in self._features.items()},
+            "newcomers": {name: newcomer.snapshot() for name, newcomer in self._newcomers.items()},
             "score_sample": self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
             "truth": self._truth.snapshot(),
@@ -145,6 +162,9 @@ class VersionWatch:
         watch._frozen = snapshot["frozen"]
         watch._features = {
             name: Feature.restore(name, version, config, stored) for name, stored in snapshot["features"].items()
+        }
+        watch._newcomers = {
+            name: Newcomer.restore(name, version, config, stored) for name, stored in snapshot["newcomers"].items()
         }
         watch._score_sample = Thinned.restore(snapshot["score_sample"])
         watch._score = restore_stream(watch._score_stream, snapshot["score"])

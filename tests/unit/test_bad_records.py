@@ -75,11 +75,11 @@ def test_a_share_below_the_level_is_none() -> None:
 def test_the_level_is_of_this_subject_alone() -> None:
     bad = BadRecords(0.05)
     feed(bad, [True, False])
-    level = bad.level_of(SUBJECT, 2)
+    level = bad.level_of(SUBJECT)
     assert level is not None
     assert level.effect is not None
-    assert (level.effect.value, level.predictions) == (0.5, 2)
-    assert bad.level_of(Subject(Kind.DATA_QUALITY, Target(feature="bad_records")), 2) is None
+    assert (level.effect.value, level.others) == (0.5, 0)
+    assert bad.level_of(Subject(Kind.DATA_QUALITY, Target(feature="bad_records"))) is None
 
 
 def test_restored_counts_continue_identically() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from collections import Counter
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.drift.change import locate
@@ -17,10 +19,10 @@ from driftline.models.drift.measure import Measure, Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
 from driftline.models.drift.thinned import Thinned, pack, unpack
 from driftline.models.drift.trail import Mark, Trail
-from driftline.models.watch.calibration import NUMBER, PROBABILITY, Calibration
+from driftline.models.watch.calibration import Calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from driftline.schemas.alerts import Effect
 
@@ -41,8 +43,8 @@ def measures(reference: list[float]) -> list[Measure]:
         RankPsi.of(reference),
         RankShift.of("residual_rank", reference),
         MeanGrowth.of("relative_mae", [abs(value) for value in reference]),
-        ShareGrowth("error_rate", 0.3),
-        Residual("calibration"),
+        ShareGrowth("error_rate", 0.3, 10_000),
+        Residual("calibration", 10_000),
     ]
 
 
@@ -55,9 +57,9 @@ def test_every_effect_is_finite_and_never_negative(reference: list[float], recen
 
 @given(st.lists(st.sampled_from([0.0, 1.0]), min_size=1), st.lists(st.floats(-1, 1), min_size=1))
 def test_every_effect_of_shares_and_residuals_is_finite(zeros_and_ones: list[float], residuals: list[float]) -> None:
-    assert is_sound(ShareGrowth("error_rate", 0.3).effect(zeros_and_ones))
-    assert is_sound(Residual("calibration").effect(residuals))
-    assert all(0.0 <= Residual("calibration").unit(value) <= 1.0 for value in residuals)
+    assert is_sound(ShareGrowth("error_rate", 0.3, 10_000).effect(zeros_and_ones))
+    assert is_sound(Residual("calibration", 10_000).effect(residuals))
+    assert all(0.0 <= Residual("calibration", 10_000).unit(value) <= 1.0 for value in residuals)
 
 
 def is_sound(effect: Effect) -> bool:
@@ -120,11 +122,11 @@ def test_ranks_of_many_equal_values_are_in_their_middle() -> None:
 
 
 def test_effects_are_lower_bounds() -> None:
-    assert ShareGrowth("error_rate", before=0.1).effect([1.0, 0.0]).value == 0.0
-    assert ShareGrowth("error_rate", before=0.1).effect([1.0] * 10).value > 0.5
-    assert ShareGrowth("error_rate", before=0.5).effect([0.0] * 500).value == 0.0
-    assert Residual("calibration").effect([1.0, -0.5]).value == 0.0
-    assert Residual("calibration").effect([-0.4, -0.6] * 100).value == pytest.approx(0.5, abs=0.02)
+    assert ShareGrowth("error_rate", before=0.1, reference=10_000).effect([1.0, 0.0]).value == 0.0
+    assert ShareGrowth("error_rate", before=0.1, reference=10_000).effect([1.0] * 10).value > 0.5
+    assert ShareGrowth("error_rate", before=0.5, reference=10_000).effect([0.0] * 500).value == 0.0
+    assert Residual("calibration", 10_000).effect([1.0, -0.5]).value == 0.0
+    assert Residual("calibration", 10_000).effect([-0.4, -0.6] * 100).value == pytest.approx(0.5, abs=0.02)
     assert MeanGrowth.of("relative_mae", [1.0] * 100).effect([0.0, 30.0] + [0.0] * 10).value == 0.0
 
 
@@ -137,7 +139,7 @@ def test_growth_of_a_loss_is_finite_where_the_reference_had_next_to_none(referen
 def test_calibration_follows_the_score_beyond_what_the_reference_has_seen() -> None:
     random = Random(3)
     scores = [random.uniform(0.0, 0.3) for _ in range(2000)]
-    calibration = Calibration.of(scores, [float(random.random() < score) for score in scores], PROBABILITY)
+    calibration = Calibration.of_probabilities(scores, [float(random.random() < score) for score in scores])
     for score in (0.0, 0.15, 0.3, 0.6, 0.9):
         assert calibration.expected(score) == pytest.approx(score, abs=0.1)
 
@@ -146,14 +148,14 @@ def test_calibration_learns_that_scores_are_too_sure() -> None:
     random = Random(3)
     truth = [random.uniform(0.3, 0.7) for _ in range(4000)]
     scores = [0.5 + 2 * (p - 0.5) for p in truth]
-    calibration = Calibration.of(scores, [float(random.random() < p) for p in truth], PROBABILITY)
+    calibration = Calibration.of_probabilities(scores, [float(random.random() < p) for p in truth])
     for score, expected in ((0.2, 0.35), (0.5, 0.5), (0.8, 0.65)):
         assert calibration.expected(score) == pytest.approx(expected, abs=0.07)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=300), st.floats(0, 1))
 def test_an_expected_probability_is_one(pairs: list[tuple[float, float]], score: float) -> None:
-    calibration = Calibration.of([s for s, _ in pairs], [o for _, o in pairs], PROBABILITY)
+    calibration = Calibration.of_probabilities([s for s, _ in pairs], [o for _, o in pairs])
     assert 0.0 <= calibration.expected(score) <= 1.0
     assert Calibration.restore(json.loads(json.dumps(calibration.snapshot()))).expected(score) == calibration.expected(
         score
@@ -162,23 +164,64 @@ def test_an_expected_probability_is_one(pairs: list[tuple[float, float]], score:
 
 @given(st.lists(st.tuples(*[st.floats(-LARGEST, LARGEST)] * 2), min_size=1, max_size=300), st.floats(-LARGEST, LARGEST))
 def test_an_expected_number_is_finite(pairs: list[tuple[float, float]], score: float) -> None:
-    assert math.isfinite(Calibration.of([s for s, _ in pairs], [o for _, o in pairs], NUMBER).expected(score))
+    assert math.isfinite(Calibration.of_numbers([s for s, _ in pairs], [o for _, o in pairs]).expected(score))
 
 
-@given(st.integers(0, 20_000))
-def test_a_sample_is_bounded_and_evenly_spaced(size: int) -> None:
-    sample = Thinned()
-    for n in range(size):
-        sample.update(float(n))
+@pytest.mark.parametrize("center", [0.0, 100.0, -500_000.0, 1e9, -1e95])
+def test_calibration_of_numbers_follows_them_to_both_sides(center: float) -> None:
+    random, scale = Random(3), max(abs(center) / 10, 1.0)
+    scores = [random.gauss(center, scale) for _ in range(2500)]
+    calibration = Calibration.of_numbers(scores, [score + random.gauss(scale / 2, scale / 5) for score in scores])
+    for distance in (-100.0, -10.0, -2.5, 0.0, 2.5, 10.0, 100.0):
+        score = center + distance * scale
+        assert calibration.expected(score) - score == pytest.approx(scale / 2, abs=scale / 5)
+
+
+def test_calibration_of_numbers_ends_where_numbers_end() -> None:
+    calibration = Calibration.of_numbers([0.0] * 10, [5e99] * 10)
+    assert [calibration.expected(score) for score in (-LARGEST, 0.0, LARGEST)] == [-5e99, 5e99, LARGEST]
+
+
+@given(st.integers(0, 40_000))
+@settings(max_examples=30)
+def test_a_sample_is_bounded_and_has_one_value_of_each_block(size: int) -> None:
+    sample = sampled(float(n) for n in range(size))
     kept = sample.values.tolist()
-    stride = kept[1] - kept[0] if len(kept) > 1 else 1.0
-    assert len(kept) <= 4096
-    assert kept == [n * stride for n in range(len(kept))]
-    assert size - stride <= (kept[-1] if kept else 0.0) < max(size, 1)
+    stride = 1
+    while size > 4096 * stride:
+        stride *= 2
+    strides = (stride, 2 * stride)  # the last value of the last block to find room may have come early or late in it
+    assert any([value // wide for value in kept] == list(range(len(kept))) for wide in strides)
+    assert size // strides[1] <= len(kept) <= min(size, 4096)
     again = Thinned.restore(json.loads(json.dumps(sample.snapshot())))
-    again.update(1e9)
-    sample.update(1e9)
+    for each in (again, sample):
+        for n in range(5000):
+            each.update(1e9 + n)
     assert again.snapshot() == sample.snapshot()
+
+
+@pytest.mark.parametrize("items", [2, 3, 4, 7, 8, 16])
+def test_a_sample_is_fair_to_the_items_of_a_fixed_rotation(items: int) -> None:
+    kept = Counter(sampled(float(n % items) for n in range(100_000)).values)
+    assert len(kept) == items
+    for times in kept.values():
+        assert times * items / kept.total() == pytest.approx(1.0, abs=0.25)
+
+
+def test_a_sample_stays_fair_however_often_it_was_halved() -> None:
+    stride = 64
+    kept = sampled(float(n) for n in range(4096 * stride - 1)).values
+    thirds = Counter(int(value % stride * 3 // stride) for value in kept)
+    assert [thirds[third] / len(kept) for third in range(3)] == pytest.approx([1 / 3] * 3, abs=0.03)
+    halves = [int(value % stride >= stride / 2) for value in kept]
+    assert sum(a == b for a, b in pairwise(halves)) / len(halves) == pytest.approx(0.5, abs=0.05)
+
+
+def sampled(values: Iterable[float]) -> Thinned:
+    sample = Thinned()
+    for value in values:
+        sample.update(value)
+    return sample
 
 
 @given(st.lists(st.floats(0, 16), min_size=2, max_size=128), st.integers(0, 10**6))

@@ -9,64 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from driftline.models.join.entry import Pending, Truth
-from driftline.models.join.label_join import Joined
 from driftline.models.performance import BinaryScoring, ClassSet, Pair
-from driftline.models.watch.monitor import ModelMonitor
 from driftline.models.watch.profile import WARMUP
-from driftline.schemas.config import ModelConfig
-from driftline.schemas.events import Prediction
+from tests.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from driftline.models.drift.finding import Finding
+    from driftline.models.join.entry import Pending
     from driftline.schemas.fields import Scalar
 
 FRACTION: Final = 0.37  # neither a class nor a share that turns up by chance
-
-
-class Served:
-    """A monitor and the offsets of what it is shown."""
-
-    def __init__(self, monitor: ModelMonitor | None = None, **config: Any) -> None:  # noqa: ANN401 - fields
-        fields = {"model_id": "m", "reference": {"events": 100}, **config}
-        self.monitor = monitor or ModelMonitor(ModelConfig(**fields))
-        self.config = ModelConfig(**fields)
-        self.offset = 0
-        self.found: list[Finding] = []
-
-    def predict(self, prediction: Scalar = 0, version: str = "1", **fields: Any) -> Pending:  # noqa: ANN401 - fields
-        event = Prediction(
-            model_id="m",
-            model_version=version,
-            prediction_id=str(self.offset),
-            timestamp=self.offset,
-            prediction=prediction,
-            **fields,
-        )
-        pending, found = self.monitor.predicted(event, self.offset, self.offset - 1)
-        self.offset += 1
-        self.found += found
-        return pending
-
-    def label(self, pending: Pending, value: Scalar) -> None:
-        self.found += self.monitor.labelled(Joined(pending, Truth(self.offset, self.offset, value)))
-
-    def pair(self, prediction: Scalar, label: Scalar, version: str = "1", **fields: Any) -> None:  # noqa: ANN401 - fields
-        self.label(self.predict(prediction, version, **fields), label)
-
-    def report(self) -> dict[str, Any]:
-        """Return the monitor's part of the state document, and make sure that it is strictly JSON."""
-        report = self.monitor.report()
-        json.dumps(report, allow_nan=False)
-        return report
-
-    def restarted(self) -> Served:
-        stored = json.loads(json.dumps(self.monitor.snapshot(), allow_nan=False))
-        again = Served(ModelMonitor.restore(self.config, stored))
-        again.config, again.offset = self.config, self.offset
-        return again
 
 
 def pairs(random: Random, size: int) -> Iterable[tuple[int, int, float]]:
@@ -121,6 +74,37 @@ def test_what_the_first_events_suggest_is_reported_and_nothing_is_decided_by_it(
     report = served.report()
     assert report["classes"] == ["eggs", "spam"]
     assert report["outside_labels"] == 5
+
+
+def test_a_model_that_stays_open_is_replayed_five_times_and_not_at_each_report() -> None:
+    served = Served()
+    replays: list[object] = []
+    for n in range(4900):
+        served.pair("ham", "ham", features={"length": n}, latency_ms=1.0)
+        if n >= WARMUP - 1:
+            report = served.report()
+            shown = WARMUP * 2 ** ((n + 1) // WARMUP).bit_length() // 2
+            assert report["features"]["length"]["count"] == shown
+            assert report["performance"]["pairs"] == shown - 1  # the label of the last one had not come
+            assert report["label_delay"]["count"] == report["serving_latency"]["count"] == n + 1
+            if not replays or report["performance"] is not replays[-1]:
+                replays.append(report["performance"])
+    assert len(replays) == 5
+    assert served.restarted().report() == served.report()
+
+
+def test_what_came_before_a_model_is_known_is_written_once() -> None:
+    served = Served()
+    for n in range(300):
+        served.pair("ham", "ham", features={"length": n})
+    for _ in range(2):
+        first, again = served.monitor.snapshot()["early"], served.monitor.snapshot()["early"]
+        assert len(first["predictions"]) == len(first["pairs"]) == 300
+        for name in ("predictions", "pairs"):
+            assert all(written is before for written, before in zip(again[name], first[name], strict=True))
+        served = served.restarted()
+    served.pair("ham", "ham")
+    assert len(served.monitor.snapshot()["early"]["pairs"]) == 301
 
 
 @pytest.mark.parametrize("seen", [0, 7, WARMUP, 2 * WARMUP])
@@ -200,6 +184,16 @@ def test_a_wide_event_is_watched_up_to_a_bound() -> None:
     assert len(served.restarted().report()["features"]) == 1000
 
 
+def test_features_that_come_one_by_one_are_watched_up_to_a_bound() -> None:
+    served = Served(reference={"events": 1000})
+    for n in range(WARMUP + 1200):
+        served.predict(n % 2, features={} if n < WARMUP else {f"only once {n}": n, f"{n % 3}": n})
+    for each in (served, served.restarted()):
+        report = each.report()
+        assert len(report["features"]) == 1000
+        assert report["reference"]["features_dropped"] == 1203 - 1000
+
+
 def test_names_may_be_anything() -> None:
     names = ["", " ", "a b", "é\u0000", "feature x adwin:rank", "x" * 256, "__class__", "{0}", "null"][1:]
     served = Served(segments=names)
@@ -260,7 +254,7 @@ def test_each_version_has_its_own_reference() -> None:
     assert level is not None
     assert level.effect is not None
     assert level.effect.value > 1
-    assert level.predictions == 2200
+    assert level.others == 1
     assert served.monitor.level_of(large[0].subject, "unknown") is None
 
 
@@ -312,7 +306,69 @@ def test_there_need_not_be_a_challenger(config: dict[str, Any]) -> None:
     assert served.report()["challenger"] is None
 
 
-def test_a_feature_that_was_null_at_first_is_what_its_first_value_is() -> None:
+@pytest.mark.parametrize("given", ["score", "probabilities", "the other probability"])
+def test_labels_that_come_early_teach_what_the_score_is_worth(given: str) -> None:
+    random = Random(1)
+    served = Served(positive_label="yes", reference={"events": WARMUP})
+    for _ in range(WARMUP + 20):
+        p = random.random()
+        ways: dict[str, dict[str, Any]] = {
+            "score": {"score": p},
+            "probabilities": {"probabilities": {"no": 1 - p, "yes": p}},
+            "the other probability": {"probabilities": {"no": 1 - p}},
+        }
+        served.pair("yes" if p > 0.5 else "no", "yes" if random.random() < p else "no", **ways[given])
+    detectors = served.report()["detectors"].keys()
+    assert {"concept_drift metric calibration adwin:residual", "prediction_drift metric score adwin:rank"} <= detectors
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "wrong"),
+    [
+        (["n/a"] + 200 * [1.5], "numeric", 1),
+        (20 * [1.5, "n/a", 2.5], "numeric", 20),
+        ([1] + 200 * ["a"], "categorical", 0),
+        ([1.0] * 24 + ["a"] * 26 + [1.0] * 200, "categorical", 0),  # by then it was decided
+        ([1.5, "n/a", "n/a"], "categorical", 0),  # so far
+        ([None, [], {}, 3], "numeric", 2),
+    ],
+    ids=map(str, range(6)),
+)
+@pytest.mark.parametrize("events", [100, 1000])
+def test_a_feature_that_comes_after_the_warmup_is_what_most_of_its_first_values_are(
+    values: list[object], kind: str, wrong: int, events: int
+) -> None:
+    served = Served(reference={"events": events})
+    for n in range(WARMUP):
+        served.predict(n % 2)
+    for n, value in enumerate(values):
+        served.predict(n % 2, features={"late": value})
+        served.predict(n % 2)
+        if n in {0, 30, 60}:
+            served = served.restarted()
+    report = served.report()["features"]["late"]
+    count = WARMUP + 2 * len(values)
+    given = len(values) - values.count(None)
+    assert (report["kind"], report["count"], report["missing"], report["wrong_type"]) == (
+        kind,
+        count,
+        count - given,
+        wrong,
+    )
+
+
+@pytest.mark.parametrize("come", [30, 500])
+def test_a_feature_that_comes_after_the_warmup_is_watched_if_the_reference_had_it(come: int) -> None:
+    random = Random(1)
+    served = Served(reference={"events": 1000})
+    for n in range(3000):
+        late = "n/a" if n == 1000 - come else random.gauss(0, 1)
+        served.predict(n % 2, features={} if n < 1000 - come else {"late": late})
+    watched = {"data_drift feature late adwin:rank", "data_quality feature late adwin:bad"}
+    assert watched & served.report()["detectors"].keys() == (watched if come > 50 else {max(watched)})
+
+
+def test_a_feature_that_was_null_at_first_is_what_its_first_values_are() -> None:
     served = Served(reference={"events": 500})
     for n in range(WARMUP):
         served.predict(n % 2, features={"plan": None, "age": None})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from driftline.models.drift.finding import Finding, Level, Span, Subject
+from driftline.models.drift.finding import LEVEL, Finding, Level, Span, Subject
 from driftline.models.drift.trail import Mark
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.incident import Place
@@ -44,25 +44,28 @@ def new(**config: Any) -> AlertPolicy:  # noqa: ANN401 - fields of a configurati
     return AlertPolicy("fraud", AlertsConfig(**{"cooldown": "60s", "resolve_after": RESOLVE_AFTER, **config}))
 
 
-def decide(policy: AlertPolicy, *findings: Finding, at: int = 0, trigger: str = "t-0-1") -> list[Alert]:
-    return [alert for alert, _ in policy.decide(findings, place(at, trigger))]
+def level(value: float | None, others: int = 0) -> Level:
+    return Level(None if value is None else Effect(measure="psi", value=value, before=1.0, after=1.1), others)
 
 
 class Stands:
-    """How every subject stands: an effect, and how many predictions its version has had."""
+    """How every subject stands: the level of each version, None of one that is not watched."""
 
-    def __init__(self, value: float | None = 0.0, predictions: int = 1, *, watched: bool = True) -> None:
-        self.value = value
-        self.predictions = predictions
-        self.watched = watched
+    def __init__(self, **versions: Level | None) -> None:
+        self.versions = versions
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
-        assert subject.kind is Kind.DATA_DRIFT
-        assert version == "1"
-        if not self.watched:
-            return None
-        effect = None if self.value is None else Effect(measure="psi", value=self.value, before=1.0, after=1.1)
-        return Level(effect, self.predictions)
+        del subject
+        return self.versions.get(f"v{version}")
+
+
+SERVED: Final = Stands(v=level(0.0), v1=level(0.0), v2=level(0.0))
+
+
+def decide(
+    policy: AlertPolicy, *findings: Finding, at: int = 0, trigger: str = "t-0-1", stands: Stands = SERVED
+) -> list[Alert]:
+    return [alert for alert, _ in policy.decide(findings, stands, place(at, trigger))]
 
 
 def test_a_finding_below_its_gate_is_no_alert() -> None:
@@ -117,7 +120,7 @@ def test_an_alert_names_the_records_that_it_was_read_from(subject: Subject, rang
 
 def test_records_of_a_topic_that_has_had_none_are_not_named() -> None:
     only = Place(START, 0, {PREDICTIONS: 100}, "t")
-    ((alert, _),) = new().decide([finding(subject=ERRORS)], only)
+    ((alert, _),) = new().decide([finding(subject=ERRORS)], SERVED, only)
     assert [found.topic for found in alert.offsets] == [PREDICTIONS]
 
 
@@ -136,6 +139,35 @@ def test_an_update_does_not_wait_for_the_cooldown_when_it_has_become_critical() 
     (worse,) = decide(policy, finding(0.5), at=1)
     assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)
     assert decide(policy, finding(0.9), finding(0.2), at=2) == []
+
+
+def test_that_it_lasts_opens_an_incident_and_is_no_update_of_it() -> None:
+    policy = new()
+    (first,) = decide(policy, finding(detector=LEVEL))
+    assert (first.state, first.detector) == (AlertState.FIRING, LEVEL)
+    assert decide(policy, finding(detector=LEVEL), at=COOLDOWN) == []
+    (changed,) = decide(policy, finding(detector="adwin:rank"), at=COOLDOWN)
+    assert changed.state is AlertState.UPDATED
+    (worse,) = decide(policy, finding(0.5, detector=LEVEL), at=COOLDOWN + 1)
+    assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)
+
+
+def test_that_it_lasts_in_another_version_is_told_once() -> None:
+    policy = new()
+    decide(policy, finding(version="1"))
+    assert decide(policy, finding(detector=LEVEL, version="2"), at=1) == []
+    (other,) = decide(policy, finding(detector=LEVEL, version="2"), at=COOLDOWN)
+    assert (other.state, other.model_version) == (AlertState.UPDATED, "2")
+    for version in "12":
+        assert decide(policy, finding(detector=LEVEL, version=version), at=2 * COOLDOWN) == []
+
+
+def test_what_is_not_told_leaves_the_incident_as_it_was_told() -> None:
+    policy = new()
+    decide(policy, finding(0.2))
+    decide(policy, finding(0.25, detector="b"), finding(0.15, version="2"), at=1)
+    (incident,) = policy.report()
+    assert (incident.model_version, incident.effect.value) == ("1", 0.2)
 
 
 def test_evidence_is_kept_of_each_detector_also_between_updates() -> None:
@@ -161,7 +193,7 @@ def test_ids_are_distinct_and_the_same_in_every_run() -> None:
     assert len({incident_id for _, incident_id in runs[0]}) == 3
     for other in (decide(new(), finding(), trigger="t-0-2"), decide(new(), finding(version="2"))):
         assert other[0].incident_id not in {incident_id for _, incident_id in runs[0]}
-    (of_nobody, _), *_ = AlertPolicy(None, AlertsConfig()).decide([finding(version="")], place())
+    (of_nobody, _), *_ = AlertPolicy(None, AlertsConfig()).decide([finding(version="")], SERVED, place())
     assert (of_nobody.model_id, of_nobody.model_version) == (None, None)
     assert of_nobody.message.startswith("Records that name no known model: ")
 
@@ -171,13 +203,11 @@ def review(policy: AlertPolicy, stands: Stands, records: int, at: int = 0) -> li
 
 
 def test_an_incident_is_over_when_its_effect_has_been_small_for_long_enough() -> None:
-    policy, stands = new(), Stands()
+    policy = new()
     (fired,) = decide(policy, finding())
     for records in range(0, RESOLVE_AFTER, REVIEW_EVERY):
-        stands.predictions += 1
-        assert review(policy, stands, records) == []
-    stands.predictions += 1
-    (over,) = review(policy, stands, RESOLVE_AFTER, at=7)
+        assert review(policy, SERVED, records) == []
+    (over,) = review(policy, SERVED, RESOLVE_AFTER, at=7)
     assert (over.state, over.incident_id, over.event_time) == (AlertState.RESOLVED, fired.incident_id, START + 7)
     assert over.alert_id != fired.alert_id
     assert over.effect.value == 0.0  # what it is now
@@ -190,10 +220,9 @@ def test_an_incident_is_over_when_its_effect_has_been_small_for_long_enough() ->
 
 @pytest.mark.parametrize("value", [GATE / 2, GATE, None])
 def test_an_incident_is_not_over_while_its_effect_is_not_small_or_not_known(value: float | None) -> None:
-    policy, stands = new(), Stands(value)
+    policy, stands = new(), Stands(v1=level(value))
     decide(policy, finding())
     for records in range(0, 10 * RESOLVE_AFTER, REVIEW_EVERY):
-        stands.predictions += 1
         assert review(policy, stands, records) == []
 
 
@@ -201,52 +230,117 @@ def test_being_small_for_a_while_and_then_not_begins_anew() -> None:
     policy, stands = new(), Stands()
     decide(policy, finding())
     for records in range(0, 20 * RESOLVE_AFTER, REVIEW_EVERY):
-        stands.predictions += 1
-        stands.value = GATE if records // REVIEW_EVERY % 3 == 0 else 0.0
+        stands.versions["v1"] = level(GATE if records // REVIEW_EVERY % 3 == 0 else 0.0)
         assert review(policy, stands, records) == []
 
 
-def test_a_finding_while_it_is_small_begins_anew() -> None:
-    policy, stands = new(), Stands()
+@pytest.mark.parametrize("later", [1, COOLDOWN])
+def test_a_finding_while_it_is_small_begins_anew(later: int) -> None:
+    policy = new()
     decide(policy, finding())
-    assert review(policy, stands, 0) == []
-    decide(policy, finding(), at=COOLDOWN)
-    stands.predictions += 1
-    assert review(policy, stands, RESOLVE_AFTER) == []
+    assert review(policy, SERVED, 0) == []
+    decide(policy, finding(), at=later)
+    assert review(policy, SERVED, RESOLVE_AFTER) == []
 
 
 def test_without_a_gate_no_effect_at_all_is_small() -> None:
-    policy, stands = new(), Stands(0.0)
+    policy = new()
     free = finding()
     free = Finding(free.subject, "1", "d", 0.5, 0.3, free.effect, 0.0, free.span, "")
     decide(policy, free)
     for records in (0, RESOLVE_AFTER):
-        stands.predictions += 1
-        ended = review(policy, stands, records)
+        ended = review(policy, SERVED, records)
     assert [alert.state for alert in ended] == [AlertState.RESOLVED]
 
 
 def test_an_incident_of_a_version_that_is_no_longer_served_is_over() -> None:
-    policy, stands = new(), Stands(0.9, predictions=40)
+    policy, stands = new(), Stands(v1=level(0.9, others=RESOLVE_AFTER - 1))
     decide(policy, finding())
     assert review(policy, stands, 100) == []
-    assert review(policy, stands, 100 + RESOLVE_AFTER - 1) == []
-    (over,) = review(policy, stands, 100 + RESOLVE_AFTER)
-    assert "this version has served nothing for 1,000 records" in over.message
+    stands.versions["v1"] = level(0.9, others=RESOLVE_AFTER)
+    (over,) = review(policy, stands, 101)
+    assert over.message == (
+        "Model fraud, version 1: feature amount no longer matters, because the last 1,000 predictions were of other "
+        "versions."
+    )
+    assert over.effect.value == 0.9
+
+
+def test_an_incident_is_not_over_while_no_other_version_is_served() -> None:
+    policy, stands = new(), Stands(v1=level(0.9))
+    decide(policy, finding())
+    for records in range(0, 10 * RESOLVE_AFTER, REVIEW_EVERY):
+        assert review(policy, stands, records) == []  # the records may be labels that come all at once
 
 
 def test_an_incident_of_a_version_that_is_no_longer_watched_is_over() -> None:
     policy = new()
     decide(policy, finding())
-    (over,) = review(policy, Stands(watched=False), 1)
+    (over,) = review(policy, Stands(), 1)
     assert over.message == (
         "Model fraud, version 1: feature amount is no longer watched, because newer versions have taken the place of "
         "this one."
     )
 
 
+@pytest.mark.parametrize("stands", [Stands(), Stands(v1=level(0.9, others=RESOLVE_AFTER))])
+def test_a_version_that_is_no_longer_served_opens_no_incident(stands: Stands) -> None:
+    policy = new()
+    assert decide(policy, finding(), stands=stands) == []
+    assert policy.is_calm
+
+
+GONE: Final = [None, level(0.9, others=RESOLVE_AFTER)]
+
+
+@pytest.mark.parametrize("told", [1, COOLDOWN], ids=["noted", "told"])
+@pytest.mark.parametrize("gone", GONE, ids=["unwatched", "idle"])
+def test_an_incident_outlives_a_version_while_another_stands_out(gone: Level | None, told: int) -> None:
+    policy = new()
+    (fired,) = decide(policy, finding(0.2, version="1"))
+    decide(policy, finding(0.25, version="2"), at=told)
+    assert review(policy, Stands(v1=level(0.9), v2=gone), 0) == []
+    (incident,) = policy.report()
+    assert (incident.incident_id, incident.model_version, incident.effect.value) == (fired.incident_id, "1", 0.2)
+    assert review(policy, Stands(v1=level(0.0), v2=gone), 300) == []
+    (over,) = review(policy, Stands(v1=level(0.0), v2=gone), 300 + RESOLVE_AFTER)
+    assert (over.incident_id, over.model_version, over.effect.value) == (fired.incident_id, "1", 0.0)
+
+
+@pytest.mark.parametrize("gone", GONE, ids=["unwatched", "idle"])
+def test_an_incident_outlives_the_version_that_opened_it(gone: Level | None) -> None:
+    policy = new()
+    decide(policy, finding(version="1"))
+    assert decide(policy, finding(0.25, version="2"), at=1) == []
+    for records in range(0, 10 * RESOLVE_AFTER, REVIEW_EVERY):
+        assert review(policy, Stands(v1=gone, v2=level(0.9)), records) == []
+    (incident,) = policy.report()
+    assert (incident.model_version, incident.effect.value) == ("2", 0.25)
+    (over,) = review(policy, Stands(v1=gone, v2=gone), 20 * RESOLVE_AFTER)
+    assert over.model_version == "2"
+
+
+def test_an_incident_is_over_when_every_version_has_been_small_for_long_enough() -> None:
+    policy = new()
+    decide(policy, finding(version="1"), finding(version="2"))
+    assert review(policy, Stands(v1=level(0.0), v2=level(0.9)), 0) == []
+    assert review(policy, Stands(v1=level(0.0), v2=level(0.0)), RESOLVE_AFTER) == []
+    assert review(policy, Stands(v1=level(0.0), v2=level(0.0)), 2 * RESOLVE_AFTER - 1) == []
+    assert len(review(policy, Stands(v1=level(0.0), v2=level(0.0)), 2 * RESOLVE_AFTER)) == 1
+
+
+def test_what_an_incident_holds_of_versions_is_bounded() -> None:
+    policy = new()
+    for n in range(50):
+        watched = {f"v{k}": level(0.9) for k in range(max(n - 3, 0), n + 1)}
+        decide(policy, finding(version=str(n)), at=n * COOLDOWN, stands=Stands(**watched))
+        assert review(policy, Stands(**watched), n) == []
+    (stored,) = policy.snapshot()["open"]
+    assert len(stored["parts"]) == 4
+
+
 def end(policy: AlertPolicy, at: int) -> Alert:
-    (over,) = review(policy, Stands(watched=False), 1, at)
+    (over,) = review(policy, Stands(), 1, at)
     return over
 
 
@@ -280,15 +374,16 @@ def test_what_is_remembered_of_ended_incidents_is_bounded() -> None:
 
 def test_a_restored_policy_continues_identically() -> None:
     def play(policy: AlertPolicy, *, restart: bool) -> list[Alert]:
-        alerts, stands = [], Stands()
-        for n in range(40):
+        alerts = []
+        for n in range(60):
             if restart:
                 stored = json.loads(json.dumps(policy.snapshot(), allow_nan=False))
                 policy = new()
                 policy.restore(stored)
             if n in {0, 3, 9, 22}:
-                alerts += decide(policy, finding(0.2 + n / 10, detector=str(n)), at=n * 9000, trigger=str(n))
-            stands.predictions += n % 3
+                found = finding(0.2 + n / 10, detector=str(n), version=str(1 + n % 2))
+                alerts += decide(policy, found, at=n * 9000, trigger=str(n))
+            stands = Stands(v1=level(0.9 if n < 12 else 0.0), v2=level(0.0, others=RESOLVE_AFTER * (n > 30)))
             alerts += review(policy, stands, n * REVIEW_EVERY, at=n * 9000)
         return alerts
 

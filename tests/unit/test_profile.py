@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from driftline.models.performance import Pair
-from driftline.models.watch.profile import MOST_FEATURES, WARMUP, Profile, infer, infer_kind, is_known
+from driftline.models.watch.profile import MOST_FEATURES, WARMUP, Mistaken, Profile, infer, infer_kind, is_known
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction
 
@@ -82,6 +82,9 @@ CASES = {
         predictions([1, 2]), Task.MULTICLASS, ["1", "2", "3"], configured={"classes": [1, 2, 3]}
     ),
     "two classes configured": Case(predictions([1]), Task.BINARY, ["2", "1"], "1", configured={"classes": [2, 1]}),
+    "three classes configured, scores": Case(
+        scored([("a", 0.9), ("b", 0.1)]), Task.MULTICLASS, ["a", "b", "c"], configured={"classes": ["a", "b", "c"]}
+    ),
     "positive configured": Case(
         predictions(["a", "b"]), Task.BINARY, ["a", "b"], "a", configured={"positive_label": "a"}
     ),
@@ -100,10 +103,73 @@ def test_a_model_is_taken_for(name: str) -> None:
     profile = infer(config(**case.configured), case.first, case.labels)
     scoring = profile.scoring.snapshot()
     assert profile.task is case.task
-    assert profile.inferred is ("task" not in case.configured)
+    assert profile.fits(config(**case.configured))
     assert scoring.get("classes", {}).get("names") == case.classes
     assert scoring.get("positive") == case.positive
     assert Profile.restore(profile.snapshot()).snapshot() == profile.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("said", "fits"),
+    [
+        ({}, True),
+        ({"task": "binary"}, True),
+        ({"task": "multiclass"}, False),
+        ({"task": "regression"}, False),
+        ({"classes": ["yes", "no"]}, True),
+        ({"classes": ["yes", "no", "maybe"]}, False),
+        ({"classes": ["yes", "maybe"]}, False),
+        ({"positive_label": "yes"}, True),
+        ({"positive_label": "no"}, False),
+        ({"features": {"x": {"min": 0}}, "challenger": "none", "window": 100}, True),
+    ],
+)
+def test_a_profile_fits_what_a_configuration_says_of_it(said: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a column
+    assert infer(config(), predictions(["yes", "no"]), []).fits(config(**said)) is fits
+
+
+@pytest.mark.parametrize(
+    ("said", "fits"),
+    [
+        ({"task": "regression"}, True),
+        ({"task": "binary"}, False),
+        ({"classes": [0, 1]}, False),
+        ({"positive_label": ""}, False),
+    ],
+)
+def test_numbers_fit_no_classes(said: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a column
+    assert infer(config(), predictions([0.5, 1.5]), []).fits(config(**said)) is fits
+
+
+def test_spellings_of_a_class_fit_each_other() -> None:
+    profile = infer(config(), predictions([0, 1]), [])
+    assert profile.fits(config(classes=["false", True], positive_label="1.0"))
+
+
+@pytest.mark.parametrize(
+    ("misfits", "task", "classes"),
+    [
+        ([2, 3, 2], Task.MULTICLASS, ["0", "1", "2", "3"]),
+        (["b", "a"], Task.MULTICLASS, ["0", "1", "a", "b"]),
+        ([0.5, 7.25], Task.REGRESSION, None),
+        (list(range(2, 30)), Task.REGRESSION, None),
+    ],
+)
+def test_classes_that_were_known_remain_though_the_newest_predictions_have_others(
+    misfits: list[Scalar], task: Task, classes: list[str] | None
+) -> None:
+    mistaken = Mistaken(["0", "1"], misfits)
+    for newest in ([0, 0, 1], [misfits[0]]):
+        profile = infer(config(), predictions([*newest]), [], mistaken)
+        assert (profile.task, profile.classes) == (task, classes)
+
+
+def test_of_too_many_classes_those_that_were_known_remain() -> None:
+    known = [f"k{n}" for n in range(600)]
+    profile = infer(config(), predictions([f"n{n}" for n in range(600)]), [], Mistaken(known, ["m"]))
+    assert profile.classes is not None
+    assert len(profile.classes) == 1000
+    assert set(known) <= set(profile.classes)
 
 
 @pytest.mark.parametrize("label", [1, True, 1.0, "1", "true", "1.0"], ids=repr)
@@ -189,7 +255,8 @@ def test_the_number_of_features_is_bounded() -> None:
     [
         ({"score": 0.25}, 0.25),
         ({"probabilities": {"no": 0.75, "yes": 0.25}}, 0.25),
-        ({"probabilities": {"no": 1.0}}, None),
+        ({"probabilities": {"no": 0.75}}, 0.25),
+        ({"probabilities": {"maybe": 1.0}}, None),
         ({"probabilities": {"no": 0.9, "yes": 0.1}, "score": 0.5}, 0.5),
         ({}, None),
     ],

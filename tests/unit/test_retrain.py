@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from driftline.models.drift.finding import Finding, Span, Subject
 from driftline.models.drift.trail import Mark
 from driftline.models.join.entry import Pending
-from driftline.models.policy.incident import Incident, Place
+from driftline.models.pipeline import Pipeline
+from driftline.models.policy.incident import Incident, Part, Place
 from driftline.models.policy.retrain import RetrainPolicy
+from driftline.models.record import FileRecord, Record
 from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
-from driftline.schemas.config import RetrainConfig
+from driftline.schemas.config import RetrainConfig, parse_configuration
+from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -41,7 +45,10 @@ def fire(
     effect = Effect(measure="calibration", value=0.2)
     span = Span(Mark(10, START, 40, 30), Mark(20, START + 10, CHANGED_AT, 35))
     finding = Finding(subject, version, "d", 0.5, 0.3, effect, 0.1, span, "")
-    incident = Incident(f"inc-{subject.as_text()}", "fraud", finding, severity, AlertState.FIRING, START, START)
+    name = f"inc-{subject.as_text()}"
+    incident = Incident(
+        name, "fraud", {version: Part(finding, is_told=True)}, severity, AlertState.FIRING, START, START
+    )
     alert = incident.alert(AlertState.FIRING, place())
     policy.alerted([(alert, finding)])
     return alert
@@ -184,3 +191,27 @@ def test_a_restored_policy_continues_identically() -> None:
         join(policy, 50, 51)
     assert decide(first, at=HOUR) == decide(second, at=HOUR) is None
     assert decide(first, at=7 * HOUR) == decide(second, at=7 * HOUR) is not None
+
+
+def test_a_need_outlasts_a_night_of_labels_without_predictions() -> None:
+    model = {"model_id": "m", "reference": {"events": 500}, "retrain": {"min_labels": 2500}}
+    pipeline, random = Pipeline(parse_configuration({"models": [model]}), partition=0), Random(1)
+    alerts: list[Alert] = []
+    requests: list[RetrainRequest] = []
+    for night, errors in enumerate((0.1, 0.1, 0.4)):
+        numbers = range(night * 4000, (night + 1) * 4000)
+        truths = {n: random.randrange(2) for n in numbers}
+        events: list[Prediction | Label] = []
+        for n, truth in truths.items():
+            said = 1 - truth if random.random() < errors else truth
+            ids = {"model_id": "m", "prediction_id": str(n)}
+            events.append(Prediction(model_version="1", timestamp=START + n, prediction=said, **ids))
+        events += [Label(model_id="m", prediction_id=str(n), timestamp=START + n, label=truths[n]) for n in numbers]
+        for number, event in zip([*numbers, *numbers], events, strict=True):
+            topic = PREDICTIONS if isinstance(event, Prediction) else LABELS
+            outcome = pipeline.process([Record(FileRecord(topic, number, b""), event)], {})
+            alerts += outcome.alerts
+            requests += outcome.retrain_requests
+    assert {alert.kind for alert in alerts} == {Kind.PERFORMANCE}
+    assert AlertState.RESOLVED not in {alert.state for alert in alerts}
+    assert [request.labelled_count for request in requests] == [2500]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from river.drift import ADWIN
 
 from driftline.models.drift.adwin import Adwin
-from driftline.models.drift.finding import Finding, Subject
+from driftline.models.drift.finding import LEVEL, Finding, Subject
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, location, restore_stream
@@ -50,7 +50,7 @@ def new(
 
 
 def of_errors(share: float) -> Stream:
-    return new(ShareGrowth("error_rate", share), GATES.error_rate, {"error": location})
+    return new(ShareGrowth("error_rate", share, 10_000), GATES.error_rate, {"error": location})
 
 
 def feed(stream: Stream, values: Iterable[float]) -> list[tuple[int, Finding]]:
@@ -68,6 +68,10 @@ def first_large(found: list[tuple[int, Finding]]) -> tuple[int, Finding] | None:
     return next(((n, finding) for n, finding in found if finding.effect.value >= finding.min_effect), None)
 
 
+def lasting(found: list[tuple[int, Finding]]) -> list[tuple[int, Finding]]:
+    return [(n, finding) for n, finding in found if finding.detector == LEVEL]
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_is_found_in_a_stream_that_does_not_change(family: str, seed: int) -> None:
@@ -78,7 +82,7 @@ def test_nothing_is_found_in_a_stream_that_does_not_change(family: str, seed: in
     assert stream.level.value < stream.min_effect
 
 
-@pytest.mark.parametrize("share", [0.01, 0.1, 0.3])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5])
 def test_nothing_is_found_in_errors_that_do_not_change(share: float) -> None:
     random, stream = Random(5), of_errors(share)
     assert first_large(feed(stream, (float(random.random() < share) for _ in range(50_000)))) is None
@@ -133,7 +137,7 @@ def test_residuals_of_either_sign_are_found() -> None:
     for sign in (1, -1):
         random = Random(3)
         for measure, gate, scale in (
-            (Residual("calibration"), GATES.calibration, 0.2),
+            (Residual("calibration", 10_000), GATES.calibration, 0.2),
             (RankShift.of("residual_rank", [random.gauss(0, 9) for _ in range(1000)]), GATES.residual_rank, 9.0),
         ):
             stream = new(measure, gate, {"residual": location})
@@ -201,7 +205,7 @@ def test_a_change_is_sized_until_a_window_full_of_values_has_come_after_it() -> 
     stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
     feed(stream, (random.gauss(0, 1) for _ in range(1000)))
     found = feed(stream, (random.gauss(2, 1) for _ in range(3000)))
-    counts = [n for n, _ in found]
+    counts = [n for n, finding in found if finding.detector != LEVEL]
     assert counts[0] < 1200
     assert 1500 < counts[-1] < 1600
     assert all(later - earlier == 32 for earlier, later in pairwise(counts[1:]))
@@ -215,6 +219,124 @@ def test_two_changes_are_told_apart() -> None:
     found = feed(stream, (random.gauss(0, 1) for _ in range(300)))
     assert found[-1][1].span.earliest.at <= 2301 <= found[-1][1].span.latest.at
     assert found[-1][1].span.earliest.at > 2001
+
+
+def of_shape(random: Random) -> float:
+    """Draw what no detector tells from a uniform value: the same middle, the same spread, the same limits."""
+    return random.choice((0.25, 0.75))
+
+
+def test_what_changed_before_the_stream_began_is_found() -> None:
+    for seed in range(5):
+        random = Random(seed)
+        stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]))
+        ((n, finding), *_) = found = feed(stream, (random.gauss(1, 1) for _ in range(8000)))
+        assert n == 1024  # two windows of 512
+        assert (finding.detector, finding.statistic, finding.threshold) == (LEVEL, finding.effect.value, GATES.psi)
+        assert (finding.span.earliest.at, finding.span.latest.at) == (1, 520)  # to the next mark
+        assert [later for later, _ in found] == list(range(1024, 8001, 512))  # as long as it lasts
+        assert {later.span.earliest.at for _, later in found} == {1}
+
+
+@pytest.mark.parametrize("start", [700, 20_000])
+def test_a_change_of_shape_alone_is_found(start: int) -> None:
+    for seed in range(5):
+        random = Random(seed)
+        stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+        assert feed(stream, (random.random() for _ in range(start))) == []
+        found = first_large(feed(stream, (of_shape(random) for _ in range(1536))))
+        assert stream.detections == 0
+        assert found is not None
+        assert found[1].span.earliest.at <= start + 1 <= found[1].span.latest.at
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.13), (0.3, 0.34)])
+def test_an_effect_that_is_not_much_larger_than_the_gate_is_found_in_time(before: float, after: float) -> None:
+    held = 0
+    for seed in range(10):
+        random, stream = Random(seed), of_errors(before)
+        assert first_large(feed(stream, (float(random.random() < before) for _ in range(3000)))) is None
+        found = first_large(feed(stream, (float(random.random() < after) for _ in range(100_000))))
+        assert found is not None, seed
+        held += found[1].span.earliest.at <= 3001 <= found[1].span.latest.at
+    assert held >= 8
+
+
+def test_a_reference_is_not_taken_for_the_truth() -> None:
+    for seed in range(200):
+        random = Random(seed)
+        wrong = sum(random.random() < 0.3 for _ in range(1000))
+        stream = new(ShareGrowth("error_rate", wrong / 1000, 1000), GATES.error_rate, {"error": location})
+        assert first_large(feed(stream, (float(random.random() < 0.3) for _ in range(9000)))) is None, seed
+
+
+def test_what_was_found_is_found_again_where_it_comes_back() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+    for _ in range(3):
+        assert lasting(feed(stream, (of_shape(random) for _ in range(3000))))
+        feed(stream, (random.random() for _ in range(9000)))
+        assert feed(stream, (random.random() for _ in range(1000))) == []
+        assert stream.level is not None
+        assert stream.level.value < stream.min_effect / 2
+
+
+def test_what_lasted_before_a_detected_change_is_forgotten() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]))
+    feed(stream, (random.gauss(1, 1) for _ in range(9000)))
+    *_, (_, last) = lasting(feed(stream, (random.gauss(-1, 1) for _ in range(1800))))
+    assert stream.detections == 1
+    assert last.span.earliest.at <= 9001 <= last.span.latest.at
+    assert last.span.earliest.at > 8600
+    feed(stream, (random.gauss(0, 1) for _ in range(1100)))
+    assert stream.detections == 2
+    assert stream.level is not None
+    assert stream.level.value < stream.min_effect / 2
+
+
+def test_the_level_forgets_what_did_not_last() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+    feed(stream, (random.random() for _ in range(9000)))
+    feed(stream, (of_shape(random) for _ in range(1000)))
+    feed(stream, (random.random() for _ in range(1536)))
+    assert stream.detections == 0
+    assert stream.level is not None
+    assert stream.level.value < stream.min_effect / 2  # though it is not in the last 4,096 values
+
+
+def test_the_level_of_a_small_effect_is_steady() -> None:
+    random, stream = Random(3), of_errors(0.1)
+    feed(stream, (float(random.random() < 0.14) for _ in range(9000)))
+    small = 0
+    for _ in range(100):
+        feed(stream, (float(random.random() < 0.14) for _ in range(256)))
+        assert stream.level is not None
+        small += stream.level.value < stream.min_effect / 2
+    assert small <= 2  # two in a row would be four reviews of an incident, which end it
+
+
+def test_without_a_gate_only_detectors_find() -> None:
+    random = Random(3)
+    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]), gate=0.0)
+    assert feed(stream, (random.gauss(0.3, 1) for _ in range(9000))) == []
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(0, 30_000))
+def test_what_lasts_is_found_alike_by_a_restored_stream(seed: int, cut: int) -> None:
+    random = Random(seed)
+    measure = RankPsi.of([random.random() for _ in range(500)])
+    values = [of_shape(random) if 9000 < n < 24_000 else random.random() for n in range(30_000)]
+    whole, first = new(measure), new(measure)
+    found = feed(whole, values)
+    assert len({finding.span for _, finding in lasting(found)}) > 1  # of windows of several lengths
+    before = feed(first, values[:cut])
+    second = restore_stream(new, json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    assert second is not None
+    assert before + feed(second, values[cut:]) == found
+    assert second.snapshot() == whole.snapshot()
 
 
 @settings(max_examples=20)

@@ -43,7 +43,7 @@ def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) 
         pair = Pair(truth.label, pending.prediction, pending.score, pending.probabilities)
         outcome = SCORINGS[task].interpret(pair)
         assert outcome is not None
-        found += watch.update(read_scored(task, outcome, pending, truth), pending, truth)
+        found += watch.update(read_scored(task, outcome, pending.score, pending, truth), pending, truth)
     return [finding for finding in found if finding.effect.value >= finding.min_effect]
 
 
@@ -165,8 +165,17 @@ def test_numbers_that_are_off_to_both_sides_are_errors_alone() -> None:
     assert kinds(changed(Task.REGRESSION, number(), number(noise=3.0))) == {Kind.PERFORMANCE}
 
 
-def test_numbers_the_reference_has_not_seen_are_not_another_concept() -> None:
-    assert changed(Task.REGRESSION, number(), number(center=100.0), size=2000) == []
+@pytest.mark.parametrize("usual", [0.0, 1e6, -1e9])
+@pytest.mark.parametrize("distance", [-100.0, -10.0, 10.0, 100.0])
+def test_numbers_the_reference_has_not_seen_are_not_another_concept(usual: float, distance: float) -> None:
+    before, after = number(center=usual), number(center=usual + distance)
+    assert changed(Task.REGRESSION, before, after, size=2000) == []
+
+
+@pytest.mark.parametrize("distance", [-100.0, 0.0, 100.0])
+def test_numbers_the_reference_has_not_seen_can_be_another_concept(distance: float) -> None:
+    found = changed(Task.REGRESSION, number(), number(center=distance, bias=2.0))
+    assert Kind.CONCEPT_DRIFT in kinds(found)
 
 
 def test_pairs_without_scores_are_watched_for_errors_alone() -> None:
