@@ -8,7 +8,7 @@ from pathlib import Path
 TESTED = ("worker", "embedded", "test")
 """The extras whose bounds are tested beside those of the base installation; `lint` says nothing of what runs."""
 
-_BOUND = re.compile(r"(?P<name>[\w.-]+)>=(?P<version>[\w.]+)")
+_BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,-]+\])?>=(?P<version>[\w.]+)")
 
 
 def main() -> None:

@@ -113,6 +113,14 @@ class DriftlineApp(BatchApp):
             await self._running.revoked(partitions)
         except DriftlineError as error:
             self._fail(error)
+        except asyncio.CancelledError:  # the time for it is up: others get the partitions, or the process ends
+            self._fail(
+                UnavailableError(
+                    f"Kafka or Redis did not take the last checkpoint within {self.hook_timeout:g} s: what it would "
+                    "have held is read again"
+                )
+            )
+            raise
 
     async def process(self, stream: StreamT[Any]) -> None:
         """Process the batches of a topic: an agent."""

@@ -38,6 +38,22 @@ class Gauges:
 
 
 @dataclass(slots=True)
+class _Sums:
+    """Of one model, or of several: what can be added up."""
+
+    pending: int = 0
+    incidents: Counter[Kind] = field(default_factory=Counter)
+
+    def add(self, other: _Sums) -> None:
+        self.pending += other.pending
+        self.incidents.update(other.incidents)
+
+    def subtract(self, other: _Sums) -> None:
+        self.pending -= other.pending
+        self.incidents.subtract(other.incidents)
+
+
+@dataclass(slots=True)
 class _Shown:
     metrics: set[str] = field(default_factory=set)
     targets: set[str] = field(default_factory=set)
@@ -58,19 +74,19 @@ class ModelSeries:
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
         self._shown: dict[str, _Shown] = {}
-        self._others: dict[str, tuple[int, Counter[Kind]]] = {}
+        self._others: dict[str, _Sums] = {}
+        self._of_others = _Sums()
 
     def observe(self, state: ModelState) -> None:
         """Show the state of a model; about 100 µs."""
-        incidents = Counter(incident.kind for incident in state.incidents)
+        sums = _Sums(state.counts.pending, Counter(incident.kind for incident in state.incidents))
         shown = self._room_for(state.model_id)
         if shown is None:
             if state.model_id not in self._others:
                 self._gauges.dropped.inc()
-            self._others[state.model_id] = (state.counts.pending, incidents)
-            self._show_others()
+            self._exchange_other(state.model_id, sums)
             return
-        self._show_sums(state.model_id, state.counts.pending, incidents)
+        self._show_sums(state.model_id, sums)
         shown.metrics = self._replace(self._gauges.performance, state.model_id, shown.metrics, _metrics(state))
         drift = _drift(state)
         left_out = max(0, len(drift) - MAX_TARGETS)
@@ -86,30 +102,36 @@ class ModelSeries:
                 self._replace(self._gauges.performance, model_id, shown.metrics, {})
                 self._replace(self._gauges.drift, model_id, shown.targets, {})
                 self._remove_sums(model_id)
-            elif self._others.pop(model_id, None) is not None:
-                self._show_others()
+            else:
+                self._exchange_other(model_id, None)
 
     def _room_for(self, model_id: str) -> _Shown | None:
         shown = self._shown.get(model_id)
         if shown is None and len(self._shown) < MAX_MODELS and model_id != OTHER:
             shown = self._shown[model_id] = _Shown()
-            if self._others.pop(model_id, None) is not None:
-                self._show_others()
+            self._exchange_other(model_id, None)
         return shown
 
-    def _show_others(self) -> None:
-        if not self._others:
-            self._remove_sums(OTHER)
-            return
-        total: Counter[Kind] = Counter()
-        for _, incidents in self._others.values():
-            total += incidents
-        self._show_sums(OTHER, sum(pending for pending, _ in self._others.values()), total)
+    def _exchange_other(self, model_id: str, sums: _Sums | None) -> None:
+        """Put what a model among the others comes to in place of what it did, None for nothing any more.
 
-    def _show_sums(self, model_id: str, pending: int, incidents: Counter[Kind]) -> None:
-        self._gauges.pending.labels(model_id).set(pending)
+        The sum of all is kept and not made anew: a checkpoint observes every model, and there may be thousands.
+        """
+        before = self._others.pop(model_id, None)
+        if before is not None:
+            self._of_others.subtract(before)
+        if sums is not None:
+            self._others[model_id] = sums
+            self._of_others.add(sums)
+        if self._others:
+            self._show_sums(OTHER, self._of_others)
+        elif before is not None:
+            self._remove_sums(OTHER)
+
+    def _show_sums(self, model_id: str, sums: _Sums) -> None:
+        self._gauges.pending.labels(model_id).set(sums.pending)
         for kind in Kind:
-            self._gauges.incidents.labels(model_id, kind.value).set(incidents[kind])
+            self._gauges.incidents.labels(model_id, kind.value).set(sums.incidents[kind])
 
     def _remove_sums(self, model_id: str) -> None:
         self._gauges.pending.remove(model_id)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from driftline.schemas.errors import UnavailableError
 from driftline.streams.app import make_app
 
 if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
+    from driftline.streams.app import DriftlineApp
     from driftline.streams.settings import Settings
 
-_logger = logging.getLogger(__name__)
+_logger: Final = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings, configuration: Configuration) -> None:
-    """Run until a signal comes; everything processed by then is saved and acked when this returns.
+    """Run until a signal comes, also while it starts; everything processed by then is saved when this returns.
 
     Parameters
     ----------
@@ -27,7 +31,8 @@ def run_worker(settings: Settings, configuration: Configuration) -> None:
     Raises
     ------
     DriftlineError
-        If a server, a topic or a snapshot cannot be used. Any other exception is a bug.
+        If a server, a topic or a snapshot cannot be used, or the last checkpoint cannot be made. Any other exception
+        is a bug.
 
     """
     asyncio.run(_run(settings, configuration))
@@ -39,19 +44,40 @@ async def _run(settings: Settings, configuration: Configuration) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
+    running = asyncio.ensure_future(_start_and_wait(app, settings))
+    asked = asyncio.ensure_future(asked_to_stop.wait())
     try:
-        await app.start()
-        _logger.info("reading from Kafka at %s, state in %s", settings.kafka, settings.redis_address)
-        if app.metrics_port is not None:
-            _logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, app.metrics_port)
-        ends = (asked_to_stop.wait(), app.failed(), app.wait_until_stopped())
-        waiting = [asyncio.ensure_future(end) for end in ends]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (running, asked):
             task.cancel()
+        await asyncio.wait({running})
     finally:
         await app.stop()
+    failure = None if running.cancelled() else running.exception()
     if app.crashed:
-        raise app.crash_reason or RuntimeError("the worker crashed, and Faust kept no reason")
-    if app.failure is not None:
-        raise app.failure
+        failure = failure or app.crash_reason or RuntimeError("the worker crashed, and Faust kept no reason")
+    if failure := failure or app.failure:
+        raise _explained(failure, settings.kafka) from None
+
+
+async def _start_and_wait(app: DriftlineApp, settings: Settings) -> None:
+    """Start, which lasts until the group has given the worker its partitions, and return when it fails or crashes."""
+    await app.start()
+    _logger.info("reading from Kafka at %s, state in %s", settings.kafka, settings.redis_address)
+    if app.metrics_port is not None:
+        _logger.info("metrics on http://%s:%d/metrics", settings.metrics_host, app.metrics_port)
+    waiting = [asyncio.ensure_future(end) for end in (app.failed(), app.wait_until_stopped())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def _explained(failure: BaseException, kafka: str) -> BaseException:
+    """Return what is to be raised: an error with which aiokafka gives up is no bug, and is told in a sentence."""
+    if isinstance(failure, KafkaConnectionError):  # its text says where, in Python's words
+        return UnavailableError(f"Kafka at {kafka} does not answer")
+    if isinstance(failure, KafkaError):
+        return UnavailableError(f"Kafka at {kafka} cannot be used: {' '.join(str(failure).split())}")
+    return failure

@@ -15,7 +15,8 @@ DRIFTLINE_CHECKPOINT_SECONDS    1.0                           seconds between tw
 DRIFTLINE_TOPIC_PARTITIONS      8                             partitions of the topics that Driftline creates
 ==============================  ============================  ========================================================
 
-A variable that is set to the empty string counts as not set, but for the port.
+A variable that is set to the empty string counts as not set, but for the port. What Kubernetes sets beside a Service
+that is called driftline (``DRIFTLINE_SERVICE_HOST``, ``DRIFTLINE_PORT_9464_TCP`` and so on) is left alone.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 _PREFIX: Final = "DRIFTLINE_"
 _PASSWORD_FILE: Final = "DRIFTLINE_REDIS_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 _PORT: Final = "DRIFTLINE_METRICS_PORT"
+
+# Kubernetes gives them to every pod beside a Service that is called driftline.
+_OF_KUBERNETES: Final = re.compile(rf"{_PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT(?:_.*)?)")
 
 _SERVER: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}"
 _SERVERS: Final = re.compile(rf"{_SERVER}(?:,{_SERVER})*", re.ASCII)
@@ -81,7 +85,11 @@ class Settings:
             For a ``DRIFTLINE_`` variable that does not exist or cannot be used, in one sentence.
 
         """
-        given = {name: value for name, value in environ.items() if name.startswith(_PREFIX)}
+        given = {
+            name: value
+            for name, value in environ.items()
+            if name.startswith(_PREFIX) and _OF_KUBERNETES.fullmatch(name) is None
+        }
         for name in sorted(given.keys() - _PARSERS.keys() - {_PASSWORD_FILE}):
             (nearest,) = difflib.get_close_matches(name, [*_PARSERS, _PASSWORD_FILE], n=1, cutoff=0.0)
             raise ConfigurationError(f"{name} is not a setting; did you mean {nearest}?")
@@ -105,21 +113,33 @@ class Settings:
 def _parse_servers(name: str, text: str) -> str:
     if _SERVERS.fullmatch(text) is None:
         raise ConfigurationError(f"{name} is {text!r}: must be host:port, or several separated by commas")
+    for server in text.split(","):
+        if not 1 <= int(server.rpartition(":")[2]) <= _MAX_PORT:
+            raise ConfigurationError(f"{name} is {text!r}: a port must be from 1 to {_MAX_PORT}")
     return text
 
 
 def _parse_redis(name: str, text: str) -> str:
+    from redis import Redis  # noqa: PLC0415 - every command reads this module for its --help, which must be quick
+
+    from driftline.client.redis_access import RedisAddress  # noqa: PLC0415 - as above
+
     # Its text is in no message: it may hold a password.
     try:
+        address = RedisAddress(text)
         parts = urlsplit(text)
-        usable = parts.scheme in {"redis", "rediss", "unix"} and (parts.port or 1) <= _MAX_PORT
-    except ValueError:  # an unescaped / or # in a password cuts the URL short, and the port is no number then
+        usable = parts.hostname is not None or parts.scheme == "unix"
+    except ConfigurationError:  # such as for an unescaped / or # in a password, which cuts the URL short
         usable = False
-    if not usable or not (parts.hostname or parts.scheme == "unix"):
+    if not usable:
         raise ConfigurationError(
             f"{name} must be a URL such as redis://host:6379/0; percent-encode the password, or put it in a file "
             f"and name that in {_PASSWORD_FILE}"
         )
+    try:
+        address.client(lambda: Redis.from_url(text)).close()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
     return text
 
 

@@ -74,7 +74,7 @@ def demo(
 def worker(*, kafka: KafkaOption = None, redis: RedisOption = None, config: ConfigOption = None) -> None:
     """Watch models: read predictions and labels, publish alerts, keep the state in Redis.
 
-    SIGTERM drains it: what was processed is saved, and it exits with 0.
+    SIGTERM drains it: what was processed is saved, and it exits with 0; with 1 if that could not be saved.
     """
     from driftline.streams.cli.logs import log_to_stderr
     from driftline.streams.run import run_worker

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
 
 from driftline.schemas.errors import DriftlineError
 from driftline.streams.cli.output import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _LIBRARIES = ("aiokafka", "faust", "mode", "driftline.streams.app", "driftline.streams.transport")
 
@@ -21,6 +27,13 @@ class OneLine(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line; a traceback follows on lines of its own."""
         return printable(super().formatMessage(record))
+
+    def formatException(  # noqa: N802 - logging's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """Return the traceback; an error of Kafka has none that says more than its line."""
+        return "" if isinstance(ei[1], KafkaError) else super().formatException(ei)
 
 
 def log_to_stderr() -> None:

@@ -48,6 +48,10 @@ class FetchingThread(AIOKafkaConsumerThread):
         self._ensure_consumer().pause(*map(_of_aiokafka, assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
+    async def on_start(self) -> None:
+        """Start aiokafka, unless the app is stopped first: of a broker that hangs it awaits an answer for 90 s."""
+        await self.wait(super().on_start())
+
     async def stop(self) -> None:
         """Stop; of an app whose start failed, before this thread was begun, only the event loop is left to close."""
         await super().stop()
@@ -63,6 +67,18 @@ class FetchingThread(AIOKafkaConsumerThread):
         # Faust would wait for this thread for ever.
         with suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.wait_for(super().on_thread_stop(), STOP_SECONDS)
+
+    def on_crash(self, msg: str, *fmt: object, **kwargs: object) -> None:
+        """Print nothing: `crash` logs the same."""
+
+    def _stopped_set(self) -> None:
+        with suppress(RuntimeError):  # a thread that has crashed has closed its event loop
+            super()._stopped_set()
+
+    def _start_thread(self) -> None:
+        # What Kafka refuses crashes the app. The thread need not die of it once more, with a traceback of its own.
+        with suppress(KafkaError):
+            super()._start_thread()
 
     async def report_group_errors(self) -> None:
         """Log what keeps aiokafka from joining the group, which it does not try again before it has been asked.
@@ -139,6 +155,8 @@ class FetchingThread(AIOKafkaConsumerThread):
 
     async def _report_group_errors(self) -> None:
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        if coordinator is None:  # stopped before aiokafka had started
+            return
         try:
             coordinator.check_errors()
         except KafkaError as error:

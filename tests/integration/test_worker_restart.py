@@ -38,6 +38,19 @@ app.Worker = Hasty
 main()
 """
 
+# Has half a second to give its partitions up, so that nobody waits for the 20 of the others.
+IMPATIENT = """
+from driftline.__main__ import main
+from driftline.streams import app
+
+class Impatient(app.DriftlineApp):
+    def __init__(self, *given):
+        super().__init__(*given, hook_timeout=0.5)
+
+app.DriftlineApp = Impatient
+main()
+"""
+
 
 @pytest.fixture
 def real(kafka: str, empty_redis: str, tmp_path: Path) -> Site:
@@ -93,6 +106,27 @@ def test_a_worker_on_a_wiped_redis_rebuilds_from_the_beginning_of_the_log(real: 
         assert sum(real.committed().values()) == total
         with Redis.from_url(real.redis) as client:
             client.flushall()
+
+
+def test_a_drain_that_cannot_save_in_time_is_a_failure_and_is_made_up_for(empty_redis: str, tmp_path: Path) -> None:
+    with embedded_site(empty_redis, tmp_path) as site:
+        models = on_every_partition(site.partitions, each=1, count_each=100)
+        total = 200 * len(models)
+        site.send(mixed(models, range(100)))
+        config = lean(site, models)
+        patient = {"DRIFTLINE_CONFIG": config, "DRIFTLINE_CHECKPOINT_SECONDS": "600"}
+        with site.worker("-c", IMPATIENT, "worker", **patient) as worker:
+            worker.until(lambda: worker.watches and worker.processed == total)
+            with site.without_writes():
+                assert worker.terminate() == 1, worker.log
+            said = "driftline: Kafka or Redis did not take the last checkpoint within 0.5 s: "
+            assert worker.log.splitlines()[-1].startswith(said), worker.log
+            assert "Traceback" not in worker.log
+        assert site.saved == 0
+        with site.worker(DRIFTLINE_CONFIG=config) as worker:
+            worker.until(lambda: site.saved == total)
+            assert worker.terminate() == 0, worker.log
+        assert_exact(site, models)
 
 
 def killed_at(site: Site, moment: int, config: str) -> None:

@@ -1,9 +1,12 @@
 """A worker that cannot start says why in one sentence, and ends with the exit code for it."""
 
 import re
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from driftline.schemas import keys
 from driftline.schemas.topics import LABELS
 from driftline.streams.children import free_port
 from driftline.streams.embedded import EmbeddedBroker
+from driftline.streams.topology import mention_topics
+from tests.conditions import eventually
 from tests.worker_harness import EMBEDDED_PARTITIONS, Site, WorkerProcess, embedded_site, real_site
 
 POSITION = seal({"next_offsets": {}, "watermark": None, "unattributed": None})
@@ -91,3 +96,65 @@ def test_topics_with_unequal_partitions_are_refused(kafka: str, empty_redis: str
             assert_said(worker, 1, r"driftline.predictions has 2 partitions and driftline.labels 3, so that .* create`")
     finally:
         real_site(kafka, empty_redis, tmp_path)  # for whoever uses these topics next
+
+
+# Loses its broker after it has looked at the topics: before anything of Faust has started, or before its consumer has.
+LOSING_KAFKA = """
+import os, sys
+from driftline.__main__ import main
+from driftline.streams import app
+from driftline.streams.transport import ownership
+
+def lose_kafka_at(moment):
+    if moment == os.environ["MOMENT"]:
+        os.kill(int(os.environ["BROKER"]), int(os.environ["SIGNAL"]))
+        print("lost", file=sys.stderr, flush=True)
+
+class Store(app.RedisStore):
+    async def claim_topology(self, partitions):
+        await super().claim_topology(partitions)
+        lose_kafka_at("start")
+
+class Thread(ownership.FetchingThread):
+    async def on_start(self):
+        lose_kafka_at("consumer")
+        await super().on_start()
+
+app.RedisStore, ownership.FetchingThread = Store, Thread
+main()
+"""
+
+
+@contextmanager
+def losing_kafka(redis: str, folder: Path, moment: str, ending: signal.Signals) -> Iterator[WorkerProcess]:
+    """Run a worker whose broker gets a signal while it starts, until that has happened."""
+    command = (sys.executable, "-m", "driftline.streams.embedded")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as broker:
+        try:
+            assert broker.stdout is not None
+            address = broker.stdout.readline().strip().removeprefix("bootstrap=")
+            mention_topics(address)
+            site = Site(address, redis, folder, EMBEDDED_PARTITIONS)
+            variables = {"MOMENT": moment, "BROKER": str(broker.pid), "SIGNAL": str(int(ending))}
+            with site.worker("-c", LOSING_KAFKA, "worker", **variables) as worker:
+                eventually(lambda: "lost" in worker.log.splitlines())
+                yield worker
+        finally:
+            broker.kill()
+
+
+@pytest.mark.parametrize("moment", ["start", "consumer"])
+def test_a_signal_ends_a_worker_that_waits_for_a_broker(empty_redis: str, tmp_path: Path, moment: str) -> None:
+    with losing_kafka(empty_redis, tmp_path, moment, signal.SIGSTOP) as worker:
+        assert worker.terminate() == 0, worker.log
+        assert "Traceback" not in worker.log
+
+
+@pytest.mark.parametrize("moment", ["start", "consumer"])
+def test_a_broker_that_dies_while_a_worker_starts_is_told_in_one_sentence(
+    empty_redis: str, tmp_path: Path, moment: str
+) -> None:
+    with losing_kafka(empty_redis, tmp_path, moment, signal.SIGKILL) as worker:
+        assert worker.wait(60) == 1, worker.log
+        assert re.fullmatch(r"driftline: Kafka at 127.0.0.1:\d+ does not answer", worker.log.splitlines()[-1])
+        assert "Traceback" not in worker.log

@@ -116,6 +116,7 @@ def test_the_help_loads_nothing_heavy_and_is_quick() -> None:
             "/no/such.yaml cannot be read: No such file or directory",
         ),
         (["alerts", "--kafka", "x"], "--kafka is 'x': must be host:port, or several separated by commas"),
+        (["worker", "--kafka", "x:99999"], "--kafka is 'x:99999': a port must be from 1 to 65535"),
         (["alerts", "--kafka", ""], "--kafka is empty: leave it out, and DRIFTLINE_KAFKA or its default is taken"),
         (
             ["status", "--redis", "http://x"],
@@ -123,6 +124,10 @@ def test_the_help_loads_nothing_heavy_and_is_quick() -> None:
                 "--redis must be a URL such as redis://host:6379/0; percent-encode the password, or put it in a file "
                 "and name that in DRIFTLINE_REDIS_PASSWORD_FILE"
             ),
+        ),
+        (
+            ["worker", "--redis", "redis://x:6379/0?db=abc"],
+            "--redis: the URL of Redis at x:6379 cannot be used: Invalid value for 'db' in connection URL.",
         ),
         (["schema", "labels"], f"there is no document 'labels'; there are {', '.join([*json_schemas(), 'asyncapi'])}"),
         (

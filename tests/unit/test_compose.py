@@ -1,5 +1,6 @@
 """docker-compose.yml and what it mounts: it cannot be run in the tests, so what can be read is held to the code."""
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ import pytest
 import yaml
 
 from driftline import __version__
+from driftline.streams.publisher import Publisher
 from driftline.streams.settings import Settings
+from driftline.streams.transport import BatchApp
+from driftline.streams.transport.fetching import STOP_SECONDS
 from tests.servers.jars import kafka_version
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +62,12 @@ def test_our_services_get_settings_that_exist(name: str) -> None:
     settings = Settings.from_environment(SERVICES[name]["environment"])
     assert settings.kafka.split(":")[0] == "kafka"
     assert f"INSIDE://{settings.kafka}" in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+
+
+def test_the_worker_may_use_up_all_its_limits_before_it_is_killed() -> None:
+    hook = inspect.signature(BatchApp).parameters["hook_timeout"].default
+    close = inspect.signature(Publisher.close).parameters["timeout"].default
+    assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > 2 * hook + STOP_SECONDS + close
 
 
 def test_prometheus_asks_where_the_worker_answers() -> None:

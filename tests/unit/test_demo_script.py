@@ -1,5 +1,6 @@
 """The demo's script: the same traffic for the same seed, and a pipeline that says what happens in it."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 
@@ -123,7 +124,7 @@ def test_extents_are_found_as_events_are_sent(script: list[Sent]) -> None:
     assert first == next(n for n, sent in enumerate(labels) if sent.fault is not None)
 
 
-def test_the_pipeline_catches_each_incident_and_says_nothing_else(script: list[Sent]) -> None:
+def assert_each_incident_is_caught_and_nothing_else(script: list[Sent]) -> None:
     pipeline = Pipeline(read_configuration(CONFIGURATION), partition=0)
     progress = Progress()
     alerts, requests = [], []
@@ -138,3 +139,13 @@ def test_the_pipeline_catches_each_incident_and_says_nothing_else(script: list[S
     assert verdict.complaints == []
     assert judge_counts(pipeline.documents()[MODEL_ID], progress.sent) == []
     assert all(row.delay is not None and row.delay < 1500 for row in verdict.rows)
+
+
+def test_the_pipeline_catches_each_incident_and_says_nothing_else(script: list[Sent]) -> None:
+    assert_each_incident_is_caught_and_nothing_else(script)
+
+
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="takes long: run with CI=true")
+@pytest.mark.parametrize("seed", range(2, 11))
+def test_so_it_is_with_other_seeds(shuttle: Shuttle, seed: int) -> None:
+    assert_each_incident_is_caught_and_nothing_else(list(until_script_end(traffic(shuttle, seed, START))))

@@ -1,20 +1,24 @@
 """Prometheus series: what each event counts, what is capped, and what it costs to ask."""
 
+import cProfile
 import re
 import socket
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftline.schemas.alerts import Alert, Kind
 from driftline.schemas.errors import ConfigurationError, Reason
 from driftline.schemas.state import Counts, ModelState
 from driftline.streams import metrics as module
 from driftline.streams.metrics import Metrics
-from driftline.streams.model_series import MAX_MODELS, MAX_TARGETS
+from driftline.streams.model_series import MAX_MODELS, MAX_TARGETS, OTHER
 
 INCIDENT = {
     "incident_id": "i",
@@ -178,6 +182,53 @@ def test_models_beyond_the_limit_are_summed_up() -> None:
     metrics.forget([f"m{MAX_MODELS + 1}"])
     assert ("other",) not in series(metrics, "driftline_model_pending")
     assert series(metrics, "driftline_series_dropped_total") == {(): 2}
+
+
+MODEL_IDS = [*"abcd", OTHER]
+OF_A_MODEL = st.tuples(st.integers(0, 1000), st.lists(st.sampled_from(Kind), max_size=3))
+
+
+@given(st.lists(st.tuples(st.sampled_from(MODEL_IDS), st.none() | OF_A_MODEL), min_size=10, max_size=40))
+def test_the_sums_of_all_series_are_those_of_all_models(
+    steps: list[tuple[str, tuple[int, list[Kind]] | None]],
+) -> None:
+    metrics = Metrics()
+    alive: dict[str, tuple[int, list[Kind]]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("driftline.streams.model_series.MAX_MODELS", 2)
+        for model_id, of_it in steps:
+            if of_it is None:
+                metrics.forget([model_id])
+                alive.pop(model_id, None)
+            else:
+                metrics.observe_state(state(model_id, pending=of_it[0], kinds=tuple(of_it[1])))
+                alive[model_id] = of_it
+            pending = series(metrics, "driftline_model_pending")
+            assert sum(pending.values()) == sum(of_one for of_one, _ in alive.values())
+            own = {model for (model,) in pending if model != OTHER}
+            assert ((OTHER,) in pending) == (own != alive.keys())
+            shown: Counter[str] = Counter()
+            for (_, kind), value in series(metrics, "driftline_open_incidents").items():
+                shown[kind] += int(value)
+            assert +shown == Counter(kind.value for _, kinds in alive.values() for kind in kinds)
+
+
+def test_a_model_among_thousands_costs_as_much_as_one_among_hundreds() -> None:
+    def calls(models: int) -> int:
+        metrics = Metrics()
+        for i in range(models):
+            metrics.observe_state(state(f"m{i}", pending=i, kinds=(Kind.DATA_DRIFT,)))
+        last = state(f"m{models - 1}", pending=7, kinds=(Kind.PERFORMANCE,))
+        return calls_of(lambda: metrics.observe_state(last)) + calls_of(lambda: metrics.forget([last.model_id]))
+
+    assert calls(2000) < 2 * calls(200)
+
+
+def calls_of(action: Callable[[], object]) -> int:
+    """Return how many functions and methods an action calls: what it costs on any machine, however busy."""
+    profile = cProfile.Profile()
+    profile.runcall(action)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def test_a_model_that_is_called_other_is_one_of_the_others() -> None:

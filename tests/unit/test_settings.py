@@ -57,6 +57,8 @@ def test_metrics_can_be_turned_off(text: str) -> None:
         ("DRIFTLINE_KAFKA", "kafka://broker:9092", "host:port"),
         ("DRIFTLINE_KAFKA", "broker", "host:port"),
         ("DRIFTLINE_KAFKA", "a:9092,", "host:port"),
+        ("DRIFTLINE_KAFKA", "a:9092,b:99999", "a port must be from 1 to 65535"),
+        ("DRIFTLINE_KAFKA", "[::1]:0", "a port must be from 1 to 65535"),
         ("DRIFTLINE_METRICS_PORT", "65536", "from 0 to 65535, or off"),
         ("DRIFTLINE_METRICS_PORT", "http", "from 0 to 65535, or off"),
         ("DRIFTLINE_METRICS_PORT", "-1", "from 0 to 65535, or off"),
@@ -97,6 +99,35 @@ def test_a_wrong_redis_url_is_not_repeated(url: str) -> None:
     assert "hunter2" not in str(refusal.value)
     assert refusal.value.__cause__ is None
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+@pytest.mark.parametrize("option", ["foo=bar", "db=abc", "socket_timeout=abc", "protocol=9"])
+def test_an_option_of_the_redis_url_that_cannot_be_used_is_named(option: str) -> None:
+    said = rf"^DRIFTLINE_REDIS: the URL of Redis at cache:6379 cannot be used: .*{option.partition('=')[0]}"
+    with pytest.raises(ConfigurationError, match=said) as refusal:
+        Settings.from_environment({"DRIFTLINE_REDIS": f"redis://:hunter2@cache:6379/0?{option}"})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_the_options_of_redis_are_kept() -> None:
+    url = "rediss://cache:6380/0?socket_timeout=5&ssl_check_hostname=false"
+    assert Settings.from_environment({"DRIFTLINE_REDIS": url}).redis == url
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_left_alone() -> None:
+    of_service = {
+        "DRIFTLINE_SERVICE_HOST": "10.96.3.7",
+        "DRIFTLINE_SERVICE_PORT": "9464",
+        "DRIFTLINE_SERVICE_PORT_METRICS": "9464",
+        "DRIFTLINE_PORT": "tcp://10.96.3.7:9464",
+        "DRIFTLINE_PORT_9464_TCP": "tcp://10.96.3.7:9464",
+        "DRIFTLINE_PORT_9464_TCP_ADDR": "10.96.3.7",
+        "DRIFTLINE_PORT_9464_TCP_PORT": "9464",
+        "DRIFTLINE_PORT_9464_TCP_PROTO": "tcp",
+    }
+    assert Settings.from_environment(of_service) == Settings()
+    with pytest.raises(ConfigurationError, match="DRIFTLINE_METRIC_PORT is not a setting"):
+        Settings.from_environment(of_service | {"DRIFTLINE_METRIC_PORT": "9464"})
 
 
 def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
