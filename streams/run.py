@@ -57,7 +57,7 @@ async def _run(settings: Settings, configuration: Configuration) -> None:
     if app.crashed:
         failure = failure or app.crash_reason or RuntimeError("the worker crashed, and Faust kept no reason")
     if failure := failure or app.failure:
-        raise _explained(failure, settings.kafka) from None
+        raise _explained(failure, settings.kafka)
 
 
 async def _start_and_wait(app: DriftlineApp, settings: Settings) -> None:

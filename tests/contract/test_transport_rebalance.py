@@ -345,7 +345,7 @@ def test_mutant_that_wakes_no_fetch_resumes_late(kafka: str, monkeypatch: pytest
 
 async def a_pause_of_everything_keeps_the_membership(broker: str) -> None:
     topic = new_topic(broker)
-    # aiokafka leaves the group when it is not polled for so long. In a pause two waits of 1 s may lie between two polls.
+    # aiokafka leaves the group when it is not polled for so long. In a pause two waits of 1 s may lie between polls.
     worker = Worker(broker, topic, [topic], broker_max_poll_interval=2.5)
     async with running(worker):
         await until(lambda: worker.calls)

@@ -130,6 +130,39 @@ def test_effects_are_lower_bounds() -> None:
     assert MeanGrowth.of("relative_mae", [1.0] * 100).effect([0.0, 30.0] + [0.0] * 10).value == 0.0
 
 
+def test_the_reference_is_an_estimate_too() -> None:
+    ranks = Ranks.of([float(n) for n in range(1000)])
+    for few, many, recent in (
+        (RankShift("residual_rank", ranks, 100), RankShift("residual_rank", ranks, 10_000), [400.0, 900.0] * 2000),
+        (
+            MeanGrowth("relative_mae", 1.0, ranks, 100),
+            MeanGrowth("relative_mae", 1.0, ranks, 10_000),
+            [1.0, 3.0] * 2000,
+        ),
+        (ShareGrowth("error_rate", 0.1, 100), ShareGrowth("error_rate", 0.1, 10_000), [0.0, 0.0, 1.0] * 1000),
+        (Residual("calibration", 100), Residual("calibration", 10_000), [0.5, -0.3] * 2000),
+    ):
+        assert few.effect(recent).value < 0.9 * many.effect(recent).value
+
+
+@given(values, values, values)
+def test_tallies_add_up(reference: list[float], first: list[float], second: list[float]) -> None:
+    for measure in measures(reference)[:3]:
+        once, twice, both = (measure.tally([abs(v) for v in some]) for some in (first, second, first + second))
+        summed = [math.fsum(pair) for pair in zip(once, twice, strict=True)]
+        assert summed == pytest.approx(both)
+        effect = measure.effect([abs(v) for v in first + second])
+        assert measure.effect([abs(v) for v in first + second], summed).value == pytest.approx(effect.value)
+
+
+@given(values, values)
+def test_an_effect_is_the_lower_of_two_bounds(reference: list[float], recent: list[float]) -> None:
+    for measure in measures(reference)[:3]:
+        at_least, at_most = measure.bounds(measure.tally([abs(v) for v in recent]))
+        assert at_least == measure.effect([abs(v) for v in recent]).value
+        assert 0.0 <= at_least <= at_most
+
+
 @pytest.mark.parametrize(("reference", "value"), [(0.0, 2.0), (1e-320, LARGEST), (1.0, 1.0), (LARGEST, 0.0)])
 def test_growth_of_a_loss_is_finite_where_the_reference_had_next_to_none(reference: float, value: float) -> None:
     effect = MeanGrowth.of("relative_mae", [reference] * 100).effect([2.0 if reference != LARGEST else 1.0] * 100)

@@ -354,6 +354,16 @@ def test_what_comes_back_within_the_cooldown_is_the_same_incident() -> None:
     assert [evidence.detector for evidence in again.evidence] == ["b"]
 
 
+def test_what_comes_back_of_one_version_is_not_of_the_other() -> None:
+    policy = new()
+    decide(policy, finding(version="2"))
+    decide(policy, finding(version="1"), at=COOLDOWN)
+    end(policy, at=COOLDOWN)
+    decide(policy, finding(version="1"), at=COOLDOWN + 1)
+    (other,) = decide(policy, finding(version="2", detector=LEVEL), at=2 * COOLDOWN + 1)
+    assert (other.state, other.model_version) == (AlertState.UPDATED, "2")
+
+
 def test_what_comes_back_later_is_another_incident() -> None:
     policy = new()
     (first,) = decide(policy, finding())
@@ -390,6 +400,14 @@ def test_a_restored_policy_continues_identically() -> None:
     undisturbed = play(new(), restart=False)
     assert {alert.state for alert in undisturbed} == set(AlertState)
     assert play(new(), restart=True) == undisturbed
+
+
+def test_a_restored_policy_knows_what_it_has_told() -> None:
+    policy, again = new(), new()
+    decide(policy, finding(version="1"), finding(version="2"))
+    again.restore(json.loads(json.dumps(policy.snapshot(), allow_nan=False)))
+    assert decide(again, finding(version="1", detector=LEVEL), at=COOLDOWN) == []
+    assert len(decide(again, finding(version="2", detector=LEVEL), at=COOLDOWN)) == 1
 
 
 def test_the_state_document_names_what_is_open() -> None:

@@ -263,10 +263,10 @@ def test_an_effect_that_is_not_much_larger_than_the_gate_is_found_in_time(before
 
 
 def test_a_reference_is_not_taken_for_the_truth() -> None:
-    for seed in range(200):
+    for seed in range(100):
         random = Random(seed)
-        wrong = sum(random.random() < 0.3 for _ in range(1000))
-        stream = new(ShareGrowth("error_rate", wrong / 1000, 1000), GATES.error_rate, {"error": location})
+        wrong = sum(random.random() < 0.3 for _ in range(300))
+        stream = new(ShareGrowth("error_rate", wrong / 300, 300), GATES.error_rate, {"error": location})
         assert first_large(feed(stream, (float(random.random() < 0.3) for _ in range(9000)))) is None, seed
 
 

@@ -204,6 +204,17 @@ def test_huge_numbers_stay_finite(labels: list[Scalar]) -> None:
     json.dumps([watch.snapshot(), [stream.report() for stream in watch.streams()]], allow_nan=False)
 
 
+def test_errors_are_compared_with_those_of_the_whole_reference() -> None:
+    watch, pairs = new(Task.BINARY, reference={"events": 5000}), draw(binary(), 5300)
+    feed(watch, Task.BINARY, pairs[:3000])
+    again = new(Task.BINARY, reference={"events": 5000})
+    again.restore(json.loads(json.dumps(watch.snapshot())))
+    feed(again, Task.BINARY, pairs[3000:])
+    wrong = sum(pending.prediction != truth.label for pending, truth in pairs[:5000])
+    loss, *_ = again.streams()
+    assert loss.report()["before"] == wrong / 5000  # not only of the part of it that is kept
+
+
 def test_a_restored_watch_continues_identically() -> None:
     pairs = draw(binary(), 1500) + draw(binary(lambda score: 1 - score), 600)
     for cut in (500, 1400, 1650):
