@@ -29,12 +29,13 @@ $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Driftline nee
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest golden lint format kafka bench lock clean
+.PHONY: help demo test chaos test-lowest golden lint format kafka bench lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo [ARGS=--once]  the whole of Driftline on this machine, no server needed"
 	@echo "make test [ARGS=...]     every test, on the embedded servers and on a real Kafka if Java and Maven are here"
+	@echo "make chaos [ARGS=NAME]    every fault in its long form against real servers, and what must be found"
 	@echo "make test-lowest         the tests with the oldest dependencies that pyproject.toml allows"
 	@echo "make lint | format       ruff, mypy and import-linter; format also mends"
 	@echo "make kafka [ARGS=--port=9092]  a real Kafka in the foreground"
@@ -72,6 +73,9 @@ format: $(DEV)
 	@echo "formatting"
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+chaos: $(DEV)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 kafka: $(DEMO)
 	@$(BIN)/python -m tests.servers.kafka $(ARGS)

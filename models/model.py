@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.drift.trail import Mark
-from driftline.models.join.label_join import LabelJoin
+from driftline.models.join.label_join import LabelJoin, Seen
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.incident import Place
@@ -139,7 +139,8 @@ class Model:
         """Take over what `snapshot` returned."""
         self.next_offsets = snapshot["next_offsets"]
         self._records = snapshot["records"]
-        self.join.restore(snapshot["join"])
+        seen = Seen(*(self.next_offsets.get(topic, 0) for topic in topics.INPUTS))
+        self.join.restore(snapshot["join"], seen=seen)
         self._monitor = ModelMonitor.restore(self.config, snapshot["monitor"])
         self._policy.restore(snapshot["policy"])
         self._retrain.restore(snapshot["retrain"])

@@ -7,20 +7,24 @@ anything. How records are cut into batches changes nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from driftline.models.join.entry import PREFIX_BYTES, model_prefix
+from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.model import Model
 from driftline.models.policy.unattributed import Unattributed
 from driftline.models.record import Record, Refusal
-from driftline.models.snapshot import seal, unseal
+from driftline.models.snapshot import DamagedError, seal, unseal
 from driftline.schemas.errors import Reason, SnapshotError
 from driftline.schemas.events import Label
+from driftline.schemas.topics import LABELS, PREDICTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from driftline.models.join.entry import Entry
+    from driftline.models.policy.losses import Lost
     from driftline.models.record import RawRecord
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import Configuration
@@ -40,13 +44,31 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a checkpoint has to write: everything that changed since the one before."""
+    """What a checkpoint has to write: the position, and what changed in the models that it is of."""
 
-    position: bytes
+    position: dict[str, Any]
     snapshots: dict[str, bytes]
     documents: dict[str, ModelState]
     entries: dict[bytes, bytes]
     dropped: list[bytes]
+
+
+class Start(NamedTuple):
+    """A place in both topics, by the next offset of each, and the watermark there."""
+
+    offsets: dict[str, int]
+    watermark: int | None
+
+    @classmethod
+    def earliest(cls, starts: Iterable[Start]) -> Start:
+        """Return the place from which reading on misses nothing after any of `starts`, of which there is one."""
+        first, *others = starts
+        offsets, watermark = dict(first.offsets), first.watermark
+        for other in others:
+            # A topic of which nothing had been read is not among the offsets, and to be read from its beginning.
+            offsets = {topic: min(at, other.offsets[topic]) for topic, at in offsets.items() if topic in other.offsets}
+            watermark = None if watermark is None or other.watermark is None else min(watermark, other.watermark)
+        return cls(offsets, watermark)
 
 
 class Pipeline:
@@ -81,12 +103,19 @@ class Pipeline:
     def __init__(self, configuration: Configuration, partition: int) -> None:
         self.watermark: int | None = None
         self.next_offsets: dict[str, int] = {}
+        self._settled: dict[
+            str, int
+        ] = {}  # the next offsets of what belongs to no model: ahead while records come again
         self._configuration = configuration
         self._partition = partition
         self._models: dict[str, Model] = {}
         self._unattributed = Unattributed(configuration.bad_records)
-        self._touched: dict[str, None] = {}
+        self._unsaved: dict[str, Start] = {}  # the models that have changed, and where that began; longest ago first
         self._by_prefix: dict[bytes, Model] = {}
+
+    def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
+        """Tell, with the first record that is new, of records that were lost, and whether the state was."""
+        self._unattributed.begin(lost, is_rebuilt=is_rebuilt)
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -115,20 +144,23 @@ class Pipeline:
             limit = self._configuration.max_models
             detail = f"this partition has max_models: {limit} already; raise it or add partitions"
             record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
+        watermark_before = self.watermark
         if not isinstance(record.event, Refusal):
             self.watermark = max(record.event.timestamp, self.watermark or 0)
         watermark = self._now(raw)
-        if raw.offset >= self.next_offsets.get(raw.topic, 0):  # else it comes again, and only a model may be behind
-            self.next_offsets[raw.topic] = raw.offset + 1
+        self.next_offsets[raw.topic] = max(raw.offset + 1, self.next_offsets.get(raw.topic, 0))
+        if raw.offset >= self._settled.get(raw.topic, 0):  # else it comes again, and only a model may be behind
+            self._settled[raw.topic] = raw.offset + 1
             if isinstance(record.event, Refusal):
                 outcome.dead_letters.append(record.dead_letter(record.event))
             if watermark:  # no alert can be dated before the first event of a file
                 outcome.alerts += self._unattributed.process(
-                    record, is_bad=model is None, watermark=watermark, next_offsets=self.next_offsets
+                    record, is_bad=model is None, watermark=watermark, next_offsets=self._settled
                 )
         if model is None or not model.awaits(raw):
             return
-        self._touched[model.config.model_id] = None
+        if model.config.model_id not in self._unsaved:
+            self._unsaved[model.config.model_id] = Start({**self.next_offsets, raw.topic: raw.offset}, watermark_before)
         before = model.join.counts.joined
         alerts, request = model.process(record, found, watermark)
         outcome.joined += model.join.counts.joined - before
@@ -162,46 +194,86 @@ class Pipeline:
     def _document(self, model: Model) -> ModelState:
         return model.document(self._partition, self.watermark)
 
-    def changes(self) -> Changes:
-        """Return what a checkpoint has to write, once: the next call returns what changed since this one."""
-        documents = {model_id: self._document(self._models[model_id]) for model_id in self._touched}
-        snapshots = {model_id: seal(self._models[model_id].snapshot()) for model_id in self._touched}
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether a model has changed since it was last told of."""
+        return bool(self._unsaved)
+
+    def changes(
+        self, urgent: Collection[str] = (), *, most_bytes: float = math.inf, most_models: float = math.inf
+    ) -> Changes:
+        """Return what a checkpoint has to write of models that have changed, once; others wait for the next.
+
+        Parameters
+        ----------
+        urgent
+            The models that go first. Then come those that changed longest ago.
+        most_bytes, most_models
+            Of snapshots: the one that reaches it is the last.
+
+        """
+        snapshots: dict[str, bytes] = {}
+        documents: dict[str, ModelState] = {}
         entries: dict[bytes, bytes] = {}
         dropped: list[bytes] = []
-        for model_id in self._touched:
-            written, gone = self._models[model_id].join.take_changes()
+        here = Start(dict(self.next_offsets), self.watermark)
+        size = 0
+        for model_id in sorted(self._unsaved, key=lambda model_id: model_id not in urgent):
+            if size >= most_bytes or len(snapshots) >= most_models:
+                break
+            model = self._models[model_id]
+            documents[model_id] = self._document(model)
+            snapshots[model_id] = seal({**model.snapshot(), "start": here})
+            written, gone = model.join.take_changes()
             entries |= written
             dropped += gone
-        self._touched = {}
-        position = seal(
-            {
-                "next_offsets": self.next_offsets,
-                "watermark": self.watermark,
-                "unattributed": self._unattributed.snapshot(),
-            }
-        )
+            del self._unsaved[model_id]
+            size += len(snapshots[model_id])
+        position = {
+            "start": Start.earliest([here, *self._unsaved.values()]),
+            "settled": dict(self._settled),
+            "unattributed": self._unattributed.snapshot(),
+        }
         return Changes(position, snapshots, documents, entries, dropped)
 
-    def restore(self, position: bytes | None, snapshots: Mapping[str, bytes]) -> None:
+    def restore(
+        self, position: dict[str, Any] | None, snapshots: Mapping[str, bytes], before: Mapping[str, bytes]
+    ) -> list[str]:
         """Take over what a checkpoint holds; its join entries follow by `restore_entry`.
+
+        Of a model whose snapshot is damaged the one `before` is taken, and reading goes on from where that stood.
+
+        Returns
+        -------
+        list of str
+            The models of which that was so.
 
         Raises
         ------
         SnapshotError
-            If a snapshot is damaged or of another version.
+            If a snapshot is of another version, or damaged and there is none before it.
 
         """
-        if position is not None:
-            stored = unseal(position)
-            self.next_offsets = dict(stored["next_offsets"])
-            self.watermark = stored["watermark"]
-            self._unattributed.restore(stored["unattributed"])
+        if position is None:
+            return []
+        self._settled = dict(position["settled"])
+        self._unattributed.restore(position["unattributed"])
+        start = Start(*position["start"])
         for model_id, snapshot in snapshots.items():
+            try:
+                state = unseal(snapshot)
+            except DamagedError:
+                if model_id not in before:
+                    raise
+                state = unseal(before[model_id])
+                self._unsaved[model_id] = Start(*state["start"])
             model = self._models[model_id] = Model(self._configuration.of(model_id), self._configuration.bad_records)
-            model.restore(unseal(snapshot))
+            model.restore(state)
+        self.next_offsets, self.watermark = Start.earliest([start, *self._unsaved.values()])
         self._by_prefix = {model_prefix(model_id): model for model_id, model in self._models.items()}
+        return list(self._unsaved)
 
-    def restore_entry(self, key: bytes, packed: bytes) -> None:
+    def restore_entry(self, field: bytes, packed: bytes) -> None:
         """Take over one stored entry of the join.
 
         Raises
@@ -210,7 +282,13 @@ class Pipeline:
             If it belongs to a model that `restore` was given no snapshot of.
 
         """
-        model = self._by_prefix.get(key[:PREFIX_BYTES])
-        if model is None:
+        model = self._by_prefix.get(field[:PREFIX_BYTES])
+        if model is not None:
+            model.join.restore_entry(field, packed)
+        elif self._was_read(unpack_entry(packed)):
             raise SnapshotError("the checkpoint has a join entry of a model without a snapshot: part of it is lost")
-        model.join.restore_entry(key, packed)
+        # Else the model was new to a checkpoint that did not come to its end, and comes again.
+
+    def _was_read(self, entry: Entry) -> bool:
+        offsets = ((PREDICTIONS, entry.prediction_offset), (LABELS, entry.label_offset))
+        return any(NONE < offset < self.next_offsets.get(topic, 0) for topic, offset in offsets)

@@ -14,6 +14,10 @@ _HEADER: Final = Struct(">4sHI")  # magic, version, CRC-32 of the rest
 _MAGIC: Final = b"DRFT"
 
 
+class DamagedError(SnapshotError):
+    """The bytes of a snapshot are not those that were written."""
+
+
 def seal(state: dict[str, Any]) -> bytes:
     """Write plain values as a snapshot.
 
@@ -32,20 +36,25 @@ def unseal(snapshot: bytes) -> dict[str, Any]:
 
     Raises
     ------
+    DamagedError
+        If the bytes are not those that were written.
     SnapshotError
-        If the bytes are damaged, or of a version that this one cannot read.
+        If another version wrote them, which this one cannot read.
 
     """
     if len(snapshot) < _HEADER.size:
         msg = "the snapshot is cut off"
-        raise SnapshotError(msg)
+        raise DamagedError(msg)
     magic, version, checksum = _HEADER.unpack_from(snapshot)
     body = snapshot[_HEADER.size :]
-    if magic != _MAGIC or version != _VERSION:
+    if magic != _MAGIC:
+        msg = "the snapshot is damaged: it does not begin as one"
+        raise DamagedError(msg)
+    if version != _VERSION:
         msg = f"the snapshot was written by another version of Driftline (format {version}, this one reads {_VERSION})"
         raise SnapshotError(msg)
     if crc32(body) != checksum:
         msg = "the snapshot is damaged: its checksum does not match"
-        raise SnapshotError(msg)
+        raise DamagedError(msg)
     state: dict[str, Any] = json.loads(body)
     return state

@@ -19,6 +19,7 @@ Document = dict[str, Any]
 _BINDING: Final = "0.5.0"
 _MODEL_KEY: Final = {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "The model_id, in UTF-8."}
 _INCIDENT_KEY: Final = {"type": "string", "description": "The incident_id, in UTF-8."}
+_PARTITION_KEY: Final = {"type": "string", "description": "The partition of the input topics, in decimal digits."}
 _PLACEMENT: Final = (
     "Both input topics have the same number of partitions, and a model's records stand in partition "
     "(murmur2(model_id) & 0x7fffffff) mod partitions: set librdkafka's partitioner to murmur2_random, Java's default."
@@ -48,14 +49,20 @@ def asyncapi() -> Document:
             "predictions": _channel(topics.PREDICTIONS, "prediction", f"Predictions as they were served. {_PLACEMENT}"),
             "labels": _channel(topics.LABELS, "label", f"The truth about predictions. {_PLACEMENT}"),
             "alerts": _channel(topics.ALERTS, "alert", "Every transition of every incident."),
+            "incidents": _channel(
+                topics.INCIDENTS, "alert", "The last alert of each open incident; a tombstone of one that is over."
+            ),
             "retrain": _channel(topics.RETRAIN, "retrain-request", "Requests to train a new version."),
+            "journal": _channel(topics.JOURNAL, "journal-entry", "What a run depended on beside its records."),
             "dead-letter": _channel(topics.DEAD_LETTER, "dead-letter", "Records that were refused, as they came."),
         },
         "operations": {
             "receivePredictions": _operation("receive", "predictions", "prediction"),
             "receiveLabels": _operation("receive", "labels", "label"),
             "sendAlerts": _operation("send", "alerts", "alert"),
+            "sendIncidents": _operation("send", "incidents", "alert"),
             "sendRetrainRequests": _operation("send", "retrain", "retrain-request"),
+            "sendJournal": _operation("send", "journal", "journal-entry"),
             "sendDeadLetters": _operation("send", "dead-letter", "dead-letter"),
         },
         "components": {
@@ -71,6 +78,16 @@ def asyncapi() -> Document:
                 "retrain-request": _message(
                     "RetrainRequest", "retrain-request", key=_MODEL_KEY, headers=_cloudevent_headers(["retrain"])
                 ),
+                "journal-entry": {
+                    "name": "JournalEntry",
+                    "title": "JournalEntry",
+                    "contentType": "application/json",
+                    "payload": {
+                        "type": "object",
+                        "description": "For `driftline replay --journal` of the same version; others have no promise.",
+                    },
+                    "bindings": {"kafka": {"key": _PARTITION_KEY, "bindingVersion": _BINDING}},
+                },
                 "dead-letter": {
                     "name": "DeadLetter",
                     "title": "DeadLetter",

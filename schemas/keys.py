@@ -9,9 +9,12 @@ key                          type    content
 ===========================  ======  =========================================================================
 ``driftline:topology``       hash    ``partitions``: how many there are; written once, checked ever after
 ``driftline:{3}:state``      hash    model_id -> the state document, JSON: what `StateReader` reads
+``driftline:{3}:owner``      string  the token of the worker that may write under the other keys (private)
 ``driftline:{3}:snapshots``  hash    model_id -> the model's snapshot (private to the worker)
-``driftline:{3}:position``   string  the next offsets of both topics and the watermark (private to the worker)
+``driftline:{3}:before``     hash    model_id -> the snapshot before that one, should it be damaged (private)
+``driftline:{3}:position``   string  where to read on, and what belongs to no model (private)
 ``driftline:{3}:join``       hash    id hash -> pending prediction, early label or tombstone (private)
+``driftline:{3}:outbox``     hash    number -> record that Kafka may not have yet (private)
 ===========================  ======  =========================================================================
 
 None expires: what is no longer needed is deleted by the worker.
@@ -28,6 +31,21 @@ TOPOLOGY: Final = f"{PREFIX}topology"
 def state(partition: int) -> str:
     """Return the key of the state documents of a partition's models."""
     return f"{PREFIX}{{{partition}}}:state"
+
+
+def owner(partition: int) -> str:
+    """Return the key of the token of a partition's owner."""
+    return f"{PREFIX}{{{partition}}}:owner"
+
+
+def before(partition: int) -> str:
+    """Return the key of the snapshots before the newest of a partition's models."""
+    return f"{PREFIX}{{{partition}}}:before"
+
+
+def outbox(partition: int) -> str:
+    """Return the key of what a partition has saved and perhaps not published."""
+    return f"{PREFIX}{{{partition}}}:outbox"
 
 
 def snapshots(partition: int) -> str:

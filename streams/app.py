@@ -21,7 +21,7 @@ from driftline.streams.metrics import Metrics
 from driftline.streams.publisher import Publisher
 from driftline.streams.settings import Settings
 from driftline.streams.topology import check_topics
-from driftline.streams.transport import BatchApp, deliveries
+from driftline.streams.transport import BatchApp, Log, deliveries
 from driftline.streams.worker import Ports, Worker
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class DriftlineApp(BatchApp):
             self.metrics_port = self._metrics.serve(settings.metrics_host, settings.metrics_port)
         self._worker = Worker(
             self._configuration,
-            Ports(self._store, self._publisher, self._metrics, self.ack),
+            Ports(self, self._store, self._publisher, self._metrics),
             partitions=partitions,
             interval=settings.checkpoint_seconds,
         )
@@ -99,10 +99,10 @@ class DriftlineApp(BatchApp):
             await self._failed.wait()
         return self.failure
 
-    async def assigned(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
+    async def assigned(self, logs: Mapping[TP, Log]) -> Mapping[TP, int]:
         """Take partitions over."""
         try:
-            return await self._running.assigned(partitions)
+            return await self._running.assigned(logs)
         except DriftlineError as error:
             self._fail(error)
             return {}  # the worker leaves batches alone of what it has not taken over
@@ -125,10 +125,7 @@ class DriftlineApp(BatchApp):
     async def process(self, stream: StreamT[Any]) -> None:
         """Process the batches of a topic: an agent."""
         async for batch, message in deliveries(stream):
-            try:
-                await self._running.take(message, batch)
-            except DriftlineError as error:
-                self._fail(error)
+            self._running.take(message, batch)
 
     async def save(self) -> None:
         """Make the checkpoints that are due: a task."""

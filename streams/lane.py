@@ -1,38 +1,42 @@
-"""One partition at work: its pipeline, and what was processed since its last checkpoint."""
+"""One partition at work: its pipeline, what it has not saved yet, and the numbers of what leaves it."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 from time import thread_time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from driftline.models.drift.trail import Mark
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.bad_records import BadRecords
+from driftline.models.policy.losses import Lost
 from driftline.models.record import Refusal
+from driftline.models.snapshot import seal, unseal
 from driftline.schemas import keys
-from driftline.schemas.errors import DriftlineError, SnapshotError
-from driftline.streams.checkpoint import Checkpoint
+from driftline.schemas.errors import DriftlineError, SnapshotError, TopologyError
+from driftline.streams.checkpoint import Checkpoint, Saved
+from driftline.streams.journal import Began, Read, digest, entry_record
+from driftline.streams.outgoing import outgoing
 from driftline.streams.turn import Turn
 from driftline.streams.unsaved import Cut, Unsaved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from faust.types import Message
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from driftline.models.intake import Intake
+    from driftline.models.pipeline import Changes
     from driftline.models.record import RawRecord, Record
     from driftline.schemas.config import Configuration
     from driftline.schemas.errors import Reason
     from driftline.schemas.state import ModelState
     from driftline.streams.checkpoint import CheckpointStore
+    from driftline.streams.transport import Log
 
 T = TypeVar("T")
 
-_FETCHED: Final = 200
-"""Records that are read, and whose stored predictions are fetched, at once."""
+MOST_SNAPSHOT_BYTES: Final = 4_000_000
+"""Of one checkpoint. The script that writes them holds up everyone who reads Redis."""
 
 _RUN: Final = 10
 """Records between two looks at the clock: a model with a thousand features takes milliseconds for each."""
@@ -46,56 +50,128 @@ class TooManyBadRecordsError(DriftlineError):
 
 @dataclass(slots=True)
 class Work:
-    """What a batch came to: joined pairs, why records were refused, and the seconds of processing."""
+    """What some records came to: joined pairs, why records were refused, and the seconds of processing."""
 
     joined: int = 0
     refused: list[Reason] = field(default_factory=list)
     seconds: float = 0.0
 
 
-class Lane:
-    """Takes the batches of one partition, of both topics, one at a time.
+class Numbers(NamedTuple):
+    """The next number of the outbox and of the journal; they go on over restarts."""
 
-    `changing` is held while a batch is processed and while a checkpoint is cut; `saving` for the whole of a
+    outbox: int = 0
+    journal: int = 0
+
+
+class Lane:
+    """Takes the records of one partition in an order that is given, and makes its checkpoints.
+
+    `changing` is held while records are processed and while a checkpoint is cut; `saving` for the whole of a
     checkpoint, so that they are saved in order.
     """
 
     def __init__(self, configuration: Configuration, intake: Intake, store: CheckpointStore, partition: int) -> None:
         self.partition = partition
         self.pipeline = Pipeline(configuration, partition)
+        self.owner = b""
         self.changing = asyncio.Lock()
         self.saving = asyncio.Lock()
         self.refusal: TooManyBadRecordsError | None = None
         self.shown: set[str] = set()  # models with series in the metrics
         self.is_closed = False
-        self.is_stopped = False  # a batch was not taken to its end, and the next one would leave a hole
+        self._configuration = configuration
         self._intake = intake
         self._store = store
         self._unsaved = Unsaved()
+        self._numbers = Numbers()
+        self._history = ""
+        self._published: list[int] = []  # numbers that Kafka has and the store still holds
+        self._began: list[Began] = []  # to be told by the first checkpoint
         self._is_whole = True  # no record was left half done
         self._is_cut = False  # a checkpoint has been cut and not been saved
         stop_share = configuration.bad_records.stop_share
         self._stop = None if stop_share is None else BadRecords(stop_share)
 
-    async def restore(self) -> None:
-        """Take over what the last checkpoint of the partition left, if there was one.
+    async def restore(self, logs: Mapping[str, Log]) -> Mapping[int, bytes]:
+        """Become the partition's owner, and take over what its last checkpoint left, if there was one.
+
+        Parameters
+        ----------
+        logs
+            What there is of each topic: what the checkpoint stands before, and the log has no more, is lost.
+
+        Returns
+        -------
+        Mapping[int, bytes]
+            The records of the outbox by number: to be published, again perhaps.
 
         Raises
         ------
         SnapshotError
             If it is damaged, or of another version.
+        TopologyError
+            If a log ends before the checkpoint: it is another one.
 
         """
+        self.owner = await self._store.claim(self.partition)
         restored = await self._store.load(self.partition)
         try:
-            await asyncio.to_thread(self.pipeline.restore, restored.position, restored.snapshots)
+            before = await asyncio.to_thread(self._restore, restored.position, restored.snapshots, restored.before)
         except SnapshotError as error:
             raise SnapshotError(
                 f"the checkpoint of partition {self.partition} cannot be used, {error}: restore Redis from a backup, "
                 f"or delete the keys {keys.PREFIX}{{{self.partition}}}:* to rebuild the partition from Kafka"
             ) from None
-        async for key, entry in self._store.entries(self.partition):
-            self.pipeline.restore_entry(key, entry)
+        async for field_, entry in self._store.entries(self.partition):
+            self.pipeline.restore_entry(field_, entry)
+        lost = self._lost(logs)
+        is_rebuilt = restored.position is None and any(log.committed is not None for log in logs.values())
+        self.pipeline.begin(lost, is_rebuilt=is_rebuilt)
+        self._began = [
+            Began(
+                partition=self.partition,
+                history=self._history,
+                number=self._numbers.journal,
+                configuration=digest(self._configuration),
+                offsets={
+                    topic: max(self.pipeline.next_offsets.get(topic, 0), log.start) for topic, log in logs.items()
+                },
+                before=before,
+                lost=lost,
+                is_rebuilt=is_rebuilt,
+            )
+        ]
+        return restored.outbox
+
+    def _lost(self, logs: Mapping[str, Log]) -> list[Lost]:
+        lost = []
+        for topic, log in sorted(logs.items()):
+            at = self.pipeline.next_offsets.get(topic, 0)
+            if at > log.end:
+                raise TopologyError(
+                    f"{topic} ends at {log.end} in partition {self.partition} and the checkpoint stands at {at}: the "
+                    "topic was made anew, or this Redis belongs to another Kafka; go back to those, or start on an "
+                    "empty Redis"
+                )
+            if at < log.start and (self.pipeline.next_offsets or log.committed is not None):
+                lost.append(Lost(topic, at, log.start))
+        return lost
+
+    def _restore(
+        self, position: bytes | None, snapshots: Mapping[str, bytes], before: Mapping[str, bytes]
+    ) -> list[str]:
+        stored: dict[str, Any] | None = None if position is None else unseal(position)
+        if stored is None:
+            self._history = self.owner.decode()  # which no other has
+        else:
+            self._numbers, self._history = Numbers(*stored["numbers"]), stored["history"]
+        return self.pipeline.restore(stored, snapshots, before)
+
+    @property
+    def began(self) -> Began | None:
+        """The entry of the journal that tells of this beginning, until a checkpoint has told it."""
+        return self._began[0] if self._began else None
 
     async def documents(self) -> Mapping[str, ModelState]:
         """Return the state document of every model."""
@@ -103,30 +179,22 @@ class Lane:
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    async def process(self, message: Message, records: Sequence[RawRecord]) -> Work:
-        """Process a batch, letting others have the event loop in between; the caller holds `changing`.
+    async def process(self, raws: Sequence[RawRecord]) -> Work:
+        """Process records, letting others have the event loop in between; the caller holds `changing`.
 
         It may be cancelled between two records, and the store may fail: what was processed until then is whole, and is
-        saved like a batch, but nothing is to be taken after it.
+        saved, but nothing is to be taken after it.
         """
-        self.is_stopped = True
-        work = await self._take(records)
-        self.is_stopped = False
-        self._unsaved.messages.append(message)
-        return work
-
-    async def _take(self, records: Sequence[RawRecord]) -> Work:
         work = Work()
         turn = Turn()
-        for raws in _pieces(records, _FETCHED):
-            batch = [self._intake.read(raw) for raw in raws]
-            found: Mapping[bytes, bytes] = {}
-            if needed := self.pipeline.needed(batch):
-                found = await turn.without(self._store.fetch(self.partition, needed))
-            for run in _pieces(batch, _RUN):
-                self._process(run, found, work)
-                if turn.is_long:
-                    await turn.end()
+        batch = [self._intake.read(raw) for raw in raws]
+        found: Mapping[bytes, bytes] = {}
+        if needed := self.pipeline.needed(batch):
+            found = await turn.without(self._store.fetch(self.partition, needed))
+        for run in _pieces(batch, _RUN):
+            self._process(run, found, work)
+            if turn.is_long:
+                await turn.end()
         await turn.end()
         work.seconds = turn.seconds
         return work
@@ -135,7 +203,7 @@ class Lane:
         self._is_whole = False
         outcome = self.pipeline.process(run, found)
         self._is_whole = True
-        self._unsaved.add(outcome, len(run))
+        self._unsaved.add(outcome, [record.raw for record in run])
         work.joined += outcome.joined
         work.refused += [letter.reason for letter in outcome.dead_letters]
         self._watch_share(run)
@@ -154,9 +222,9 @@ class Lane:
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     @property
-    def is_full(self) -> bool:
-        """Whether as much is unsaved as may be."""
-        return self._unsaved.is_full
+    def unsaved(self) -> Unsaved:
+        """What the next checkpoint has to cover."""
+        return self._unsaved
 
     async def cut(self) -> Cut | None:
         """Return what a checkpoint has to publish, save and ack; the caller holds `changing` and `saving`.
@@ -166,28 +234,60 @@ class Lane:
         None says that there is nothing to save, or that nothing may be saved any more: the lane is closed, an exception
         left a record half done, or what was cut before has not been saved, of which the pipeline tells only once.
         """
-        if not self._unsaved.records or self.is_closed or self._is_cut or not self._is_whole:
+        has_work = self._unsaved.records or self.pipeline.has_unsaved
+        if not has_work or self.is_closed or self._is_cut or not self._is_whole:
             return None
         self._is_cut = True
-        unsaved, self._unsaved = self._unsaved, Unsaved()
         try:
-            return await asyncio.to_thread(self._cut, unsaved)
+            return await asyncio.to_thread(self._cut)
         except asyncio.CancelledError:
             self.close()  # the thread goes on, and no record may change the models under it
             raise
 
-    def _cut(self, unsaved: Unsaved) -> Cut:
+    def _cut(self) -> Cut:
         began = thread_time()
-        changes = self.pipeline.changes()
-        states = {model_id: document.model_dump_json().encode() for model_id, document in changes.documents.items()}
-        checkpoint = Checkpoint(
-            self.partition, changes.position, changes.snapshots, states, changes.entries, changes.dropped
+        urgent = {model_id for model_id in self._unsaved.events if model_id is not None}
+        changes = self.pipeline.changes(urgent, most_bytes=MOST_SNAPSHOT_BYTES)
+        return self.checkpoint_of(changes, began)
+
+    def checkpoint_of(self, changes: Changes, began: float) -> Cut:
+        """Make the checkpoint of what the pipeline has to write; `began` is when the thread's clock stood so."""
+        covered = self._unsaved.take(changes.snapshots)
+        number = self._numbers.journal + len(self._began)
+        read = Read(
+            partition=self.partition,
+            history=self._history,
+            number=number,
+            runs=covered.runs,
+            saved=list(changes.snapshots),
         )
-        return Cut(unsaved, checkpoint, changes.documents, thread_time() - began)
+        events = [record for of_model in covered.events.values() for event in of_model for record in outgoing(event)]
+        records = [*map(entry_record, self._began), *events, entry_record(read)]
+        outbox = {number: record.pack() for number, record in enumerate(records, self._numbers.outbox)}
+        self._numbers = Numbers(self._numbers.outbox + len(outbox), number + 1)
+        self._began = []
+        published, self._published = self._published, []
+        checkpoint = Checkpoint(
+            self.partition,
+            seal({**changes.position, "numbers": self._numbers, "history": self._history}),
+            {
+                model_id: Saved(snapshot, changes.documents[model_id].model_dump_json().encode())
+                for model_id, snapshot in changes.snapshots.items()
+            },
+            changes.entries,
+            changes.dropped,
+            outbox,
+            published,
+        )
+        return Cut(covered, checkpoint, changes.documents, thread_time() - began)
 
     def saved(self) -> None:
         """Say that what was cut has been saved."""
         self._is_cut = False
+
+    def published(self, numbers: Iterable[int]) -> None:
+        """Say that Kafka has these records of the outbox; the next checkpoint deletes them."""
+        self._published += numbers
 
     def close(self) -> None:
         """Take nothing and save nothing any more: the partition may be another worker's by now."""

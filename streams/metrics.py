@@ -11,6 +11,7 @@ driftline_batch_records                  histogram  records of a batch
 driftline_processing_seconds             histogram  time the pipeline took for a batch
 driftline_checkpoint_seconds             histogram  time to publish and save a checkpoint
 driftline_checkpoint_age_seconds         gauge      since the last moment at which nothing was unsaved
+driftline_outage                         gauge      by ``server``, redis or kafka: 1 while it is waited for, else 0
 driftline_alerts_total                   counter    alerts published, by ``kind`` and ``state``
 driftline_retrain_requests_total         counter    requests to retrain published
 driftline_model_performance              gauge      by ``model_id`` and ``metric``: since the start of the model
@@ -85,6 +86,7 @@ class Metrics:
         )
         age = Gauge("driftline_checkpoint_age_seconds", "Since nothing was unsaved.", registry=registry)
         age.set_function(lambda: self._clock() - self._current_at)
+        self._outage = Gauge("driftline_outage", "Whether a server is waited for.", ["server"], registry=registry)
         self._alerts = Counter("driftline_alerts_total", "Alerts published.", ["kind", "state"], registry=registry)
         self._retrain = Counter("driftline_retrain_requests_total", "Requests to retrain.", registry=registry)
         self._models = ModelSeries(
@@ -116,6 +118,14 @@ class Metrics:
         """Remove the lag of a partition that this worker has no more."""
         for topic in INPUTS:
             self._lag.remove(topic, partition)
+
+    def redis_outage(self, waiting: int) -> None:
+        """Show whether Redis is waited for: 1 or 0."""
+        self._outage.labels("redis").set(waiting)
+
+    def kafka_outage(self, waiting: int) -> None:
+        """Show whether Kafka is waited for: 1 or 0."""
+        self._outage.labels("kafka").set(waiting)
 
     def bad_record(self, reason: Reason) -> None:
         """Count a record that was refused."""
@@ -178,6 +188,8 @@ class Metrics:
         # A rate needs the zero before the first event.
         for topic in INPUTS:
             self._records.labels(topic)
+        for server in ("redis", "kafka"):
+            self._outage.labels(server).set(0)
         for reason in Reason:
             self._bad.labels(reason.value)
         for kind in Kind:

@@ -1,4 +1,4 @@
-"""What the worker tells the world: alerts, requests to retrain, and dead letters."""
+"""How what the worker has to say gets to Kafka."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from driftline.client.delivery import Delivery
-from driftline.schemas.alerts import cloudevent_headers
-from driftline.schemas.events import encode
-from driftline.schemas.topics import ALERTS, DEAD_LETTER, RETRAIN
 
 if TYPE_CHECKING:
     from driftline.client.brokers import Options
-    from driftline.schemas.alerts import Alert, RetrainRequest
-    from driftline.schemas.dead_letter import DeadLetter
+    from driftline.streams.outgoing import Outgoing
 
 _OPTIONS: Final[Options] = {
     "queue.buffering.max.messages": 500_000,
@@ -31,9 +27,8 @@ _OPTIONS: Final[Options] = {
 class Publisher:
     """Publishes with an idempotent producer; nothing counts as published before `flush` has returned.
 
-    `alert`, `retrain` and `dead_letter` hand over and return at once, unless 500,000 records or 256 MB wait: then they
-    hold the event loop up, for `patience` seconds at most. A caller who looks at ``len(publisher)`` once a batch and
-    flushes early never gets there.
+    `put` hands over and returns at once, unless 500,000 records or 256 MB wait: then it holds the event loop up, for
+    `patience` seconds at most. A caller who looks at ``len(publisher)`` and flushes early never gets there.
 
     Parameters
     ----------
@@ -53,8 +48,8 @@ class Publisher:
         """Return how many records have not been acknowledged."""
         return len(self._delivery)
 
-    def alert(self, alert: Alert) -> None:
-        """Enqueue an alert, keyed by its incident, so that an incident's transitions stay in order.
+    def put(self, record: Outgoing) -> None:
+        """Enqueue a record.
 
         Raises
         ------
@@ -62,19 +57,7 @@ class Publisher:
             If there was no room in time.
 
         """
-        self._delivery.put(
-            ALERTS, key=alert.incident_id.encode(), value=encode(alert), headers=cloudevent_headers(alert)
-        )
-
-    def retrain(self, request: RetrainRequest) -> None:
-        """Enqueue a request to retrain, keyed by its model; errors are those of `alert`."""
-        self._delivery.put(
-            RETRAIN, key=request.model_id.encode(), value=encode(request), headers=cloudevent_headers(request)
-        )
-
-    def dead_letter(self, letter: DeadLetter) -> None:
-        """Enqueue a refused record as it was, with the ``dl.*`` headers; errors are those of `alert`."""
-        self._delivery.put(DEAD_LETTER, key=letter.key, value=letter.value, headers=letter.to_headers())
+        self._delivery.put(record.topic, key=record.key, value=record.value, headers=record.headers)
 
     async def flush(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - the wait is in a thread, which cannot be cancelled
         """Wait, off the event loop, until Kafka has acknowledged everything.

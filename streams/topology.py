@@ -9,7 +9,17 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from driftline.client.brokers import Brokers
 from driftline.schemas.errors import TopologyError
-from driftline.schemas.topics import ALERTS, DEAD_LETTER, INPUTS, LABELS, OUTPUTS, PREDICTIONS, RETRAIN
+from driftline.schemas.topics import (
+    ALERTS,
+    DEAD_LETTER,
+    INCIDENTS,
+    INPUTS,
+    JOURNAL,
+    LABELS,
+    OUTPUTS,
+    PREDICTIONS,
+    RETRAIN,
+)
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import TopicMetadata
@@ -22,8 +32,8 @@ _DAY_MS: Final = 86_400_000
 MAX_INPUT_BYTES: Final = 1_048_588
 """Of one batch on the wire: Kafka's default, which holds the largest event with its key and headers."""
 
-MAX_DEAD_LETTER_BYTES: Final = 2 * MAX_INPUT_BYTES
-"""The largest record that an input topic takes, with our headers on top."""
+MAX_DEAD_LETTER_BYTES: Final = 10 * MAX_INPUT_BYTES
+"""The largest record that an input topic takes, with our headers on top, whatever it was compressed with there."""
 
 # With the broker's time on every record, an event from the future is one whatever its producer's clock says.
 _INPUT: Final[dict[str, int | str]] = {
@@ -36,6 +46,8 @@ _SETTINGS: Final[dict[str, dict[str, int | str]]] = {
     LABELS: _INPUT,
     DEAD_LETTER: {"retention.ms": 7 * _DAY_MS, "max.message.bytes": MAX_DEAD_LETTER_BYTES},
     ALERTS: {"retention.ms": 30 * _DAY_MS, "max.message.bytes": MAX_INPUT_BYTES},
+    JOURNAL: {"retention.ms": 7 * _DAY_MS, "max.message.bytes": MAX_INPUT_BYTES},
+    INCIDENTS: {"cleanup.policy": "compact", "max.message.bytes": MAX_INPUT_BYTES},
     RETRAIN: {"retention.ms": 30 * _DAY_MS, "max.message.bytes": MAX_INPUT_BYTES},
 }
 

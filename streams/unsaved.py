@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from driftline.schemas.alerts import Alert, RetrainRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from faust.types import Message
 
     from driftline.models.pipeline import Outcome
+    from driftline.models.record import RawRecord
+    from driftline.schemas.dead_letter import DeadLetter
     from driftline.schemas.state import ModelState
     from driftline.streams.checkpoint import Checkpoint
 
+Event: TypeAlias = Alert | RetrainRequest
+
 MOST_RECORDS: Final = 40_000
-"""To hand so many join entries to Redis holds the event loop for about 90 ms."""
+"""Records that are read again after a kill, and that a checkpoint waits for at most."""
 
 MOST_BYTES: Final = 4_000_000
 
 
 @dataclass(slots=True)
 class Unsaved:
-    """Messages to ack, and what is to be published first.
+    """Messages to ack, what is to be published, and the order in which the records of both topics were taken.
 
     Parameters
     ----------
     messages
         Of the batches that were processed whole.
-    outcomes
-        Those that hold something to publish.
+    letters
+        To be published ahead of the checkpoint.
+    events
+        By model, in order: to be published once that model is saved. None is whom they belong to that no model has.
+    runs
+        Topic and number of the records that were taken in a row.
     records, size
-        Records processed, and bytes of dead letters among the outcomes.
+        Records processed, and bytes of dead letters.
 
     """
 
     messages: list[Message] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    events: dict[str | None, list[Event]] = field(default_factory=dict)
+    runs: list[tuple[str, int]] = field(default_factory=list)
     records: int = 0
     size: int = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether it is as much as may be: the next batch must wait for a checkpoint."""
+        """Whether it is as much as may be: the next records must wait for a checkpoint."""
         return self.records >= MOST_RECORDS or self.size >= MOST_BYTES
 
-    def add(self, outcome: Outcome, records: int) -> None:
-        """Take what so many records led to."""
-        self.records += records
-        if outcome.alerts or outcome.retrain_requests or outcome.dead_letters:
-            self.outcomes.append(outcome)
-            self.size += sum(len(letter.value or b"") for letter in outcome.dead_letters)
+    def add(self, outcome: Outcome, raws: Collection[RawRecord]) -> None:
+        """Take records, and what they led to."""
+        self.records += len(raws)
+        for raw in raws:
+            topic, count = self.runs[-1] if self.runs else (raw.topic, 0)
+            if topic == raw.topic and self.runs:
+                self.runs[-1] = (topic, count + 1)
+            else:
+                self.runs.append((raw.topic, 1))
+        for letter in outcome.dead_letters:
+            self.letters.append(letter)
+            self.size += len(letter.value or b"")
+        events: list[Event] = [*outcome.alerts, *outcome.retrain_requests]
+        for event in events:
+            self.events.setdefault(event.model_id, []).append(event)
+
+    def take(self, saved: Collection[str]) -> Unsaved:
+        """Return what a checkpoint of these models covers, and keep the rest."""
+        covered = Unsaved(self.messages, self.letters, runs=self.runs, records=self.records, size=self.size)
+        covered.events = {model: events for model, events in self.events.items() if model is None or model in saved}
+        self.events = {model: events for model, events in self.events.items() if model not in covered.events}
+        self.messages, self.letters, self.runs, self.records, self.size = [], [], [], 0, 0
+        return covered
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""The worker: partitions come and go, batches are processed, and about once a second a checkpoint is made.
+"""The worker: partitions come and go, their records are processed, and about once a second a checkpoint is made.
 
-The order of a checkpoint is publish, save, ack. What was published and not saved is published again after a restart,
-under the same ids; what was saved and not acked is skipped, since every model knows its own offsets.
+The order of a checkpoint: publish dead letters, save, publish what was saved, ack. What was saved and not published is
+published after a restart, under the same ids; what was saved and not acked is skipped, since every model knows its own
+offsets. A Redis or Kafka that is away is waited for.
 """
 
 from __future__ import annotations
@@ -9,47 +10,80 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
 from faust.types import TP
 
 from driftline.models.intake import Intake
-from driftline.schemas.errors import TopologyError
+from driftline.schemas.alerts import Alert
+from driftline.schemas.errors import FencedError, TopologyError
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import INPUTS, LABELS, PREDICTIONS
 from driftline.streams.lane import Lane
+from driftline.streams.merge import PATIENCE_SECONDS, Merge
+from driftline.streams.outage import Outage
+from driftline.streams.outgoing import Outgoing, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from faust.types import Message
 
-    from driftline.models.pipeline import Outcome
     from driftline.schemas.config import Configuration
     from driftline.schemas.state import ModelState
     from driftline.streams.checkpoint import CheckpointStore
     from driftline.streams.metrics import Metrics
     from driftline.streams.publisher import Publisher
-    from driftline.streams.transport import RecordBatch
+    from driftline.streams.transport import Log, RecordBatch
+    from driftline.streams.unsaved import Unsaved
 
 _logger: Final = logging.getLogger(__name__)
 
-_PUBLISHED: Final = 100
-"""Outcomes, of ten records each, that are handed to the producer before others have the event loop."""
+_TAKEN: Final = 200
+"""Records that are merged, and whose stored predictions are fetched, at once."""
+
+_PUT: Final = 1000
+"""Records that are handed to the producer before others have the event loop."""
 
 _COST_RATIO: Final = 20
 """The interval is at least so many times what the last checkpoints cost: making them takes up to 5 % of a core."""
 
 
+class Input(Protocol):
+    """Where batches come from; `BatchApp` is one."""
+
+    def ack(self, messages: Iterable[Message]) -> int:
+        """Say that batches are done with."""
+
+    def at_end(self, tp: TP) -> bool:
+        """Return whether everything there was of a partition has been handed over."""
+
+    def pause(self, tp: TP) -> None:
+        """Fetch no more of a partition."""
+
+    def resume(self, tp: TP) -> None:
+        """Fetch it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where everything goes: checkpoints, what is published, what is measured, and acks of what a checkpoint covers."""
+    """Where records come from and everything goes: checkpoints, what is published, what is measured."""
 
+    source: Input
     store: CheckpointStore
     publisher: Publisher
     metrics: Metrics
-    ack: Callable[[Iterable[Message]], object]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition of this worker, what of it waits, and the task that processes it."""
+
+    lane: Lane
+    merge: Merge = field(default_factory=lambda: Merge(INPUTS))
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
 
 
 class Worker:
@@ -60,7 +94,7 @@ class Worker:
     configuration
         What to watch for.
     ports
-        Where everything goes.
+        Where records come from and everything goes.
     partitions
         How many both input topics have.
     interval
@@ -77,51 +111,73 @@ class Worker:
         self._due = 0.0
         self._taken = 0.0
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
-        self._lanes: dict[int, Lane] = {}
+        self._held: dict[int, _Held] = {}
         self._publishing = asyncio.Lock()
+        self._redis = Outage("Redis", ports.metrics.redis_outage)
+        self._kafka = Outage("Kafka", ports.metrics.kafka_outage)
 
     # -- partitions ---------------------------------------------------------------------------------------------------
 
-    async def assigned(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
-        """Load the checkpoints of partitions and return where to read on; without a checkpoint, from the beginning.
+    async def assigned(self, logs: Mapping[TP, Log]) -> Mapping[TP, int]:
+        """Become the owner of partitions, load their checkpoints, and return where to read on.
+
+        Without a checkpoint that is the beginning. What the outbox still holds is published first.
 
         Raises
         ------
         TopologyError
-            If the two topics were not assigned alike, or have got more partitions since the start.
+            If the two topics were not assigned alike, have got more partitions since the start, or are not those that
+            the checkpoints are of.
         SnapshotError
             If a checkpoint cannot be used.
 
         """
-        self._check(partitions)
-        lanes = {}
-        for number in sorted({tp.partition for tp in partitions}):
-            lanes[number] = Lane(self._configuration, self._intake, self._ports.store, number)
-            await lanes[number].restore()
-        documents = [await lane.documents() for lane in lanes.values()]
+        self._check(logs)
+        lanes = [await self._restored(number, logs) for number in sorted({tp.partition for tp in logs})]
+        documents = [await lane.documents() for lane in lanes]
         # From here on without a pause: this may be cancelled, and is then done again from the start.
-        self._lanes = lanes
-        for lane, of_lane in zip(lanes.values(), documents, strict=True):
+        for lane, of_lane in zip(lanes, documents, strict=True):
+            held = self._held[lane.partition] = _Held(lane)
+            held.task = asyncio.create_task(self._process(held), name=f"partition {lane.partition}")
             self._show(lane, of_lane)
-        _logger.info("watching partitions %s", ", ".join(map(str, lanes)))
-        return {tp: lanes[tp.partition].pipeline.next_offsets.get(tp.topic, 0) for tp in partitions}
+        _logger.info("watching partitions %s", ", ".join(str(lane.partition) for lane in lanes))
+        offsets = {lane.partition: lane.pipeline.next_offsets for lane in lanes}
+        return {tp: offsets[tp.partition].get(tp.topic, 0) for tp in logs}
+
+    async def _restored(self, number: int, logs: Mapping[TP, Log]) -> Lane:
+        async def restore() -> tuple[Lane, Mapping[int, bytes]]:
+            lane = Lane(self._configuration, self._intake, self._ports.store, number)
+            return lane, await lane.restore({topic: logs[TP(topic, number)] for topic in INPUTS})
+
+        lane, outbox = await self._redis.ride_out(restore)
+        await self._publish([Outgoing.unpack(packed) for packed in outbox.values()])
+        lane.published(outbox)
+        return lane
 
     async def revoked(self, partitions: frozenset[TP]) -> None:
-        """Take no more batches of partitions, save a last checkpoint of them, and give them up."""
-        numbers = {tp.partition for tp in partitions} & self._lanes.keys()
-        lanes = [self._lanes.pop(number) for number in sorted(numbers)]
+        """Take no more records of partitions, save a last checkpoint of them, and give them up."""
+        numbers = {tp.partition for tp in partitions} & self._held.keys()
+        given_up = [self._held.pop(number) for number in sorted(numbers)]
         try:
-            for lane in lanes:
-                await self._checkpoint(lane)
+            for held in given_up:
+                await _end(held)
+                while await self._checkpoint(held.lane) is not None:  # of all models, a part at a time
+                    pass
         finally:  # also when the time for it is up, and others get the partitions
-            for lane in lanes:
-                lane.close()
-                self._metrics.revoked(lane.partition)
-                self._metrics.forget(lane.shown)
-        if lanes:
-            _logger.info("saved partitions %s and gave them up", ", ".join(str(lane.partition) for lane in lanes))
+            for held in given_up:
+                self._forget(held)
+        if given_up:
+            numbers_said = ", ".join(str(held.lane.partition) for held in given_up)
+            _logger.info("saved partitions %s and gave them up", numbers_said)
 
-    def _check(self, partitions: frozenset[TP]) -> None:
+    def _forget(self, held: _Held) -> None:
+        if held.task is not None:
+            held.task.cancel()
+        held.lane.close()
+        self._metrics.revoked(held.lane.partition)
+        self._metrics.forget(held.lane.shown)
+
+    def _check(self, partitions: Collection[TP]) -> None:
         owned = {topic: {tp.partition for tp in partitions if tp.topic == topic} for topic in INPUTS}
         if apart := owned[PREDICTIONS] ^ owned[LABELS]:
             raise TopologyError(
@@ -142,36 +198,61 @@ class Worker:
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    async def take(self, message: Message, batch: RecordBatch) -> None:
-        """Process one batch; it is acked by the checkpoint that covers it.
+    def take(self, message: Message, batch: RecordBatch) -> None:
+        """Queue a batch; it is acked by the checkpoint that covers it."""
+        held = self._held.get(batch.partition)
+        # The transport has acked it itself if it was delivered before a rebalance: then records between the checkpoint
+        # and this batch may be missing, and both are read again.
+        if held is None or message.acked:
+            return
+        held.merge.put(batch.topic, message, batch.records)
+        if held.merge.is_full(batch.topic):
+            self._ports.source.pause(batch.tp)
+        held.arrived.set()
 
-        Raises
-        ------
-        TooManyBadRecordsError
-            If the configuration says to stop at such a share of them; all of the lane is saved by then.
+    async def _process(self, held: _Held) -> None:
+        """Process the records of a partition for as long as it is held."""
+        lane = held.lane
+        while not lane.is_closed:
+            async with lane.changing:
+                busy = await self._advance(held)
+            if lane.unsaved.is_full or lane.refusal is not None:
+                await self._checkpoint(lane)  # the next records wait for it, however slow the store is
+            if lane.refusal is not None:
+                raise lane.refusal
+            if not busy:
+                held.arrived.clear()
+                await _set_within(held.arrived, PATIENCE_SECONDS / 10)
 
-        """
-        lane = self._lanes.get(batch.partition)
-        if lane is None:
-            return  # revoked while the batch waited: whoever owns the partition now reads it again
-        async with lane.changing:
-            # The transport has acked it itself if it was delivered before a rebalance: then records between the
-            # checkpoint and this batch may be missing, and both are read again.
-            if lane.is_closed or lane.is_stopped or lane.refusal is not None or message.acked:
-                return
-            self._taken = time.monotonic()
-            work = await lane.process(message, batch.records)
-        self._metrics.batch({batch.topic: len(batch)}, joined=work.joined, seconds=work.seconds)
+    async def _advance(self, held: _Held) -> bool:
+        """Process the records that are next, and return whether there were any."""
+        lane, merge = held.lane, held.merge
+        records = merge.take(_TAKEN, at_end=lambda topic: self._at_end(topic, lane.partition), now=time.monotonic())
+        if not records:
+            return False
+        self._taken = time.monotonic()
+        work = await self._redis.ride_out(lambda: lane.process(records))  # which asks Redis before it changes anything
+        lane.unsaved.messages += merge.finished()
+        for topic in INPUTS:
+            if not merge.is_full(topic):
+                self._ports.source.resume(TP(topic, lane.partition))
+        counts = {topic: sum(record.topic == topic for record in records) for topic in INPUTS}
+        self._metrics.batch(counts, joined=work.joined, seconds=work.seconds)
         for reason in work.refused:
             self._metrics.bad_record(reason)
-        if lane.is_full or lane.refusal is not None:
-            await self._checkpoint(lane)  # the next batch waits for it, however slow the store is
-        if lane.refusal is not None:
-            raise lane.refusal
+        return True
+
+    def _at_end(self, topic: str, partition: int) -> bool:
+        return self._ports.source.at_end(TP(topic, partition))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no record waits to be processed."""
+        return all(held.merge.is_empty and not held.lane.changing.locked() for held in self._held.values())
 
     def show_lag(self, lag_of: Callable[[TP], int | None]) -> None:
         """Show how far reading is behind in each partition."""
-        for tp in (TP(topic, number) for number in self._lanes for topic in INPUTS):
+        for tp in (TP(topic, number) for number in self._held for topic in INPUTS):
             behind = lag_of(tp)
             if behind is not None:
                 self._metrics.lag(tp.topic, tp.partition, behind)
@@ -179,50 +260,86 @@ class Worker:
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Make the checkpoints that are due."""
+        """Make the checkpoints that are due; raise what ended the processing of a partition, if anything did."""
+        for held in self._held.values():
+            if held.task is not None and held.task.done():
+                held.task.result()
         now = time.monotonic()
         if now < self._due and now < self._taken + self._interval:  # when all is quiet, a checkpoint is in nobody's way
             return
-        costs = [await self._checkpoint(lane) for lane in list(self._lanes.values())]
+        costs = [await self._checkpoint(held.lane) for held in list(self._held.values())]
         saved = [cost for cost in costs if cost is not None]
         if not saved:
             self._metrics.nothing_unsaved()
         self._due = time.monotonic() + max(self._interval, _COST_RATIO * sum(saved))
 
     async def _checkpoint(self, lane: Lane) -> float | None:
-        """Publish, save and ack; return the seconds of CPU time that it took, None if there was nothing to save."""
+        """Save, publish and ack; return the seconds of CPU time that it took, None if there was nothing to save."""
         async with lane.saving:
             started = time.perf_counter()
             async with lane.changing:
                 cut = await lane.cut()
             if cut is None:
                 return None
-            await self._publish(cut.unsaved.outcomes)
-            await self._ports.store.save(cut.checkpoint)
-            self._ports.ack(cut.unsaved.messages)
+            await self._publish([refused(letter) for letter in cut.unsaved.letters])
+            try:
+                await self._redis.ride_out(lambda: self._ports.store.save(cut.checkpoint, lane.owner))
+            except FencedError as error:
+                self._lose(lane, error)
+                return None
             lane.saved()
+            await self._publish([Outgoing.unpack(packed) for packed in cut.checkpoint.outbox.values()])
+            lane.published(cut.checkpoint.outbox)
+            self._ports.source.ack(cut.unsaved.messages)
             self._metrics.checkpoint(time.perf_counter() - started)
+            self._tell(cut.unsaved)
             self._show(lane, cut.documents)
         return cut.seconds
 
-    async def _publish(self, outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
+    def _lose(self, lane: Lane, error: FencedError) -> None:
+        """Drop what another worker owns by now; Kafka will say so too, or assign it anew."""
+        _logger.warning("%s", error)
+        held = self._held.get(lane.partition)
+        if held is not None and held.lane is lane:
+            self._forget(self._held.pop(lane.partition))
+        else:
+            lane.close()
+
+    async def _publish(self, records: Sequence[Outgoing]) -> None:
+        """Publish records, however long Kafka is away; some may be published more than once then."""
+        if not records:
             return
-        # One lane at a time, because whoever flushes first is told of all that was lost.
-        async with self._publishing:
-            for number, outcome in enumerate(outcomes, 1):
-                for letter in outcome.dead_letters:
-                    self._ports.publisher.dead_letter(letter)
-                for alert in outcome.alerts:
-                    self._ports.publisher.alert(alert)
-                for request in outcome.retrain_requests:
-                    self._ports.publisher.retrain(request)
-                if number % _PUBLISHED == 0:
+
+        async def publish() -> None:
+            for number, record in enumerate(records, 1):
+                self._ports.publisher.put(record)
+                if number % _PUT == 0:
                     await asyncio.sleep(0)
             await self._ports.publisher.flush()
-        for outcome in outcomes:
-            for alert in outcome.alerts:
-                self._metrics.alert(alert)
-                _logger.warning("%s %s: %s", alert.state, alert.incident_id, alert.message)
-            for _ in outcome.retrain_requests:
+
+        # One lane at a time, because whoever flushes first is told of all that was lost.
+        async with self._publishing:
+            await self._kafka.ride_out(publish)
+
+    def _tell(self, published: Unsaved) -> None:
+        for event in (event for events in published.events.values() for event in events):
+            if isinstance(event, Alert):
+                self._metrics.alert(event)
+                _logger.warning("%s %s: %s", event.state, event.incident_id, event.message)
+            else:
                 self._metrics.retrain_request()
+
+
+async def _end(held: _Held) -> None:
+    """End the task of a partition between two records, and not in the middle of a checkpoint."""
+    async with held.lane.saving:
+        if held.task is not None:
+            held.task.cancel()
+            await asyncio.wait([held.task])
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

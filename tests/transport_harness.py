@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from faust.types import TP, StreamT
 
-from driftline.streams.transport import BatchApp, Delivery, RecordBatch, deliveries
+from driftline.streams.transport import BatchApp, Delivery, Log, RecordBatch, deliveries
 
 PARTITIONS = 4  # as many as the embedded broker gives every topic
 
@@ -124,12 +124,13 @@ class Worker:
                 self.store.counted += [(batch.tp, record.value or b"") for record in batch]
         return self.app.ack(message for _, message in covered) if self.acks else 0
 
-    async def assigned(self, partitions: frozenset[TP]) -> Mapping[TP, int]:
+    async def assigned(self, logs: Mapping[TP, Log]) -> Mapping[TP, int]:
         self.calls.append("assigned")
+        self.logs = dict(logs)
         await self.may_begin.wait()
-        self._drop(partitions)
+        self._drop(frozenset(logs))
         positions = self.store.positions if self.store is not None else {}
-        return {tp: positions[tp] for tp in partitions if tp in positions}
+        return {tp: positions[tp] for tp in logs if tp in positions}
 
     async def revoked(self, partitions: frozenset[TP]) -> None:
         self.calls.append("revoked")

@@ -135,7 +135,7 @@ class Site:
             for partition in range(self.partitions):
                 position: Any = client.get(keys.position(partition))
                 if position is not None:
-                    for topic, offset in unseal(position)["next_offsets"].items():
+                    for topic, offset in unseal(position)["start"][0].items():
                         found[topic, partition] = offset
         return found
 
@@ -249,6 +249,10 @@ class WorkerProcess:
         """Ask it to end, as an operator does, and return its exit code."""
         self._running.send_signal(signal.SIGTERM)
         return self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._running.send_signal(number)
 
     def wait(self, seconds: float = 30.0) -> int:
         """Wait for its end and return its exit code."""

@@ -1,7 +1,9 @@
 """What the join remembers of one prediction_id, and how that is written to the checkpoint store.
 
-A packed entry is ``state (1 byte) | expires (8 bytes, big-endian) | JSON``: the payload of a pending prediction, the
-label of an early label or a tombstone.
+What waits, a prediction or an early label, is ``state (1 byte) | expires (8 bytes, big-endian) | offset (8) | JSON``; a
+tombstone ``state (1) | expires (8) | offset of the prediction (8) | of the label (8) | the label's token``. Each stands
+in a field of its own, `entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the
+offsets tell what a snapshot of the model can have known of.
 """
 
 from __future__ import annotations
@@ -16,9 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from driftline.schemas.fields import Scalar
 
-_HEADER: Final = Struct(">Bq")
+_WAITING_HEADER: Final = Struct(">Bqq")
+_TOMBSTONE_HEADER: Final = Struct(">Bqqq")
+_FIELD_TAIL: Final = Struct(">sq")
+NONE: Final = -1
+"""The offset of a record that has not come."""
 PREFIX_BYTES: Final = 8
 _ID_BYTES: Final = 12
+KEY_BYTES: Final = PREFIX_BYTES + _ID_BYTES
+FIELD_BYTES: Final = KEY_BYTES + _FIELD_TAIL.size
 
 
 class EntryState(IntEnum):
@@ -68,13 +76,20 @@ class Truth:
 
 @dataclass(slots=True)
 class Entry:
-    """One prediction_id. `payload` is None where only the checkpoint store holds it."""
+    """One prediction_id, and whether that is stored. `payload` is None where only the store holds it."""
 
     state: EntryState
     expires: int
     payload: Pending | Truth | None = None
     token: str | None = None
+    prediction_offset: int = NONE
+    label_offset: int = NONE
     stored: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is what waits, and no tombstone."""
+        return self.state in {EntryState.PENDING, EntryState.EARLY}
 
 
 def model_prefix(model_id: str) -> bytes:
@@ -85,6 +100,23 @@ def model_prefix(model_id: str) -> bytes:
 def id_hash(prediction_id: str) -> bytes:
     """Return the 12 bytes by which a prediction is known within its model."""
     return blake2b(prediction_id.encode(), digest_size=_ID_BYTES).digest()
+
+
+def entry_field(key: bytes, entry: Entry) -> bytes:
+    """Return the field of an entry in the store: the id's key, what it is, and the offset of the record it is of."""
+    if entry.state is EntryState.EARLY:
+        return key + _FIELD_TAIL.pack(b"e", entry.label_offset)
+    return key + _FIELD_TAIL.pack(b"p" if entry.waits else b"t", entry.prediction_offset)
+
+
+def fields_of(key: bytes, entry: Entry) -> list[bytes]:
+    """Return the field of an entry, and those of what it was made of."""
+    fields = [entry_field(key, entry)]
+    if not entry.waits:
+        fields.append(key + _FIELD_TAIL.pack(b"p", entry.prediction_offset))
+        if entry.label_offset != NONE:
+            fields.append(key + _FIELD_TAIL.pack(b"e", entry.label_offset))
+    return fields
 
 
 def pending_fields(p: Pending) -> list[Any]:
@@ -105,36 +137,36 @@ def truth_fields(t: Truth) -> list[Any]:
 
 
 def pack_entry(entry: Entry) -> bytes:
-    """Write an entry whose payload is present.
+    """Write an entry; the payload of one that waits must be present.
 
     Examples
     --------
-    >>> entry = Entry(EntryState.JOINED, 5000, token="1")
+    >>> entry = Entry(EntryState.JOINED, 5000, token="1", prediction_offset=3, label_offset=7)
     >>> unpack_entry(pack_entry(entry)) == entry
     True
 
     """
     match entry.payload:
         case Pending() as p:
-            body = pending_fields(p)
+            body, offset = pending_fields(p), entry.prediction_offset
         case Truth() as t:
-            body = truth_fields(t)
+            body, offset = truth_fields(t), entry.label_offset
         case None:
-            body = []
+            offsets = entry.prediction_offset, entry.label_offset
+            return _TOMBSTONE_HEADER.pack(entry.state, entry.expires, *offsets) + (entry.token or "").encode()
     text = json.dumps([entry.token, *body], ensure_ascii=False, separators=(",", ":"))
-    return _HEADER.pack(entry.state, entry.expires) + text.encode()
+    return _WAITING_HEADER.pack(entry.state, entry.expires, offset) + text.encode()
 
 
 def unpack_entry(packed: bytes) -> Entry:
     """Read what `pack_entry` wrote."""
-    state, expires = _HEADER.unpack_from(packed)
-    token, *body = json.loads(packed[_HEADER.size :])
-    entry = Entry(EntryState(state), expires, token=token)
-    match entry.state:
-        case EntryState.PENDING:
-            entry.payload = pending_of(body)
-        case EntryState.EARLY:
-            entry.payload = Truth(*body)
-        case _:
-            pass
-    return entry
+    state = EntryState(packed[0])
+    if state not in {EntryState.PENDING, EntryState.EARLY}:
+        _, expires, prediction_offset, label_offset = _TOMBSTONE_HEADER.unpack_from(packed)
+        token = packed[_TOMBSTONE_HEADER.size :].decode() or None
+        return Entry(state, expires, None, token, prediction_offset, label_offset)
+    _, expires, offset = _WAITING_HEADER.unpack_from(packed)
+    token, *body = json.loads(packed[_WAITING_HEADER.size :])
+    if state is EntryState.PENDING:
+        return Entry(state, expires, pending_of(body), token, prediction_offset=offset)
+    return Entry(state, expires, Truth(*body), token, label_offset=offset)

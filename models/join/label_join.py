@@ -6,20 +6,33 @@ Whatever ends otherwise than in a pair is counted.
 
 The payload of a pending prediction may live in the checkpoint store alone (after a restart it does): `needs` tells
 whether a label will ask for it, and the caller then hands it in.
+
+The store may be ahead of the snapshot that a join is restored from: entries are written before the snapshot of their
+checkpoint, which may never have come, and the newest snapshot may be damaged, so that the one before must do. Therefore
+entries are only ever added at a checkpoint, and what they replace is deleted one checkpoint late; and of what is found
+in the store, what the snapshot cannot have known is left out: by offsets, by the watermark, and by the list of what was
+given up.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections import deque
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.join.entry import (
+    FIELD_BYTES,
+    KEY_BYTES,
+    NONE,
     Entry,
     EntryState,
     Pending,
     Truth,
+    entry_field,
+    fields_of,
     id_hash,
     model_prefix,
     pack_entry,
@@ -35,6 +48,10 @@ if TYPE_CHECKING:
     from driftline.schemas.events import Label, Prediction
 
 
+_MOST_CACHED: Final = 20_000
+"""Stored predictions of a model whose payload is kept in memory too."""
+
+
 class Group(IntEnum):
     """What is bounded and expires apart; of those due at one moment the first goes first.
 
@@ -48,6 +65,13 @@ class Group(IntEnum):
 
 
 _GROUPS = {EntryState.PENDING: Group.PENDING, EntryState.EARLY: Group.EARLY}
+
+
+class Seen(NamedTuple):
+    """The next offsets of both topics: records below have been taken."""
+
+    predictions: int
+    labels: int
 
 
 class Joined(NamedTuple):
@@ -110,8 +134,13 @@ class LabelJoin:
         self._elsewhere = 0  # pending predictions whose payload only the store has
         # Without `self`, or a join that is given up would be garbage that only the collector finds.
         self._queues = {group: ExpiryQueue(partial(_is_live, self._entries, group)) for group in Group}
+        self._watermark = 0
+        self._seen = Seen(0, 0)  # of what is restored
         self._changed: dict[bytes, None] = {}
-        self._gone: list[bytes] = []
+        self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
+        self._leaving: list[bytes] = []  # fields that are of no use any more, since the last checkpoint
+        self._left: list[bytes] = []  # and those before: no snapshot needs them
+        self._cached: deque[bytes] = deque()
 
     @property
     def pending(self) -> int:
@@ -143,20 +172,21 @@ class LabelJoin:
         """Keep an admitted prediction until its label comes; return the pair if that came early."""
         entry = self._entries.get(key)
         if entry is None:
-            self._put(key, Entry(EntryState.PENDING, pending.at + self._timeout, pending))
+            expires = pending.at + self._timeout
+            self._put(key, Entry(EntryState.PENDING, expires, pending, prediction_offset=pending.offset))
             return None
         truth = entry.payload
         assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
         self.counts.early_labels += 1
-        return self._pair(key, entry, pending, truth)
+        return self._pair(key, pending, truth)
 
     def needs(self, label: Label) -> bytes | None:
-        """Return the key of the entry whose payload this label will ask for and only the store has, if any."""
+        """Return the field whose payload this label will ask for and only the store has, if any."""
         if not self._elsewhere:
             return None
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
-        return key if entry is not None and _is_elsewhere(entry) else None
+        return entry_field(key, entry) if entry is not None and _is_elsewhere(entry) else None
 
     def label(self, label: Label, *, offset: int, found: Mapping[bytes, bytes]) -> Joined | None:
         """Take a label; return the pair if its prediction waits.
@@ -166,7 +196,7 @@ class LabelJoin:
         label, offset
             The event and where it stood.
         found
-            Packed entries by key, for the keys that `needs` has named.
+            Packed entries by field, for those that `needs` has named.
 
         Raises
         ------
@@ -180,15 +210,15 @@ class LabelJoin:
         token = class_token(label.label)
         if entry is None:
             self.counts.labels += 1
-            self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token))
+            self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token, label_offset=offset))
             return None
         if entry.state is EntryState.PENDING:
             self.counts.labels += 1
-            return self._pair(key, entry, _payload(key, entry, found), truth)
+            return self._pair(key, _payload(key, entry, found), truth)
         if entry.state is EntryState.EXPIRED:
             self.counts.labels += 1
             self.counts.late_labels += 1
-            self._put(key, Entry(EntryState.LATE, entry.expires, None, token, entry.stored))
+            self._put(key, Entry(EntryState.LATE, entry.expires, None, token, entry.prediction_offset, offset))
         elif entry.token == token:
             self.counts.duplicate_labels += 1
         else:
@@ -200,6 +230,7 @@ class LabelJoin:
 
         All goes in the order of event time, so that it does not matter how often this is called on the way.
         """
+        self._watermark = max(self._watermark, watermark)
         now = watermark - 1
         while due := [(at, group) for group, queue in self._queues.items() if (at := queue.due(now)) is not None]:
             _, group = min(due)
@@ -207,73 +238,133 @@ class LabelJoin:
             if group is Group.PENDING:
                 entry = self._entries[key]
                 self.counts.expired += 1
-                self._put(key, Entry(EntryState.EXPIRED, entry.expires + self._timeout, stored=entry.stored))
+                expires = entry.expires + self._timeout
+                self._put(key, Entry(EntryState.EXPIRED, expires, prediction_offset=entry.prediction_offset))
             else:
-                self._drop(key)
+                entry = self._drop(key)
+                if not (entry.waits or entry.stored):  # what it was made of may be stored, and look alive
+                    self._give_up(key, entry)
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
-    def _pair(self, key: bytes, entry: Entry, pending: Pending, truth: Truth) -> Joined:
+    def _pair(self, key: bytes, pending: Pending, truth: Truth) -> Joined:
         self.counts.joined += 1
-        token = class_token(truth.label)
-        self._put(key, Entry(EntryState.JOINED, pending.at + self._timeout, None, token, entry.stored))
+        token, expires = class_token(truth.label), pending.at + self._timeout
+        self._put(key, Entry(EntryState.JOINED, expires, None, token, pending.offset, truth.offset))
         return Joined(pending, truth)
 
     def _put(self, key: bytes, entry: Entry) -> None:
-        self._count(self._entries.get(key), -1)
-        self._count(entry, 1)
-        self._entries[key] = entry
+        self._place(key, entry)
         self._changed[key] = None
+        if self._given_up:  # the same record comes again after a restart
+            self._given_up.pop(entry_field(key, entry), None)
         group = _group_of(entry)
-        self._queues[group].push(key, entry.expires, live=self._sizes[group])
         while self._sizes[group] > self._max_pending:
             if group is Group.PENDING:
                 self.counts.evicted += 1
             else:
                 self.counts.forgotten += 1
-            self._drop(self._queues[group].first())
+            first = self._queues[group].first()
+            self._give_up(first, self._drop(first))
 
-    def _drop(self, key: bytes) -> None:
+    def _place(self, key: bytes, entry: Entry) -> None:
+        before = self._entries.get(key)
+        if before is not None:
+            self._count(before, -1)
+            field = entry_field(key, before)
+            if field == entry_field(key, entry):  # a late label changes its tombstone in place
+                entry.stored = before.stored
+            elif before.stored:
+                self._leaving.append(field)
+        self._count(entry, 1)
+        self._entries[key] = entry
+        group = _group_of(entry)
+        self._queues[group].push(key, entry.expires, live=self._sizes[group])
+
+    def _drop(self, key: bytes) -> Entry:
         entry = self._entries.pop(key)
         self._count(entry, -1)
         self._changed.pop(key, None)
         if entry.stored:
-            self._gone.append(key)
+            self._leaving.append(entry_field(key, entry))
+        return entry
 
-    def _count(self, entry: Entry | None, by: int) -> None:
-        if entry is not None:
-            self._sizes[_group_of(entry)] += by
-            self._elsewhere += by if _is_elsewhere(entry) else 0
+    def _give_up(self, key: bytes, entry: Entry) -> None:
+        self._given_up |= dict.fromkeys(fields_of(key, entry))
+
+    def _count(self, entry: Entry, by: int) -> None:
+        self._sizes[_group_of(entry)] += by
+        self._elsewhere += by if _is_elsewhere(entry) else 0
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
-        """Return the entries to write and the keys to delete since the last call, for one checkpoint."""
+        """Return the fields to write and those to delete, for one checkpoint; `snapshot` comes before."""
         written = {}
         for key in self._changed:
             entry = self._entries[key]
-            written[key] = pack_entry(entry)
+            written[entry_field(key, entry)] = pack_entry(entry)
             entry.stored = True
-        gone = [key for key in self._gone if key not in written]
-        self._changed, self._gone = {}, []
+            if entry.state is EntryState.PENDING:
+                self._cached.append(key)
+        gone = [field for field in dict.fromkeys(self._left) if not self._is_stored(field)]
+        self._left, self._leaving = self._leaving, []
+        self._changed, self._given_up = {}, {}
+        self._bound_cache()
         return written, gone
 
-    def snapshot(self) -> dict[str, int]:
-        """Return the counts; the entries are in the store one by one."""
-        return asdict(self.counts)
+    def _is_stored(self, field: bytes) -> bool:
+        """Return whether the store is to have a field: what was given up may have come again."""
+        key = field[:KEY_BYTES]
+        entry = self._entries.get(key)
+        return entry is not None and entry.stored and entry_field(key, entry) == field
 
-    def restore(self, counts: dict[str, int]) -> None:
-        """Take over the counts of `snapshot`; the entries follow by `restore_entry`."""
-        self.counts = JoinCounts(**counts)
+    def _bound_cache(self) -> None:
+        while len(self._cached) > _MOST_CACHED:
+            entry = self._entries.get(self._cached.popleft())
+            if entry is not None and entry.state is EntryState.PENDING and entry.payload is not None:
+                entry.payload = None
+                self._elsewhere += 1
 
-    def restore_entry(self, key: bytes, packed: bytes) -> None:
+    def snapshot(self) -> dict[str, Any]:
+        """Return the counts, and what tells which of the stored entries there were by now; what is due goes first."""
+        self.expire(self._watermark)
+        given_up = b64encode(b"".join(self._given_up)).decode()
+        return {"counts": asdict(self.counts), "watermark": self._watermark, "given_up": given_up}
+
+    def restore(self, snapshot: dict[str, Any], *, seen: Seen) -> None:
+        """Take over a snapshot, and the next offsets that belong to it; the entries follow by `restore_entry`."""
+        self.counts = JoinCounts(**snapshot["counts"])
+        self._watermark = snapshot["watermark"]
+        self._seen = seen
+        fields = b64decode(snapshot["given_up"])
+        starts = range(0, len(fields), FIELD_BYTES)
+        self._given_up = dict.fromkeys(fields[start : start + FIELD_BYTES] for start in starts)
+
+    def restore_entry(self, field: bytes, packed: bytes) -> None:
         """Take over one stored entry; the payload of a pending prediction stays in the store until it is needed."""
-        entry = unpack_entry(packed)
+        key, entry = field[:KEY_BYTES], unpack_entry(packed)
+        there = self._entries.get(key)
+        if not self._was_known(field, entry) or (entry.waits and there is not None and not there.waits):
+            self._left.append(field)
+            return
         entry.stored = True
         if entry.state is EntryState.PENDING:
             entry.payload = None
-        self._put(key, entry)
-        self._changed.pop(key, None)  # or it was over a bound that has become smaller, and is gone already
+        self._place(key, entry)  # a bound that it may be over holds from the next record on, when all are back
+
+    def _was_known(self, field: bytes, entry: Entry) -> bool:
+        """Return whether a stored entry stood when the snapshot was taken; a late label since then is taken back."""
+        if entry.prediction_offset >= self._seen.predictions or field in self._given_up:
+            return False
+        if entry.state is EntryState.LATE and entry.label_offset >= self._seen.labels:
+            entry.state, entry.token, entry.label_offset = EntryState.EXPIRED, None, NONE
+        if entry.label_offset >= self._seen.labels:
+            return False
+        has_expired = entry.state in {EntryState.EXPIRED, EntryState.LATE}
+        return entry.expires >= self._watermark and not (
+            has_expired and entry.expires - self._timeout >= self._watermark
+        )
 
 
 def _is_live(entries: Mapping[bytes, Entry], group: Group, key: bytes, at: int) -> bool:
@@ -291,8 +382,8 @@ def _is_elsewhere(entry: Entry) -> bool:
 
 def _payload(key: bytes, entry: Entry, found: Mapping[bytes, bytes]) -> Pending:
     pending = entry.payload
-    if pending is None and key in found:
-        pending = unpack_entry(found[key]).payload
+    if pending is None and (packed := found.get(entry_field(key, entry))) is not None:
+        pending = unpack_entry(packed).payload
     if not isinstance(pending, Pending):
         raise SnapshotError("the store has lost a prediction that waits for its label: restore it, or delete the state")
     return pending

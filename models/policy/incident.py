@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CRITICAL_RATIO: Final = 3.0
 _BAD_RECORDS: Final = "bad_records"
+_LOST: Final = frozenset({"lost_records", "lost_state"})
 _FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT})
 
 
@@ -137,7 +138,10 @@ class Incident:
         finding = self.finding
         self.state, self.updated = state, place.at
         self.transitions += 1
-        who = "Records that name no known model" if self.model_id is None else f"Model {self.model_id}"
+        who = f"Model {self.model_id}"
+        if self.model_id is None:
+            is_lost = self.subject.target.metric in _LOST
+            who = f"Partition {place.partition}" if is_lost else "Records that name no known model"
         version = f", version {finding.version}" if finding.version else ""
         return Alert(
             alert_id=identify("alert", self.incident_id, str(self.transitions)),

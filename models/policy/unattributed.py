@@ -1,4 +1,4 @@
-"""Records of a partition that cannot be used and name no known model."""
+"""What is told of a partition and of no model: records that name none, and what it began without."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from driftline.models.drift.trail import Mark
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.incident import Place
+from driftline.models.policy.losses import Lost, level_of_loss, losses
 from driftline.schemas import topics
 from driftline.schemas.config import AlertsConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from driftline.models.drift.finding import Level, Subject
     from driftline.models.record import Record
@@ -21,30 +22,40 @@ if TYPE_CHECKING:
 
 
 class Unattributed:
-    """Their share of all records of the partition, and the incident that a high share is."""
+    """The share of records that cannot be used and name no known model, losses, and the incidents that these are."""
 
     def __init__(self, config: BadRecordsConfig) -> None:
         self._records = 0
         self._bad = BadRecords(config.alert_share)
         self._policy = AlertPolicy(None, AlertsConfig())
+        self._lost: Sequence[Lost] = ()
+        self._is_rebuilt = False
+
+    def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
+        """Take what the partition begins without; it is told with the next record, which gives it a time."""
+        self._lost, self._is_rebuilt = lost, is_rebuilt
 
     def process(self, record: Record, *, is_bad: bool, watermark: int, next_offsets: Mapping[str, int]) -> list[Alert]:
         """Take one record of the partition, good or bad, and the partition's watermark and offsets after it."""
         self._records += 1
         last_prediction = next_offsets.get(topics.PREDICTIONS, 0) - 1
         here = Mark(self._records, watermark, last_prediction, next_offsets.get(topics.LABELS, 0) - 1)
-        finding = self._bad.update(is_bad=is_bad, mark=here)
+        share = self._bad.update(is_bad=is_bad, mark=here)
+        findings = [] if share is None else [share]
+        if self._lost or self._is_rebuilt:
+            findings += losses(self._lost, here, is_rebuilt=self._is_rebuilt)
+            self.begin((), is_rebuilt=False)
         review = self._records % REVIEW_EVERY == 0 and not self._policy.is_calm
-        if finding is None and not review:
+        if not findings and not review:
             return []
         place = Place(watermark, record.raw.partition, next_offsets, record.identity)
-        alerts = [alert for alert, _ in self._policy.decide([] if finding is None else [finding], self, place)]
+        alerts = [alert for alert, _ in self._policy.decide(findings, self, place)]
         return alerts + (self._policy.review(self, place, self._records) if review else [])
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
-        """Return how the share stands, for the policy."""
-        del version  # records that name no model have none
-        return self._bad.level_of(subject)
+        """Return how a subject stands, for the policy."""
+        del version  # nothing here is of a version
+        return self._bad.level_of(subject) or level_of_loss(subject)
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""

@@ -8,6 +8,8 @@ from driftline.models.watch.quality import Problem
 from driftline.schemas.alerts import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from driftline.models.drift.finding import Subject
     from driftline.schemas.alerts import Effect
 
@@ -24,6 +26,8 @@ _METRICS = {
     "calibration": "calibration",
     "score": "the distribution of the score",
     "bad_records": "the share of records that cannot be used",
+    "lost_records": "the loss of records",
+    "lost_state": "the loss of the state",
 }
 
 
@@ -113,6 +117,20 @@ def truth_differs(effect: Effect) -> str:
     return (
         f"true values no longer follow the predictions: they are typically {abs(after):.4g} "
         f"{'higher' if after > 0 else 'lower'} than the reference expects of such predictions"
+    )
+
+
+def lost_records(lost: Sequence[tuple[str, int, int]]) -> str:
+    """Say which records were lost: topic, and the offsets from and up to."""
+    ranges = " and ".join(f"{start} to {end - 1} of {topic}" for topic, start, end in lost)
+    return f"the records {ranges} had been deleted before they were read, and what is counted is without them"
+
+
+def lost_state() -> str:
+    """Say that the state had to be rebuilt."""
+    return (
+        "its state was not in Redis any more and is rebuilt from the oldest records that Kafka has; alerts of what is "
+        "read again may come again under other ids"
     )
 
 

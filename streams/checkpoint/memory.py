@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from driftline.streams.checkpoint.port import Restored, check_partitions
+from driftline.streams.checkpoint.port import Restored, check_partitions, fenced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -20,11 +20,12 @@ class MemoryStore:
     Examples
     --------
     >>> import asyncio
-    >>> from driftline.streams.checkpoint import Checkpoint
+    >>> from driftline.streams.checkpoint import Checkpoint, Saved
     >>> store = MemoryStore()
-    >>> asyncio.run(store.save(Checkpoint(3, b"17", snapshots={"fraud": b"..."})))
-    >>> asyncio.run(store.load(3))
-    Restored(position=b'17', snapshots={'fraud': b'...'})
+    >>> owner = asyncio.run(store.claim(3))
+    >>> asyncio.run(store.save(Checkpoint(3, b"17", {"fraud": Saved(b"...", b"{}")}), owner))
+    >>> asyncio.run(store.load(3)).snapshots
+    {'fraud': b'...'}
 
     """
 
@@ -32,10 +33,17 @@ class MemoryStore:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
         self._count: int | None = None
 
+    async def claim(self, partition: int) -> bytes:
+        """Become the owner of a partition."""
+        stored = self._partitions[partition]
+        stored.epoch += 1
+        return b"%d" % stored.epoch
+
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left."""
         stored = self._partitions[partition]
-        return Restored(stored.position, dict(stored.snapshots))
+        outbox = dict(sorted(stored.outbox.items()))
+        return Restored(stored.position, dict(stored.snapshots), dict(stored.before), outbox)
 
     async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """Give all join entries of a partition."""
@@ -47,15 +55,26 @@ class MemoryStore:
         entries = self._partitions[partition].entries
         return {key: entries[key] for key in ids if key in entries}
 
-    async def save(self, checkpoint: Checkpoint) -> None:
+    async def save(self, checkpoint: Checkpoint, owner: bytes) -> None:
         """Write a checkpoint; nothing else runs in between, since it does not wait."""
         stored = self._partitions[checkpoint.partition]
-        stored.position = checkpoint.position
-        stored.snapshots |= checkpoint.snapshots
-        stored.states |= checkpoint.states
+        if owner != b"%d" % stored.epoch:
+            raise fenced(checkpoint.partition)
         stored.entries |= checkpoint.entries
         for key in checkpoint.dropped:
             stored.entries.pop(key, None)
+        for model_id, saved in checkpoint.models.items():
+            if stored.snapshots.get(model_id, saved.snapshot) != saved.snapshot:
+                stored.before[model_id] = stored.snapshots[model_id]
+            stored.snapshots[model_id], stored.states[model_id] = saved
+        stored.outbox |= checkpoint.outbox
+        for number in checkpoint.published:
+            stored.outbox.pop(number, None)
+        stored.position = checkpoint.position
+
+    def damage(self, partition: int, model_ids: Collection[str]) -> None:
+        """Spoil the newest snapshot of models, as a replay does with those that a run found spoiled."""
+        self._partitions[partition].snapshots |= dict.fromkeys(model_ids, b"")
 
     def states(self, partition: int) -> dict[str, bytes]:
         """Return the state documents of a partition, which of the other store `StateReader` reads."""
@@ -72,7 +91,10 @@ class MemoryStore:
 
 @dataclass(slots=True)
 class _Partition:
+    epoch: int = 0
     position: bytes | None = None
     snapshots: dict[str, bytes] = field(default_factory=dict)
+    before: dict[str, bytes] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)
     entries: dict[bytes, bytes] = field(default_factory=dict)
+    outbox: dict[int, bytes] = field(default_factory=dict)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from driftline.schemas.errors import TopologyError
+from driftline.schemas.errors import FencedError, TopologyError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
+
+
+class Saved(NamedTuple):
+    """What a checkpoint writes of one model: its snapshot, and its state document in JSON."""
+
+    snapshot: bytes
+    state: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,39 +27,51 @@ class Checkpoint:
     partition
         The number of the partition.
     position
-        How far both topics and the watermark are, as the pipeline wrote it.
-    snapshots, states
-        model_id -> snapshot, and model_id -> state document in JSON; of the models that were touched. Others keep
-        what is stored.
+        Where to read on, and what belongs to no model, as the pipeline wrote it.
+    models
+        By model_id; others keep what is stored. The snapshot before the one that is replaced is kept too.
     entries
-        Join entries to write, id hash -> entry.
+        Join entries to write, key -> entry.
     dropped
-        The id hashes of join entries to delete. One that is in `entries` too is deleted.
+        The keys of join entries to delete. One that is in `entries` too is deleted.
+    outbox
+        What is to be published once this is saved, by number.
+    published
+        Numbers of the outbox that Kafka has by now.
 
     """
 
     partition: int
     position: bytes
-    snapshots: Mapping[str, bytes] = field(default_factory=dict)
-    states: Mapping[str, bytes] = field(default_factory=dict)
+    models: Mapping[str, Saved] = field(default_factory=dict)
     entries: Mapping[bytes, bytes] = field(default_factory=dict)
     dropped: Collection[bytes] = ()
+    outbox: Mapping[int, bytes] = field(default_factory=dict)
+    published: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the last checkpoint of a partition left, its join entries apart; no position means there was none."""
+    """What the last checkpoint of a partition left, its join entries apart; no position means there was none.
+
+    `before` holds the snapshots that the newest ones replaced; `outbox` is in the order of its numbers.
+    """
 
     position: bytes | None
-    snapshots: Mapping[str, bytes]
+    snapshots: Mapping[str, bytes] = field(default_factory=dict)
+    before: Mapping[str, bytes] = field(default_factory=dict)
+    outbox: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class CheckpointStore(Protocol):
     """Where checkpoints are kept.
 
     Every method may raise `UnavailableError`. After one from `save` the checkpoint may have been written or not; to
-    save it again is harmless. A partition has one writer at a time.
+    save it again is harmless.
     """
+
+    async def claim(self, partition: int) -> bytes:
+        """Become the one owner of a partition, and return the token to save with; earlier ones are stale now."""
 
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left, as of one moment."""
@@ -61,10 +80,17 @@ class CheckpointStore(Protocol):
         """Give all join entries of a partition, in no order and in bounded memory; one may come twice."""
 
     async def fetch(self, partition: int, ids: Collection[bytes]) -> dict[bytes, bytes]:
-        """Return the join entries of those id hashes that are stored, in one round trip."""
+        """Return the join entries of those keys that are stored, in one round trip."""
 
-    async def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, all of it or nothing."""
+    async def save(self, checkpoint: Checkpoint, owner: bytes) -> None:
+        """Write a checkpoint: its join entries first, and then the rest, all of it or nothing.
+
+        Raises
+        ------
+        FencedError
+            If `owner` is stale; nothing is written any more, though entries of the join may have been.
+
+        """
 
     async def claim_topology(self, partitions: int) -> None:
         """Say how many partitions the input topics have; the first word stands.
@@ -78,6 +104,11 @@ class CheckpointStore(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+
+
+def fenced(partition: int) -> FencedError:
+    """Return the error of a stale owner."""
+    return FencedError(f"partition {partition} has another owner now: what this worker has not saved of it is dropped")
 
 
 def check_partitions(*, stored: int, found: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import chain, islice
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis import RedisError
@@ -13,18 +14,18 @@ from redis.backoff import NoBackoff
 
 from driftline.client.redis_access import RedisAddress
 from driftline.schemas import keys
-from driftline.schemas.errors import SnapshotError
-from driftline.streams.checkpoint.port import Restored, check_partitions
+from driftline.schemas.errors import ConfigurationError, SnapshotError
+from driftline.streams.checkpoint import scripts
+from driftline.streams.checkpoint.port import Restored, check_partitions, fenced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-
-    from redis.asyncio.client import Pipeline
 
     from driftline.streams.checkpoint.port import Checkpoint
 
 T = TypeVar("T")
 
+_KEEPS: Final = "noeviction"
 _FIELDS: Final = 1000
 """Fields of one command, and entries of one answer: Redis serves others in between."""
 
@@ -53,6 +54,16 @@ class RedisStore:
         self._address = RedisAddress(url)
         options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         self._redis = self._address.client(lambda: Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options))
+        self._claim = self._redis.register_script(scripts.CLAIM)
+        self._join = self._redis.register_script(scripts.JOIN)
+        self._checkpoint = self._redis.register_script(scripts.CHECKPOINT)
+
+    async def claim(self, partition: int) -> bytes:
+        """Become the one owner of a partition, and return the token to save with."""
+        token: Any
+        with self._failures():
+            token = await self._claim(keys=[keys.owner(partition)], args=[token_hex(8)])
+        return bytes(token)
 
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left, as of one moment.
@@ -63,19 +74,25 @@ class RedisStore:
             If something else keeps values of its own under our keys.
 
         """
-        hashes = (keys.state(partition), keys.join(partition))
         with self._failures():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.get(keys.position(partition))
-                pipe.hgetall(keys.snapshots(partition))
-                for key in hashes:
-                    pipe.type(key)
-                position, snapshots, *types = await pipe.execute()
-        for key, kind in zip(hashes, types, strict=True):
-            # A transaction does not roll back: a write that a type refuses would leave half a checkpoint.
+                for key in (keys.snapshots, keys.before, keys.outbox):
+                    pipe.hgetall(key(partition))
+                for key in (keys.state, keys.join):
+                    pipe.type(key(partition))
+                position, snapshots, before, outbox, *types = await pipe.execute()
+        for key, kind in zip((keys.state, keys.join), types, strict=True):
+            # What is written before a script finds out would stay.
             if kind not in {b"hash", b"none"}:
-                raise SnapshotError(f"the key {key} in Redis at {self._address.text} is not Driftline's: it is no hash")
-        return Restored(position, {model_id.decode(): blob for model_id, blob in snapshots.items()})
+                what = f"the key {key(partition)} in Redis at {self._address.text}"
+                raise SnapshotError(f"{what} is not Driftline's: it is no hash")
+        return Restored(
+            position,
+            {model_id.decode(): blob for model_id, blob in snapshots.items()},
+            {model_id.decode(): blob for model_id, blob in before.items()},
+            {number: outbox[b"%d" % number] for number in sorted(map(int, outbox))},
+        )
 
     async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """Give all join entries of a partition, about a thousand at a time; one may come twice."""
@@ -97,21 +114,50 @@ class RedisStore:
             found = await self._redis.hmget(keys.join(partition), list(ids))
         return {key: entry for key, entry in zip(ids, found, strict=True) if entry is not None}
 
-    async def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint in one transaction."""
+    async def save(self, checkpoint: Checkpoint, owner: bytes) -> None:
+        """Write a checkpoint: its join entries a thousand at a time, and then the rest in one script."""
         partition = checkpoint.partition
+        for entries in _chunks(checkpoint.entries.items()):
+            await self._write_join(partition, owner, [len(entries), *chain.from_iterable(entries)])
+        for fields in _chunks(checkpoint.dropped):
+            await self._write_join(partition, owner, [0, *fields])
+        name = (keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.outbox)
+        models = ((model_id, *saved) for model_id, saved in checkpoint.models.items())
+        arguments: list[Any] = [
+            *(owner, len(checkpoint.models), len(checkpoint.outbox), checkpoint.position),
+            *chain.from_iterable(models),
+            *chain.from_iterable(checkpoint.outbox.items()),
+            *checkpoint.published,
+        ]
         with self._failures():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.set(keys.position(partition), checkpoint.position)
-                _set_fields(pipe, keys.snapshots(partition), checkpoint.snapshots.items())
-                _set_fields(pipe, keys.state(partition), checkpoint.states.items())
-                _set_fields(pipe, keys.join(partition), checkpoint.entries.items())
-                for fields in _chunks(checkpoint.dropped):
-                    pipe.hdel(keys.join(partition), *fields)
-                await pipe.execute()
+            written = await self._checkpoint(keys=[key(partition) for key in name], args=arguments)
+        if not written:
+            raise fenced(partition)
+
+    async def _write_join(self, partition: int, owner: bytes, arguments: Iterable[Any]) -> None:
+        with self._failures():
+            written = await self._join(keys=[keys.owner(partition), keys.join(partition)], args=[owner, *arguments])
+        if not written:
+            raise fenced(partition)
 
     async def claim_topology(self, partitions: int) -> None:
-        """Say how many partitions the input topics have; `TopologyError` if another count stands."""
+        """Say how many partitions the input topics have; `TopologyError` if another count stands.
+
+        Raises
+        ------
+        ConfigurationError
+            If this Redis throws keys away when it is full.
+
+        """
+        memory: Any
+        with self._failures():
+            memory = await self._redis.info("memory")
+        policy = memory.get("maxmemory_policy", _KEEPS)
+        if memory.get("maxmemory", 0) and policy != _KEEPS:
+            raise ConfigurationError(
+                f"Redis at {self._address.text} throws keys away when it is full (maxmemory-policy {policy}), and the "
+                f"state with them: set maxmemory-policy to {_KEEPS}"
+            )
         with self._failures():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hsetnx(keys.TOPOLOGY, "partitions", partitions)
@@ -129,12 +175,6 @@ class RedisStore:
             yield
         except RedisError as error:
             raise self._address.unavailable(error) from None
-
-
-def _set_fields(pipe: Pipeline, key: str, fields: Iterable[tuple[str | bytes, bytes]]) -> None:
-    for chunk in _chunks(fields):
-        items: list[Any] = list(chain.from_iterable(chunk))
-        pipe.hset(key, items=items)
 
 
 def _chunks(items: Iterable[T]) -> Iterator[list[T]]:

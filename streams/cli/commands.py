@@ -86,26 +86,41 @@ def worker(*, kafka: KafkaOption = None, redis: RedisOption = None, config: Conf
 
 
 @app.command()
-def replay(
+def replay(  # noqa: PLR0913 - its options
     *,
-    predictions: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, one JSON event a line; .gz too.")],
-    labels: Annotated[Path, typer.Option(metavar="FILE", help="Labels, one JSON event a line; .gz too.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go; made if need be.")],
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Predictions, one JSON event a line; .gz too.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Labels, one JSON event a line; .gz too.")] = None,
+    journal: Annotated[bool, typer.Option("--journal", help="Read a worker's run from Kafka instead.")] = False,
+    kafka: KafkaOption = None,
     config: ConfigOption = None,
     batch: Annotated[int, typer.Option(help="Records at once; changes nothing but speed.", min=1, max=100_000)] = 1000,
 ) -> None:
-    """Read files of events through the same pipeline as the worker's.
+    """Read files of events, or a worker's run, through the same pipeline as the worker's.
+
+    With --journal it is what the worker did with the records in Kafka, in its order, and leads to the same alerts.
 
     Writes alerts.jsonl, retrain.jsonl, dead_letters.jsonl and state.json.
     """
     from driftline.streams.cli.progress import counting
-    from driftline.streams.replay import replay as replay_files
 
-    configuration = _configuration_of(settings_of(config=config).config)
+    settings = settings_of(kafka, config=config)
+    configuration = _configuration_of(settings.config)
     with counting("records replayed") as show:
-        totals = replay_files(
-            configuration, predictions, labels, out, batch=batch, progress=lambda totals: show(totals.records)
-        )
+        if journal and predictions is None and labels is None:
+            from driftline.streams.replay_journal import replay_journal
+
+            totals = replay_journal(configuration, settings.kafka, out, progress=lambda totals: show(totals.records))
+        elif not journal and predictions is not None and labels is not None:
+            from driftline.streams.replay import replay as replay_files
+
+            totals = replay_files(
+                configuration, predictions, labels, out, batch=batch, progress=lambda totals: show(totals.records)
+            )
+        else:
+            raise ConfigurationError("give --predictions and --labels, or --journal and neither of them")
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     write_line(f"{totals.records} records: {said}; written to {out}")

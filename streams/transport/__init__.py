@@ -18,7 +18,7 @@ Examples
 from driftline.streams.transport.app import BatchApp
 from driftline.streams.transport.batch import BatchLimits, RecordBatch
 from driftline.streams.transport.delivery import Delivery, deliveries
-from driftline.streams.transport.listener import GroupOffsets, RebalanceListener
+from driftline.streams.transport.listener import GroupOffsets, Log, RebalanceListener
 from driftline.streams.transport.schema import BatchSchema
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "BatchSchema",
     "Delivery",
     "GroupOffsets",
+    "Log",
     "RebalanceListener",
     "RecordBatch",
     "deliveries",

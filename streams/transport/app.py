@@ -122,6 +122,10 @@ class BatchApp(faust.App):
         """
         return self._batch_consumer.lag(tp)
 
+    def at_end(self, tp: "TP") -> bool:
+        """Return whether the agent has taken all of `tp` that there was at the last fetch."""
+        return self._batch_consumer.at_end(tp)
+
     @property
     def _batch_consumer(self) -> BatchConsumer:
         consumer = self.consumer

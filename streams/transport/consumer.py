@@ -167,6 +167,10 @@ class BatchConsumer(OwningConsumer):
         end = max(known_end, self._thread.highwater(tp) or 0)
         return max(0, end - self._next_offsets[tp])
 
+    def at_end(self, tp: TP) -> bool:
+        """Return whether the agent has been given all of `tp` that there was at the last fetch."""
+        return self.lag(tp) == 0 and not self._ledger.is_waiting(tp)
+
     def _fetch_anew(self) -> None:
         # A fetch waits for the partitions that it was begun with.
         self._room.set()

@@ -61,6 +61,10 @@ class Ledger:
         """Return the partitions with as many batches waiting as may be."""
         return {tp for tp, waiting in self._waiting.items() if len(waiting) >= self._limit}
 
+    def is_waiting(self, tp: TP) -> bool:
+        """Return whether a batch of `tp` waits for the agent."""
+        return bool(self._waiting.get(tp))
+
     def committable(self, tp: TP) -> int | None:
         """Return the offset to commit, and strike out what is below it; None if nothing new was acked.
 

@@ -1,11 +1,19 @@
 """The port through which an application takes over partitions and gives them up."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from faust.types import TP
 
-__all__ = ["GroupOffsets", "RebalanceListener"]
+__all__ = ["GroupOffsets", "Log", "RebalanceListener"]
+
+
+class Log(NamedTuple):
+    """What there is of a partition: offsets from `start` up to, and without, `end`; and what its group committed."""
+
+    start: int
+    end: int
+    committed: int | None
 
 
 class RebalanceListener(Protocol):
@@ -15,23 +23,23 @@ class RebalanceListener(Protocol):
     ever called with no partition, nor while the other is at work.
     """
 
-    async def assigned(self, partitions: frozenset[TP], /) -> Mapping[TP, int]:
-        """Take `partitions` over and say where to read on.
+    async def assigned(self, logs: Mapping[TP, Log], /) -> Mapping[TP, int]:
+        """Take partitions over and say where to read on.
 
         Nothing is fetched until it returns, however long it takes; the membership of the group is kept. It is
         cancelled if the partitions are revoked meanwhile. An exception crashes the app.
 
         Parameters
         ----------
-        partitions
-            Every partition this worker now owns. State kept of them from before must be dropped: Kafka revokes all
-            partitions in a rebalance, also those that come back.
+        logs
+            Every partition this worker now owns, with what its log holds. State kept of them from before must be
+            dropped: Kafka revokes all partitions in a rebalance, also those that come back.
 
         Returns
         -------
         Mapping[TP, int]
-            The next offset of each partition that has a checkpoint. A partition left out goes on from the offset that
-            its group committed or, without one, from the log's start.
+            The next offset of each partition that has a checkpoint; what is not in the log is read from its start. A
+            partition left out goes on from the offset that its group committed or, without one, from the log's start.
         """
         ...
 
@@ -52,11 +60,11 @@ class GroupOffsets:
     Examples
     --------
     >>> import asyncio
-    >>> asyncio.run(GroupOffsets().assigned(frozenset({TP("t", 0)})))
+    >>> asyncio.run(GroupOffsets().assigned({TP("t", 0): Log(0, 9, None)}))
     {}
     """
 
-    async def assigned(self, partitions: frozenset[TP], /) -> Mapping[TP, int]:  # noqa: ARG002 (the port's)
+    async def assigned(self, logs: Mapping[TP, Log], /) -> Mapping[TP, int]:  # noqa: ARG002 (the port's)
         """Know no positions."""
         return {}
 

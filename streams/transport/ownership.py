@@ -10,6 +10,7 @@ from faust.types import TP
 from mode import Service
 
 from driftline.streams.transport.fetching import FetchingThread
+from driftline.streams.transport.listener import Log
 
 if TYPE_CHECKING:
     from faust.types import Message
@@ -118,29 +119,35 @@ class OwningConsumer(Consumer):
         await super().perform_seek()
         assigned = frozenset(self.assignment())
         if assigned:
-            wanted = await self._listener.assigned(assigned)
+            logs = await self._logs(assigned)
+            wanted = await self._listener.assigned(logs)
             self._owned |= assigned
-            await self._seek_within_log(assigned, wanted)
+            await self._seek_within(logs, wanted)
             await self._thread.begin(assigned)
 
-    async def _seek_within_log(self, assigned: frozenset[TP], wanted: Mapping[TP, int]) -> None:
-        if not wanted.keys() <= assigned:
-            raise ValueError(f"positions of partitions that were not assigned: {sorted(wanted.keys() - assigned)}")
+    async def _logs(self, assigned: Iterable[TP]) -> dict[TP, Log]:
         starts = await self.earliest_offsets(*assigned)
         self._end_offsets = dict(await self.highwaters(*assigned))
+        committed = self._committed_offset
+        return {tp: Log(starts[tp], self._end_offsets[tp], committed.get(tp)) for tp in assigned}
+
+    async def _seek_within(self, logs: Mapping[TP, Log], wanted: Mapping[TP, int]) -> None:
+        if not wanted.keys() <= logs.keys():
+            raise ValueError(f"positions of partitions that were not assigned: {sorted(wanted.keys() - logs.keys())}")
         positions = {}
         for tp, offset in wanted.items():
-            positions[tp] = offset if starts[tp] <= offset <= self._end_offsets[tp] else starts[tp]
+            start, end, _ = logs[tp]
+            positions[tp] = offset if start <= offset <= end else start
             if positions[tp] != offset:
                 self.log.warning(
                     "offset %d of %s is not in its log, which holds %d to %d: reading from the log's start",
-                    *(offset, tp, starts[tp], self._end_offsets[tp]),
+                    *(offset, tp, start, end),
                 )
         if positions:
             await self.seek_wait(positions)
         self._read_offset.update(positions)
         self._committed_offset.update(positions)
-        for tp in assigned:
+        for tp in logs:
             self._next_offsets[tp] = await self.position(tp) or 0
 
     # Giving partitions up

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from driftline.client.state import StateReader
 from driftline.schemas import keys
-from driftline.schemas.errors import ConfigurationError, SnapshotError, TopologyError, UnavailableError
-from driftline.streams.checkpoint import Checkpoint, CheckpointStore, MemoryStore, RedisStore, Restored
+from driftline.schemas.errors import ConfigurationError, FencedError, SnapshotError, TopologyError, UnavailableError
+from driftline.streams.checkpoint import Checkpoint, CheckpointStore, MemoryStore, RedisStore, Restored, Saved
 from driftline.streams.embedded import EmbeddedValkey
 
 Scenario: TypeAlias = Callable[[CheckpointStore], Awaitable[None]]
@@ -23,14 +23,17 @@ PARTITION = 3
 
 model_ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 ids = st.binary(min_size=1, max_size=3)  # short, so that checkpoints meet
+models = st.dictionaries(model_ids, st.builds(Saved, st.binary(max_size=10), st.binary(max_size=10)), max_size=3)
+numbers = st.integers(0, 20)
 checkpoints = st.builds(
     Checkpoint,
     partition=st.integers(0, 2),
     position=st.binary(max_size=5),
-    snapshots=st.dictionaries(model_ids, st.binary(max_size=10), max_size=3),
-    states=st.dictionaries(model_ids, st.binary(max_size=10), max_size=3),
+    models=models,
     entries=st.dictionaries(ids, st.binary(max_size=10), max_size=5),
     dropped=st.lists(ids, max_size=3),
+    outbox=st.dictionaries(numbers, st.binary(max_size=10), max_size=3),
+    published=st.lists(numbers, max_size=3),
 )
 
 
@@ -55,13 +58,22 @@ def run(request: pytest.FixtureRequest) -> Run:
     return on_an_empty_store
 
 
+def of(**snapshots: bytes) -> dict[str, Saved]:
+    return {model_id: Saved(snapshot, b"{}") for model_id, snapshot in snapshots.items()}
+
+
+async def save(store: CheckpointStore, checkpoint: Checkpoint) -> None:
+    """Save as a new owner."""
+    await store.save(checkpoint, await store.claim(checkpoint.partition))
+
+
 async def entries_of(store: CheckpointStore, partition: int) -> dict[bytes, bytes]:
     return {key: entry async for key, entry in store.entries(partition)}
 
 
 def test_nothing_is_restored_from_an_empty_store(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        assert await store.load(PARTITION) == Restored(None, {})
+        assert await store.load(PARTITION) == Restored(None)
         assert await entries_of(store, PARTITION) == {}
         assert await store.fetch(PARTITION, [b"id"]) == {}
         assert await store.fetch(PARTITION, []) == {}
@@ -71,19 +83,24 @@ def test_nothing_is_restored_from_an_empty_store(run: Run) -> None:
 
 def test_what_was_saved_is_restored(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        await store.save(
+        await save(
+            store,
             Checkpoint(
                 PARTITION,
                 b"\x00\xff",
-                snapshots={"fraud": bytes(range(256)), "größe {3}": b""},
-                states={"fraud": b"{}"},
+                {"fraud": Saved(bytes(range(256)), b"{}"), "größe {3}": Saved(b"", b"")},
                 entries={b"\x00\r\n": b"\xff", b"b": b""},
-            )
+                outbox={10: b"ten", 9: b"\xff"},
+            ),
         )
-        assert await store.load(PARTITION) == Restored(b"\x00\xff", {"fraud": bytes(range(256)), "größe {3}": b""})
+        assert await store.load(PARTITION) == Restored(
+            b"\x00\xff",
+            {"fraud": bytes(range(256)), "größe {3}": b""},
+            outbox={9: b"\xff", 10: b"ten"},
+        )
         assert await entries_of(store, PARTITION) == {b"\x00\r\n": b"\xff", b"b": b""}
         assert await store.fetch(PARTITION, [b"b", b"c", b"\x00\r\n"]) == {b"b": b"", b"\x00\r\n": b"\xff"}
-        assert await store.load(PARTITION + 1) == Restored(None, {})
+        assert await store.load(PARTITION + 1) == Restored(None)
         assert await entries_of(store, PARTITION + 1) == {}
 
     run(scenario)
@@ -91,9 +108,9 @@ def test_what_was_saved_is_restored(run: Run) -> None:
 
 def test_models_that_were_not_touched_keep_what_is_stored(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"a1", "b": b"b1"}, entries={b"x": b"1"}))
-        await store.save(Checkpoint(PARTITION, b"2", snapshots={"b": b"b2"}, entries={b"y": b"2"}))
-        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1", "b": b"b2"})
+        await save(store, Checkpoint(PARTITION, b"1", models=of(a=b"a1", b=b"b1"), entries={b"x": b"1"}))
+        await save(store, Checkpoint(PARTITION, b"2", models=of(b=b"b2"), entries={b"y": b"2"}))
+        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1", "b": b"b2"}, {"b": b"b1"})
         assert await entries_of(store, PARTITION) == {b"x": b"1", b"y": b"2"}
 
     run(scenario)
@@ -101,8 +118,8 @@ def test_models_that_were_not_touched_keep_what_is_stored(run: Run) -> None:
 
 def test_a_checkpoint_of_nothing_moves_the_position(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"a1"}))
-        await store.save(Checkpoint(PARTITION, b"2"))
+        await save(store, Checkpoint(PARTITION, b"1", models=of(a=b"a1")))
+        await save(store, Checkpoint(PARTITION, b"2"))
         assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1"})
 
     run(scenario)
@@ -110,8 +127,8 @@ def test_a_checkpoint_of_nothing_moves_the_position(run: Run) -> None:
 
 def test_dropped_entries_are_gone_and_dropping_wins(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        await store.save(Checkpoint(PARTITION, b"1", entries={b"x": b"1", b"y": b"1"}))
-        await store.save(Checkpoint(PARTITION, b"2", entries={b"y": b"2", b"z": b"2"}, dropped={b"x", b"y", b"never"}))
+        await save(store, Checkpoint(PARTITION, b"1", entries={b"x": b"1", b"y": b"1"}))
+        await save(store, Checkpoint(PARTITION, b"2", entries={b"y": b"2", b"z": b"2"}, dropped={b"x", b"y", b"never"}))
         assert await entries_of(store, PARTITION) == {b"z": b"2"}
 
     run(scenario)
@@ -120,11 +137,11 @@ def test_dropped_entries_are_gone_and_dropping_wins(run: Run) -> None:
 def test_a_checkpoint_of_many_entries(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
         entries = {i.to_bytes(12, "big"): b"%d" % i for i in range(25_000)}
-        await store.save(Checkpoint(PARTITION, b"1", entries=entries))
+        await save(store, Checkpoint(PARTITION, b"1", entries=entries))
         assert await entries_of(store, PARTITION) == entries
         some = list(entries)[:3000]
         assert await store.fetch(PARTITION, some) == {key: entries[key] for key in some}
-        await store.save(Checkpoint(PARTITION, b"2", dropped=list(entries)[1:]))
+        await save(store, Checkpoint(PARTITION, b"2", dropped=list(entries)[1:]))
         assert await entries_of(store, PARTITION) == {some[0]: b"0"}
 
     run(scenario)
@@ -132,23 +149,70 @@ def test_a_checkpoint_of_many_entries(run: Run) -> None:
 
 def test_the_same_checkpoint_twice_is_as_once(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        checkpoint = Checkpoint(PARTITION, b"1", {"a": b"1"}, {"a": b"{}"}, {b"x": b"1"}, [b"y"])
+        checkpoint = Checkpoint(PARTITION, b"1", of(a=b"1"), {b"x": b"1"}, [b"y"], {3: b"m"}, [2])
         for _ in range(2):
-            await store.save(checkpoint)
-            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+            await save(store, checkpoint)
+            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"}, outbox={3: b"m"})
             assert await entries_of(store, PARTITION) == {b"x": b"1"}
 
     run(scenario)
+
+
+def test_the_snapshot_before_is_kept_however_often_the_newest_is_written(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        for snapshot in (b"1", b"2", b"2", b"3", b"3"):
+            await save(store, Checkpoint(PARTITION, b"", of(a=snapshot)))
+        assert await store.load(PARTITION) == Restored(b"", {"a": b"3"}, {"a": b"2"})
+
+    run(scenario)
+
+
+def test_a_stale_owner_writes_nothing(run: Run) -> None:
+    async def scenario(store: CheckpointStore) -> None:
+        stale = await store.claim(PARTITION)
+        await store.save(Checkpoint(PARTITION, b"1", of(a=b"1"), {b"x": b"1"}), stale)
+        owner = await store.claim(PARTITION)
+        assert owner != stale
+        other = await store.claim(PARTITION + 1)
+        for token in (stale, other, b""):
+            for checkpoint in (
+                Checkpoint(PARTITION, b"2", of(a=b"2"), outbox={1: b"m"}),
+                Checkpoint(PARTITION, b"2", entries={b"x": b"2"}),
+                Checkpoint(PARTITION, b"2", dropped=[b"x"]),
+            ):
+                with pytest.raises(FencedError, match=f"partition {PARTITION} has another owner"):
+                    await store.save(checkpoint, token)
+        assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+        assert await entries_of(store, PARTITION) == {b"x": b"1"}
+        await store.save(Checkpoint(PARTITION, b"3"), owner)
+
+    run(scenario)
+
+
+def test_an_owner_is_stale_even_if_the_epochs_begin_anew(empty_redis: str) -> None:
+    async def scenario() -> None:
+        store = RedisStore(empty_redis)
+        try:
+            lost = await store.claim(PARTITION)
+            with redis.Redis.from_url(empty_redis) as client:
+                client.flushall()  # as a fail-over to a server that has not got so far
+            assert (await store.claim(PARTITION)).split(b"-")[0] == lost.split(b"-")[0]
+            with pytest.raises(FencedError):
+                await store.save(Checkpoint(PARTITION, b"1"), lost)
+        finally:
+            await store.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_reader_sees_all_of_a_checkpoint_or_nothing(run: Run) -> None:
     def numbered(number: int) -> Checkpoint:
         # 2 MB: a server takes it in several reads, and could answer others in between.
         blob = number.to_bytes(4, "big") * 25_000
-        return Checkpoint(PARTITION, blob[:4], snapshots=dict.fromkeys((f"m{i}" for i in range(20)), blob))
+        return Checkpoint(PARTITION, blob[:4], dict.fromkeys((f"m{i}" for i in range(20)), Saved(blob, b"")))
 
     async def scenario(store: CheckpointStore) -> None:
-        await store.save(numbered(0))
+        await save(store, numbered(0))
 
         async def read() -> None:
             for _ in range(20):
@@ -160,7 +224,7 @@ def test_a_reader_sees_all_of_a_checkpoint_or_nothing(run: Run) -> None:
         saved = 0
         while not reader.done():
             saved += 1
-            await store.save(numbered(saved))
+            await save(store, numbered(saved))
             await asyncio.sleep(0)
         await reader
         assert saved > 1
@@ -181,18 +245,31 @@ async def replay(script: list[Checkpoint], url: str) -> None:
     stores = MemoryStore(), RedisStore(url)
     position: dict[int, bytes] = {}
     snapshots: dict[int, dict[str, bytes]] = {}
+    before: dict[int, dict[str, bytes]] = {}
+    outbox: dict[int, dict[int, bytes]] = {}
     join: dict[int, dict[bytes, bytes]] = {}
     try:
         for checkpoint in script:
             p = checkpoint.partition
             position[p] = checkpoint.position
-            snapshots[p] = snapshots.get(p, {}) | dict(checkpoint.snapshots)
+            for model_id, saved in checkpoint.models.items():
+                newest = snapshots.setdefault(p, {}).get(model_id, saved.snapshot)
+                if newest != saved.snapshot:
+                    before.setdefault(p, {})[model_id] = newest
+                snapshots[p][model_id] = saved.snapshot
+            kept = outbox.get(p, {}) | dict(checkpoint.outbox)
+            outbox[p] = {number: kept[number] for number in sorted(kept) if number not in checkpoint.published}
             merged = join.get(p, {}) | dict(checkpoint.entries)
             join[p] = {key: entry for key, entry in merged.items() if key not in set(checkpoint.dropped)}
             for store in stores:
-                await store.save(checkpoint)
+                await save(store, checkpoint)
                 for partition in range(3):
-                    expected = Restored(position.get(partition), snapshots.get(partition, {}))
+                    expected = Restored(
+                        position.get(partition),
+                        snapshots.get(partition, {}),
+                        before.get(partition, {}),
+                        outbox.get(partition, {}),
+                    )
                     assert await store.load(partition) == expected
                     assert await entries_of(store, partition) == join.get(partition, {})
                 asked = [*checkpoint.entries, *checkpoint.dropped, b"never"]
@@ -218,7 +295,7 @@ def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
         store = RedisStore(empty_redis)
         await store.claim_topology(8)
         # Of 8 partitions, fraud lives in the third.
-        await store.save(Checkpoint(2, b"1", states={"fraud": b"{}"}))
+        await save(store, Checkpoint(2, b"1", models={"fraud": Saved(b"", b"{}")}))
         await store.close()
 
     asyncio.run(scenario())
@@ -228,7 +305,7 @@ def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
             reader.state("fraud")
 
 
-@pytest.mark.parametrize("key", [keys.position, keys.snapshots, keys.state, keys.join])
+@pytest.mark.parametrize("key", [keys.position, keys.snapshots, keys.before, keys.state, keys.join, keys.outbox])
 def test_keys_of_someone_else_are_found_before_a_checkpoint(empty_redis: str, key: Callable[[int], str]) -> None:
     async def scenario() -> None:
         store = RedisStore(empty_redis)
@@ -247,12 +324,28 @@ def test_full_memory_refuses_the_whole_checkpoint_and_shows_none_of_it() -> None
     async def scenario(url: str) -> None:
         store = RedisStore(url)
         try:
-            await store.save(Checkpoint(PARTITION, b"1", snapshots={"a": b"1"}))
+            await save(store, Checkpoint(PARTITION, b"1", models=of(a=b"1")))
             await store._redis.config_set("maxmemory", "1")  # noqa: SLF001 - as an operator would
-            said = r"refused: (command not allowed when used memory > 'maxmemory'\.|OutOfMemoryError)$"
+            said = r"refused: (command not allowed when used memory > 'maxmemory'\.( script: .*)?|OutOfMemoryError)$"
             with pytest.raises(UnavailableError, match=said):
-                await store.save(Checkpoint(PARTITION, b"2", snapshots={"a": b"2"}))
+                await save(store, Checkpoint(PARTITION, b"2", models=of(a=b"2")))
             assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+        finally:
+            await store.close()
+
+    with EmbeddedValkey() as server:
+        asyncio.run(scenario(server.url))
+
+
+def test_a_redis_that_evicts_is_refused() -> None:
+    async def scenario(url: str) -> None:
+        store = RedisStore(url)
+        try:
+            await store._redis.config_set("maxmemory-policy", "allkeys-lru")  # noqa: SLF001 - as an operator would
+            await store.claim_topology(8)  # without a limit nothing is evicted
+            await store._redis.config_set("maxmemory", "100mb")  # noqa: SLF001 - as above
+            with pytest.raises(ConfigurationError, match=r"allkeys-lru\), .*: set maxmemory-policy to noevic"):
+                await store.claim_topology(8)
         finally:
             await store.close()
 
@@ -265,13 +358,13 @@ def test_redis_down_is_said_without_its_password_and_reached_again_when_it_is_ba
         url = server.url.replace("//", "//:hunter2@")
         locked, store = RedisStore(url), RedisStore(server.url)
         try:
-            await store.save(Checkpoint(PARTITION, b"1"))
+            await save(store, Checkpoint(PARTITION, b"1"))
             await store._redis.config_set("requirepass", "another")  # noqa: SLF001 - as an operator would
             with pytest.raises(UnavailableError) as wrong:
                 await locked.load(PARTITION)
             server.kill()
             calls: list[Callable[[], Awaitable[object]]] = [
-                functools.partial(store.save, Checkpoint(PARTITION, b"2")),
+                functools.partial(save, store, Checkpoint(PARTITION, b"2")),
                 functools.partial(store.load, PARTITION),
                 functools.partial(store.fetch, PARTITION, [b"x"]),
                 functools.partial(entries_of, store, PARTITION),
@@ -283,7 +376,7 @@ def test_redis_down_is_said_without_its_password_and_reached_again_when_it_is_ba
                     await call()
                 assert "hunter2" not in str(down.value) + str(wrong.value)
             server.start()
-            assert await store.load(PARTITION) == Restored(None, {})
+            assert await store.load(PARTITION) == Restored(None)
         finally:
             await locked.close()
             await store.close()

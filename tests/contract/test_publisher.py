@@ -11,13 +11,15 @@ import pytest
 from confluent_kafka import Message
 
 from driftline.client.delivery import Delivery
-from driftline.schemas.alerts import Alert, RetrainRequest
+from driftline.schemas.alerts import Alert, AlertState, RetrainRequest
 from driftline.schemas.dead_letter import DeadLetter
 from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import ConfigurationError, Reason, UnavailableError
+from driftline.schemas.events import encode
 from driftline.schemas.partitioner import partition_of
-from driftline.schemas.topics import ALERTS, DEAD_LETTER, RETRAIN
+from driftline.schemas.topics import ALERTS, DEAD_LETTER, INCIDENTS, RETRAIN
 from driftline.streams.children import free_port
+from driftline.streams.outgoing import outgoing, refused
 from driftline.streams.publisher import Publisher
 from driftline.streams.topology import MAX_INPUT_BYTES, check_topics
 from tests.servers.kafka import KafkaServer
@@ -46,6 +48,11 @@ def nowhere() -> str:
 def noise(size: int) -> bytes:
     """Give bytes that do not compress."""
     return hashlib.shake_256().digest(size)
+
+
+def publish(publisher: Publisher, event: Alert | RetrainRequest) -> None:
+    for record in outgoing(event):
+        publisher.put(record)
 
 
 def an_alert(incident_id: str, number: int = 0) -> Alert:
@@ -106,7 +113,7 @@ def read_letters(bootstrap: str, letters: list[DeadLetter]) -> list[DeadLetter]:
 
 def test_an_alert_arrives_as_a_cloudevent(bootstrap: str, publisher: Publisher) -> None:
     alert = an_alert(str(uuid.uuid4()))
-    publisher.alert(alert)
+    publish(publisher, alert)
     asyncio.run(publisher.flush())
 
     (record,) = read_topic(bootstrap, ALERTS, lambda m: m.key() == alert.incident_id.encode(), count=1)
@@ -122,9 +129,23 @@ def test_an_alert_arrives_as_a_cloudevent(bootstrap: str, publisher: Publisher) 
     }
 
 
+def test_the_incidents_keep_the_last_alert_of_what_is_open_and_nothing_of_what_is_over(
+    bootstrap: str, publisher: Publisher
+) -> None:
+    first, second = an_alert(str(uuid.uuid4())), an_alert(str(uuid.uuid4()))
+    for alert in (first, second, second.model_copy(update={"state": AlertState.RESOLVED})):
+        publish(publisher, alert)
+    asyncio.run(publisher.flush())
+
+    keys = [first.incident_id.encode(), second.incident_id.encode()]
+    records = read_topic(bootstrap, INCIDENTS, lambda m: m.key() in keys, count=3)
+    values = {key: [record.value() for record in records if record.key() == key] for key in keys}
+    assert values == {keys[0]: [encode(first)], keys[1]: [encode(second), None]}
+
+
 def test_a_request_to_retrain_arrives_under_its_model(bootstrap: str, publisher: Publisher) -> None:
     request = a_request("r", str(uuid.uuid4()))
-    publisher.retrain(request)
+    publish(publisher, request)
     asyncio.run(publisher.flush())
 
     (record,) = read_topic(bootstrap, RETRAIN, lambda m: m.key() == request.model_id.encode(), count=1)
@@ -135,7 +156,7 @@ def test_a_request_to_retrain_arrives_under_its_model(bootstrap: str, publisher:
 def test_an_incident_s_alerts_stay_in_order(bootstrap: str, publisher: Publisher) -> None:
     incident = str(uuid.uuid4())
     for number in range(2000):
-        publisher.alert(an_alert(incident, number))
+        publish(publisher, an_alert(incident, number))
     asyncio.run(publisher.flush())
     assert len(publisher) == 0
 
@@ -153,7 +174,7 @@ def test_a_dead_letter_keeps_every_byte(bootstrap: str, publisher: Publisher) ->
         a_letter(b"\x00\xff", b"{", ("trace", b"\xff"), ("trace", None), ("dl.reason", b"theirs"), ("größe", b"")),
     ]
     for letter in letters:
-        publisher.dead_letter(letter)
+        publisher.put(refused(letter))
     asyncio.run(publisher.flush())
     assert read_letters(bootstrap, letters) == letters
 
@@ -168,7 +189,7 @@ def test_a_dead_letter_keeps_every_byte(bootstrap: str, publisher: Publisher) ->
 )
 def test_an_oversize_dead_letter_is_published(bootstrap: str, publisher: Publisher, value: bytes) -> None:
     letter = a_letter(b"k" * 256, value, ("h", b"x" * 1000))
-    publisher.dead_letter(letter)
+    publisher.put(refused(letter))
     asyncio.run(publisher.flush())
     assert read_letters(bootstrap, [letter]) == [letter]
 
@@ -176,8 +197,8 @@ def test_an_oversize_dead_letter_is_published(bootstrap: str, publisher: Publish
 def test_what_the_broker_refuses_fails_the_flush_once(kafka: str) -> None:
     make_topics(kafka)
     publisher = Publisher(kafka)
-    publisher.dead_letter(a_letter(b"k", noise(3_000_000)))
-    publisher.dead_letter(a_letter(b"k", b"small"))
+    publisher.put(refused(a_letter(b"k", noise(12_000_000))))
+    publisher.put(refused(a_letter(b"k", b"small")))
     with pytest.raises(UnavailableError, match=r"^1 record was not delivered: .* refused \(.*too large\)$"):
         asyncio.run(publisher.flush())
     asyncio.run(publisher.flush())
@@ -196,16 +217,16 @@ def test_flush_waits_beside_the_event_loop_and_says_what_is_left(nowhere: str) -
 
         turning = asyncio.create_task(turn())
         for _ in range(2):  # what is left stays
-            said = rf"^1 record was not delivered within 0\.3 s: Kafka at {nowhere} does not answer \(.*refused\)$"
+            said = rf"^2 records were not delivered within 0\.3 s: Kafka at {nowhere} does not answer \(.*refused\)$"
             with pytest.raises(UnavailableError, match=said):
                 await lost.flush(0.3)
         turning.cancel()
         return turns
 
     lost = Publisher(nowhere)
-    lost.alert(an_alert("i"))
+    publish(lost, an_alert("i"))
     assert asyncio.run(scenario()) > 10
-    with pytest.raises(UnavailableError, match=r"^1 record"):
+    with pytest.raises(UnavailableError, match=r"^2 records"):
         lost.close(timeout=0)
     lost.close()  # it is closed all the same
 
@@ -275,12 +296,12 @@ def test_records_outlast_a_broker_that_goes_and_comes_back(kafka: str) -> None:
         publisher = Publisher(server.bootstrap)
         incident = "i"
         for number in range(100):
-            publisher.alert(an_alert(incident, number))
+            publish(publisher, an_alert(incident, number))
         asyncio.run(publisher.flush())
         server.kill()
         for number in range(100, 200):
-            publisher.alert(an_alert(incident, number))
-        with pytest.raises(UnavailableError, match=r"^100 records were not delivered within 0\.5 s"):
+            publish(publisher, an_alert(incident, number))
+        with pytest.raises(UnavailableError, match=r"^200 records were not delivered within 0\.5 s"):
             asyncio.run(publisher.flush(0.5))
         server.start()
         asyncio.run(publisher.flush(30))

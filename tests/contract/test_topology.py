@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from driftline.schemas.errors import TopologyError, UnavailableError
-from driftline.schemas.topics import DEAD_LETTER, LABELS, PREDICTIONS
+from driftline.schemas.topics import DEAD_LETTER, INCIDENTS, LABELS, PREDICTIONS
 from driftline.streams.children import free_port
 from driftline.streams.embedded import EmbeddedBroker
 from driftline.streams.topology import TOPICS, check_topics, create_topics, mention_topics
@@ -44,15 +44,18 @@ def test_topics_are_created_once_with_their_settings(empty_kafka: str) -> None:
         for topic in TOPICS[1:]
         for answer in admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
     }
-    assert {s["cleanup.policy"] for s in settings.values()} == {"delete"}
+    policies = {topic: of_topic["cleanup.policy"] for topic, of_topic in settings.items()}
+    assert policies == {topic: "compact" if topic == INCIDENTS else "delete" for topic in TOPICS[1:]}
+    del settings[INCIDENTS]  # which keeps the last of each for ever
     assert {topic.rpartition(".")[2]: int(s["retention.ms"]) // DAY_MS for topic, s in settings.items()} == {
         "labels": 7,
         "alerts": 30,
         "retrain": 30,
+        "journal": 7,
         "dead-letter": 7,
     }
     assert settings[LABELS]["message.timestamp.type"] == "LogAppendTime"
-    assert int(settings[DEAD_LETTER]["max.message.bytes"]) == 2 * int(settings[LABELS]["max.message.bytes"])
+    assert int(settings[DEAD_LETTER]["max.message.bytes"]) == 10 * int(settings[LABELS]["max.message.bytes"])
 
 
 def test_inputs_that_do_not_match_are_explained(empty_kafka: str) -> None:

@@ -188,7 +188,7 @@ def test_a_checkpoint_wins_over_the_committed_offset(broker: str) -> None:
 def test_mutant_without_the_seek_reads_from_the_committed_offset(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_seek(*_: object) -> None: ...
 
-    monkeypatch.setattr(OwningConsumer, "_seek_within_log", no_seek)
+    monkeypatch.setattr(OwningConsumer, "_seek_within", no_seek)
     assert finds_a_fault(reads_from_the_checkpoint, kafka)
 
 

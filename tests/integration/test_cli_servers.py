@@ -17,13 +17,15 @@ from driftline.client import ModelState
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
+from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Alert, AlertState
 from driftline.schemas.config import Configuration
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.partitioner import partition_of
 from driftline.schemas.topics import INPUTS, LABELS, PREDICTIONS
-from driftline.streams.checkpoint import Checkpoint, RedisStore
+from driftline.streams.checkpoint import Checkpoint, RedisStore, Saved
 from driftline.streams.cli import run
+from driftline.streams.outgoing import outgoing
 from driftline.streams.publisher import Publisher
 from tests.examples import alert
 from tests.topics import PARTITIONS, make_topics
@@ -60,7 +62,8 @@ def bootstrap(broker: str) -> str:
 def publish(bootstrap: str, *alerts: Alert) -> None:
     publisher = Publisher(bootstrap)
     for each in alerts:
-        publisher.alert(each)
+        for record in outgoing(each):
+            publisher.put(record)
     publisher.close()
 
 
@@ -206,8 +209,12 @@ def save(redis: str, *models: str) -> dict[str, ModelState]:
         documents: dict[str, ModelState] = {}
         for number, pipeline in enumerate(pipelines):
             changes = pipeline.changes()
-            states = {name: document.model_dump_json().encode() for name, document in changes.documents.items()}
-            await store.save(Checkpoint(number, changes.position, changes.snapshots, states))
+            models = {
+                name: Saved(changes.snapshots[name], document.model_dump_json().encode())
+                for name, document in changes.documents.items()
+            }
+            position = seal({**changes.position, "numbers": [0, 0], "history": "h"})
+            await store.save(Checkpoint(number, position, models), await store.claim(number))
             documents |= changes.documents
         await store.close()
         return documents
@@ -271,7 +278,6 @@ def test_a_signal_drains_the_worker(empty_redis: str, tmp_path: Path, number: si
 
 
 def test_a_failure_of_the_worker_is_the_last_line_and_no_traceback(empty_redis: str, tmp_path: Path) -> None:
-    save(empty_redis, "fraud")  # with four partitions
     with embedded_site(empty_redis, tmp_path) as site:
         odd = next(name for name in map(str, range(99)) if partition_of(name, 4) != 0)
         site.send([Sent(INPUTS[0], odd.encode(), b"{}", partition=0)] * 30)

@@ -15,6 +15,7 @@ from redis import Redis
 from driftline.client import ModelState
 from driftline.schemas import keys
 from driftline.schemas.partitioner import partition_of
+from driftline.streams.outgoing import outgoing
 from driftline.streams.publisher import Publisher
 from tests.conditions import eventually
 from tests.examples import alert
@@ -139,7 +140,8 @@ def test_the_code_that_receives_alerts(served: Site, tmp_path: Path) -> None:
     incident = alert(message="amount moved")
 
     def publish(number: int) -> None:
-        publisher.alert(incident.model_copy(update={"alert_id": f"readme-{number}"}))
+        for record in outgoing(incident.model_copy(update={"alert_id": f"readme-{number}"})):
+            publisher.put(record)
 
     line = first_line(here(served, the_block("python alerts")), publish, tmp_path / "printed")
     assert line == "firing warning fraud feature amount amount moved"
@@ -151,7 +153,8 @@ def test_the_code_that_receives_requests_to_retrain(served: Site, tmp_path: Path
     asked = retrain_request(training_data=[{"topic": "driftline.labels", "partition": 2, "start": 17, "end": 90}])
 
     def publish(number: int) -> None:
-        publisher.retrain(asked.model_copy(update={"retrain_id": f"readme-{number}"}))
+        for record in outgoing(asked.model_copy(update={"retrain_id": f"readme-{number}"})):
+            publisher.put(record)
 
     line = first_line(here(served, the_block("python retrain")), publish, tmp_path / "printed")
     assert line == "fraud driftline.labels 2 17 90"

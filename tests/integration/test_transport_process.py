@@ -24,7 +24,7 @@ broker, topic, fault = sys.argv[1:]
 messages = []
 
 class Listener:
-    async def assigned(self, partitions):
+    async def assigned(self, logs):
         if fault == "assigned":
             raise RuntimeError("a bug in assigned")
         return {}

@@ -16,17 +16,17 @@ from driftline.__main__ import main
 from driftline.streams import app, worker
 
 class Graceless(worker.Worker):
-    async def take(self, message, batch):
-        await super().take(message, batch)
-        self._ports.ack([message])
+    def take(self, message, batch):
+        super().take(message, batch)
+        self._ports.source.ack([message])
 
-    async def assigned(self, partitions):
-        await super().assigned(partitions)
+    async def assigned(self, logs):
+        await super().assigned(logs)
         return {}
 
     async def revoked(self, partitions):
-        for tp in partitions:
-            self._lanes.pop(tp.partition, None)
+        for number in {tp.partition for tp in partitions} & self._held.keys():
+            self._forget(self._held.pop(number))
 
 app.Worker = Graceless
 main()

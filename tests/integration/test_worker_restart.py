@@ -1,21 +1,29 @@
 """A worker that ends, in order or not, and the next one: nothing is lost, and nothing is counted twice."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 from redis import Redis
 
 from driftline.client import Label, Prediction
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
+from driftline.models.policy.unattributed import Unattributed
 from driftline.models.record import FileRecord
+from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Alert
+from driftline.schemas.config import BadRecordsConfig
 from driftline.schemas.events import encode
+from driftline.schemas.partitioner import partition_of
 from driftline.schemas.topics import ALERTS, LABELS, PREDICTIONS
+from driftline.streams.checkpoint import Checkpoint, RedisStore
 from driftline.streams.configuration import read_configuration
+from driftline.streams.outgoing import Outgoing
 from tests.conditions import eventually
 from tests.worker_harness import Site, embedded_site, real_site
 from tests.worker_traffic import Traffic, assert_exact, lean, mixed, on_every_partition, shifting
@@ -26,12 +34,12 @@ from driftline.__main__ import main
 from driftline.streams import app, worker
 
 class Hasty(worker.Worker):
-    async def take(self, message, batch):
-        await super().take(message, batch)
-        self._ports.ack([message])
+    def take(self, message, batch):
+        super().take(message, batch)
+        self._ports.source.ack([message])
 
-    async def assigned(self, partitions):
-        await super().assigned(partitions)
+    async def assigned(self, logs):
+        await super().assigned(logs)
         return {}
 
 app.Worker = Hasty
@@ -50,6 +58,40 @@ class Impatient(app.DriftlineApp):
 app.DriftlineApp = Impatient
 main()
 """
+
+
+# Publishes what it has not saved yet.
+EAGER = """
+from driftline.__main__ import main
+from driftline.streams import app, worker
+from driftline.streams.checkpoint import redis
+from driftline.streams.outgoing import Outgoing
+
+class Eager(worker.Worker):
+    def __init__(self, *arguments, **options):
+        global the_worker
+        super().__init__(*arguments, **options)
+        the_worker = self
+
+async def save(self, checkpoint, owner):
+    await the_worker._publish([Outgoing.unpack(packed) for packed in checkpoint.outbox.values()])
+    await save_only(self, checkpoint, owner)
+
+save_only, redis.RedisStore.save = redis.RedisStore.save, save
+app.Worker = Eager
+main()
+"""
+
+
+POSITION = seal(
+    {
+        "start": [{}, None],
+        "settled": {},
+        "unattributed": Unattributed(BadRecordsConfig()).snapshot(),
+        "numbers": [1, 0],
+        "history": "1-a",
+    }
+)
 
 
 @pytest.fixture
@@ -106,6 +148,44 @@ def test_a_worker_on_a_wiped_redis_rebuilds_from_the_beginning_of_the_log(real: 
         assert sum(real.committed().values()) == total
         with Redis.from_url(real.redis) as client:
             client.flushall()
+    told = [Alert.model_validate_json(alert) for alert in alerts_of(real)]
+    assert {(alert.kind, alert.target.as_text()) for alert in told} == {("data_quality", "metric lost_state")}
+    assert len(told) == real.partitions, "each partition tells once that it was rebuilt, and not at its first beginning"
+
+
+def test_records_that_were_deleted_unread_are_told_with_their_offsets(real: Site) -> None:
+    config = real.folder / "driftline.yaml"
+    config.write_text("models: [{model_id: m, challenger: none}]")
+    partition = partition_of("m", real.partitions)
+    real.send(shifting(n) for n in range(100))
+    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: real.saved >= 100)
+        assert worker.terminate() == 0, worker.log
+    real.send(shifting(n) for n in range(100, 300))
+    admin = AdminClient({"bootstrap.servers": real.kafka, "log_level": 0})
+    for deleted in admin.delete_records([TopicPartition(PREDICTIONS, partition, 180)]).values():
+        deleted.result(10)
+    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: real.states()["m"].counts.predictions >= 220)
+        worker.until(lambda: alerts_of(real))
+        assert worker.terminate() == 0, worker.log
+    (alert,) = [Alert.model_validate_json(alert) for alert in alerts_of(real)]
+    assert (alert.kind, alert.target.metric, alert.effect.value) == ("data_quality", "lost_records", 80)
+    assert f"Partition {partition}: the records 100 to 179 of {PREDICTIONS} had been deleted" in alert.message
+
+
+def test_topics_that_are_not_those_of_the_checkpoint_are_refused(real: Site) -> None:
+    config = real.folder / "driftline.yaml"
+    config.write_text("models: [{model_id: m, challenger: none}]")
+    real.send(shifting(n) for n in range(100))
+    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: real.saved >= 100)
+        assert worker.terminate() == 0, worker.log
+    anew = real_site(real.kafka, real.redis, real.folder)
+    anew.send(shifting(n) for n in range(50))
+    with anew.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        assert worker.wait(60) == 1
+        assert "ends at 50 in partition" in worker.log.splitlines()[-1]
 
 
 def test_a_drain_that_cannot_save_in_time_is_a_failure_and_is_made_up_for(empty_redis: str, tmp_path: Path) -> None:
@@ -227,25 +307,51 @@ def derived(site: Site, config: Path) -> list[bytes]:
     return [encode(alert) for alert in pipeline.process([intake.read(record) for record in records], {}).alerts]
 
 
-def test_alerts_of_a_killed_worker_come_again_under_the_same_ids(real: Site) -> None:
-    """One topic only: which of two is read first is not the same in every run."""
-    config = real.folder / "driftline.yaml"
+def killed_with_alerts_unsaved(site: Site, *program: str) -> None:
+    """Kill a worker that has found a change and cannot save it, and check what it and the next one publish."""
+    config = site.folder / "driftline.yaml"
     config.write_text("models: [{model_id: m, challenger: none, reference: {events: 1000}}]")
-    real.send(shifting(n) for n in range(1500))
-    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
-        worker.until(lambda: real.saved >= 1500)
-        with real.without_writes():
-            real.send(shifting(n) for n in range(1500, 3000))
-            worker.until(lambda: alerts_of(real))
+    site.send(shifting(n) for n in range(1500))
+    with site.worker(*program, DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: site.saved >= 1500)
+        with site.without_writes():
+            site.send(shifting(n) for n in range(1500, 3000))
+            worker.until(lambda: worker.scraped.value("driftline_outage", server="redis") == 1)
             worker.kill()
-        published = alerts_of(real)
-        assert real.saved == 1500
+        assert site.saved == 1500
+        assert alerts_of(site) == [], "alerts were published that no checkpoint holds"
     # Of another group, which need not wait for the session of the killed one: where to read on is said by Redis alone.
-    with real.worker(DRIFTLINE_CONFIG=str(config), DRIFTLINE_GROUP="another") as worker:
-        worker.until(lambda: real.saved >= 3000)
+    with site.worker(DRIFTLINE_CONFIG=str(config), DRIFTLINE_GROUP="another") as worker:
+        worker.until(lambda: site.saved >= 3000)
+        assert worker.terminate() == 0, worker.log
+    expected = derived(site, config)
+    assert alerts_of(site) == expected
+    assert {Alert.model_validate_json(alert).kind.value for alert in expected} == {"data_drift"}
+
+
+def test_alerts_are_published_once_they_are_saved_and_not_before(real: Site) -> None:
+    killed_with_alerts_unsaved(real)
+
+
+def test_mutant_that_publishes_before_it_saves_is_found(real: Site) -> None:
+    with pytest.raises(AssertionError, match="that no checkpoint holds"):
+        killed_with_alerts_unsaved(real, "-c", EAGER, "worker")
+
+
+def test_what_was_saved_and_not_published_is_published_by_the_next_worker(real: Site) -> None:
+    """A checkpoint is all that is left of a worker that was killed between the two."""
+    record = Outgoing(ALERTS, b"i", b"{}", (("ce_id", b"a-1"),))
+    asyncio.run(left_behind(real.redis, Checkpoint(3, POSITION, outbox={0: record.pack()})))
+    with real.worker() as worker:
+        worker.until(lambda: worker.watches)
+        assert alerts_of(real) == [b"{}"]
         assert worker.terminate() == 0, worker.log
 
-    expected = derived(real, config)
-    assert published == expected[: len(published)]
-    assert alerts_of(real) == published + expected
-    assert {Alert.model_validate_json(alert).kind.value for alert in expected} == {"data_drift"}
+
+async def left_behind(url: str, checkpoint: Checkpoint) -> None:
+    """Save a checkpoint as a worker that is gone."""
+    store = RedisStore(url)
+    try:
+        await store.save(checkpoint, await store.claim(checkpoint.partition))
+    finally:
+        await store.close()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.join.entry import Pending, id_hash
-from driftline.models.join.label_join import Joined, LabelJoin
+from driftline.models.join.label_join import Joined, LabelJoin, Seen
 from driftline.schemas.classes import class_token
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts
@@ -120,6 +122,15 @@ class SlowJoin:
         return Counts(**{**self.fates, "pending": pending})
 
 
+@dataclass
+class Snapshot:
+    """What a checkpoint holds of a join beside its entries, and how far records had come."""
+
+    counts: dict[str, Any]
+    pairs: int
+    offset: int
+
+
 class QuickJoin:
     """LabelJoin as its callers use it, with a dict for a store."""
 
@@ -129,6 +140,7 @@ class QuickJoin:
         self.join = LabelJoin("m", timeout=timeout, max_pending=most)
         self.store: dict[bytes, bytes] = {}
         self.pairs: list[tuple[int, int]] = []
+        self.snapshots = [Snapshot(self.join.snapshot(), 0, 0)]
 
     def prediction(self, prediction_id: str, at: int, offset: int) -> None:
         event = Prediction(model_id="m", model_version="1", prediction_id=prediction_id, timestamp=at, prediction=1)
@@ -138,28 +150,35 @@ class QuickJoin:
 
     def label(self, prediction_id: str, at: int, offset: int, value: Scalar) -> None:
         event = Label(model_id="m", prediction_id=prediction_id, timestamp=at, label=value)
-        key = self.join.needs(event)
-        self._note(self.join.label(event, offset=offset, found={} if key is None else {key: self.store[key]}))
+        field = self.join.needs(event)
+        self._note(self.join.label(event, offset=offset, found={} if field is None else {field: self.store[field]}))
 
     def _note(self, joined: Joined | None) -> None:
         if joined is not None:
             self.pairs.append((joined.pending.offset, joined.truth.offset))
 
-    def checkpoint(self) -> None:
+    def write(self) -> None:
+        """Write the entries of a checkpoint whose snapshot is never written."""
         written, gone = self.join.take_changes()
         assert not written.keys() & set(gone)
-        assert self.store.keys() >= set(gone)
         self.store |= written
-        for key in gone:
-            del self.store[key]
+        for field in gone:
+            self.store.pop(field, None)
 
-    def restart(self) -> None:
-        self.checkpoint()
-        counts = self.join.snapshot()
+    def checkpoint(self, offset: int) -> None:
+        snapshot = Snapshot(self.join.snapshot(), len(self.pairs), offset)
+        self.write()
+        self.snapshots.append(snapshot)
+
+    def restore(self) -> int:
+        """Begin anew from the newest snapshot; return the offset of the next record."""
+        newest = self.snapshots[-1]
         self.join = LabelJoin("m", timeout=self.timeout, max_pending=self.most)
-        self.join.restore(counts)
-        for key, packed in sorted(self.store.items(), reverse=True):  # a store gives them back in no order
-            self.join.restore_entry(key, packed)
+        self.join.restore(json.loads(json.dumps(newest.counts)), seen=Seen(newest.offset, newest.offset))
+        for field, packed in sorted(self.store.items(), reverse=True):  # a store gives them back in no order
+            self.join.restore_entry(field, packed)
+        del self.pairs[newest.pairs :]
+        return newest.offset
 
     def only_stored(self) -> set[str]:
         """Return the ids whose predictions are in the store alone."""
@@ -167,8 +186,9 @@ class QuickJoin:
         return {label.prediction_id for label in labels if self.join.needs(label) is not None}
 
     def counts(self) -> Counts:
-        counts = self.join.snapshot()
-        return Counts(**counts, orphan_labels=self.join.orphans, pending=self.join.pending, **_ELSEWHERE)
+        return Counts(
+            **asdict(self.join.counts), orphan_labels=self.join.orphans, pending=self.join.pending, **_ELSEWHERE
+        )
 
 
 ids = st.sampled_from("abcdef")
@@ -206,7 +226,8 @@ def test_every_record_has_the_fate_that_the_rules_give_it(steps: list[Step], tim
     for offset, step in enumerate(steps):
         watermark = play(step, offset, watermark, (slow, quick))
         if step.what == "restart":
-            quick.restart()
+            quick.checkpoint(offset + 1)
+            quick.restore()
             assert quick.only_stored() == {i for i, entry in slow.ids.items() if entry.state == "pending"}
         counts = quick.counts()
         assert counts == slow.counts()
@@ -214,6 +235,12 @@ def test_every_record_has_the_fate_that_the_rules_give_it(steps: list[Step], tim
         assert counts.predictions == counts.joined + counts.pending + counts.expired + counts.evicted
         assert counts.labels == counts.joined + counts.orphan_labels + counts.late_labels
         assert len(quick.join) == len(slow.ids) <= 3 * most
+
+
+def settle(join: QuickJoin, offset: int) -> None:
+    """Make checkpoints until nothing is left that a snapshot before could have needed."""
+    for _ in range(3):
+        join.checkpoint(offset)
 
 
 @settings(max_examples=200)
@@ -226,14 +253,64 @@ def test_checkpoints_and_restarts_change_nothing(
     for offset, step in enumerate(steps):
         watermark = play(step, offset, watermark, (undisturbed, disturbed))
         if step.what == "restart":
-            disturbed.restart()
+            disturbed.checkpoint(offset + 1)
+            disturbed.restore()
         elif offset in checkpoints:
-            disturbed.checkpoint()
-    undisturbed.checkpoint()
-    disturbed.checkpoint()
+            disturbed.checkpoint(offset + 1)
+    settle(undisturbed, len(steps))
+    settle(disturbed, len(steps))
     assert disturbed.pairs == undisturbed.pairs
     assert disturbed.join.snapshot() == undisturbed.join.snapshot()
     assert disturbed.store == undisturbed.store
+
+
+def faults(steps: list[Step], timeout: int, most: int, checkpoints: dict[int, Fault]) -> None:
+    """Disturb a join at these offsets, let it read again from where its snapshot stood, and hold it to another."""
+    undisturbed, disturbed = QuickJoin(timeout, most), QuickJoin(timeout, most)
+    watermarks = [0]
+    for offset, step in enumerate(steps):
+        watermarks.append(play(step, offset, watermarks[-1], (undisturbed,)))
+    offset, left = 0, dict(checkpoints)
+    while offset < len(steps):
+        play(steps[offset], offset, watermarks[offset], (disturbed,))
+        offset += 1
+        match left.pop(offset, None):
+            case Fault.NONE:
+                disturbed.checkpoint(offset)
+            case Fault.KILLED:
+                disturbed.write()
+                offset = disturbed.restore()
+            case Fault.DAMAGED:
+                disturbed.checkpoint(offset)
+                if len(disturbed.snapshots) > 1:
+                    disturbed.snapshots.pop()
+                offset = disturbed.restore()
+            case _:
+                pass
+    settle(undisturbed, len(steps))
+    settle(disturbed, len(steps))
+    assert disturbed.pairs == undisturbed.pairs
+    assert disturbed.join.snapshot() == undisturbed.join.snapshot()
+    assert disturbed.store == undisturbed.store
+
+
+class Fault(StrEnum):
+    """What may come of a checkpoint."""
+
+    NONE = "none"
+    KILLED = "killed before the snapshot was written"
+    DAMAGED = "the snapshot is damaged, and the one before must do"
+
+
+disturbances = st.dictionaries(st.integers(1, 80), st.sampled_from(Fault), max_size=12)
+
+
+@settings(max_examples=400)
+@given(steps, st.integers(1, 20), disturbances)
+def test_a_store_that_is_ahead_of_the_snapshot_changes_nothing(
+    steps: list[Step], timeout: int, checkpoints: dict[int, Fault]
+) -> None:
+    faults(steps, timeout, 100, checkpoints)
 
 
 @settings(max_examples=200)
@@ -245,7 +322,7 @@ def test_how_often_time_is_looked_at_changes_nothing(steps: list[Step], timeout:
         for between in range(watermark, watermark + step.ahead):
             often.join.expire(between)
         watermark = play(step, offset, watermark, (seldom, often))
-    seldom.checkpoint()
-    often.checkpoint()
+    settle(seldom, len(steps))
+    settle(often, len(steps))
     assert often.join.snapshot() == seldom.join.snapshot()
     assert often.store == seldom.store

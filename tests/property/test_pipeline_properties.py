@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -13,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.join.entry import model_prefix
-from driftline.models.pipeline import Outcome, Pipeline
+from driftline.models.pipeline import Changes, Outcome, Pipeline
 from driftline.models.record import FileRecord
-from driftline.schemas.alerts import AlertState, Kind
+from driftline.schemas.alerts import Alert, AlertState, Kind, RetrainRequest
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.state import ModelState
 from tests.property.core_strategies import CONFIGURATION, records
@@ -34,29 +35,34 @@ seeds = st.integers(0, 3)
 class Store:
     """What a checkpoint store holds of one partition."""
 
-    position: bytes | None = None
+    position: dict[str, Any] | None = None
     snapshots: dict[str, bytes] = field(default_factory=dict)
+    before: dict[str, bytes] = field(default_factory=dict)
     entries: dict[bytes, bytes] = field(default_factory=dict)
 
-    def save(self, pipeline: Pipeline) -> None:
-        changes = pipeline.changes()
+    def save(self, pipeline: Pipeline, most_bytes: float = math.inf) -> None:
+        changes = pipeline.changes(most_bytes=most_bytes)
         assert changes.snapshots.keys() == changes.documents.keys()
-        assert self.entries.keys() >= set(changes.dropped)
+        self.write_entries(changes)
         self.position = changes.position
+        self.before |= {model_id: self.snapshots[model_id] for model_id in changes.snapshots.keys() & self.snapshots}
         self.snapshots |= changes.snapshots
+
+    def write_entries(self, changes: Changes) -> None:
+        """Write what goes ahead of the rest of a checkpoint."""
         self.entries |= changes.entries
-        for key in changes.dropped:
-            del self.entries[key]
+        for field_ in changes.dropped:
+            self.entries.pop(field_, None)
 
     def load(self) -> Pipeline:
         pipeline = Pipeline(CONFIGURATION, partition=3)
-        pipeline.restore(self.position, self.snapshots)
+        pipeline.restore(json.loads(json.dumps(self.position)), self.snapshots, self.before)
         for key, packed in sorted(self.entries.items(), reverse=True):  # a store gives them back in no order
             pipeline.restore_entry(key, packed)
         return pipeline
 
     def copy(self) -> Store:
-        return Store(self.position, dict(self.snapshots), dict(self.entries))
+        return Store(self.position, dict(self.snapshots), dict(self.before), dict(self.entries))
 
 
 @dataclass
@@ -86,7 +92,7 @@ class Run:
     def end(self) -> End:
         documents = documents_of(self.pipeline)
         self.store.save(self.pipeline)
-        return End(self.joined, self.alerts, self.requests, self.letters, documents, self.store)
+        return End(self.joined, self.alerts, self.requests, self.letters, documents, held_by(self.store.load()))
 
 
 @dataclass
@@ -98,7 +104,20 @@ class End:
     requests: list[bytes]
     letters: list[DeadLetter]
     documents: dict[str, bytes]
-    store: Store
+    held: dict[str, Any]
+
+
+def held_by(pipeline: Pipeline) -> dict[str, Any]:
+    """Return all that a pipeline knows, apart from what depends on when it was saved."""
+    models = {model_id: model.snapshot() for model_id, model in pipeline._models.items()}  # noqa: SLF001 - nothing public tells
+    for model_id, snapshot in models.items():
+        join = pipeline._models[model_id].join  # noqa: SLF001 - as above
+        entries = join._entries  # noqa: SLF001 - as above
+        snapshot["join"] = [
+            snapshot["join"]["counts"],
+            sorted((k, e.state, e.expires, e.token) for k, e in entries.items()),
+        ]
+    return {"models": models, "next_offsets": pipeline.next_offsets, "watermark": pipeline.watermark}
 
 
 def documents_of(pipeline: Pipeline) -> dict[str, bytes]:
@@ -200,7 +219,99 @@ def test_a_crash_repeats_what_came_after_the_checkpoint_and_changes_nothing(seed
     assert first.alerts[: published[0]] + end.alerts == undisturbed(seed).alerts
     assert first.requests[: published[1]] + end.requests == undisturbed(seed).requests
     assert first.letters[: published[2]] + end.letters == undisturbed(seed).letters
-    assert (end.documents, end.store) == (undisturbed(seed).documents, undisturbed(seed).store)
+    assert (end.documents, end.held) == (undisturbed(seed).documents, undisturbed(seed).held)
+
+
+def from_start(pipeline: Pipeline, whole: Sequence[Record]) -> list[Record]:
+    """Return the records that Kafka delivers to a restored pipeline, in their order."""
+    return [record for record in whole if record.raw.offset >= pipeline.next_offsets.get(record.raw.topic, 0)]
+
+
+@few
+@given(seeds, st.data(), st.sampled_from([1, 40_000, 400_000]))
+def test_checkpoints_of_a_part_and_kills_between_them_change_nothing(
+    seed: int, data: st.DataObject, most_bytes: int
+) -> None:
+    whole = stream(seed)
+    run, kept = Run(), Kept()
+    for _ in range(data.draw(st.integers(1, 4))):
+        left = from_start(run.pipeline, whole)
+        end = data.draw(st.integers(0, len(left)))
+        for batch in batches(left[:end], range(0, len(left), data.draw(st.integers(50, 2000)))):
+            kept.take(run, batch)
+            kept.save(run, most_bytes)
+        if data.draw(st.booleans()):
+            run.store.write_entries(run.pipeline.changes())  # killed in the middle of a checkpoint
+        run.pipeline = run.store.load()
+        kept.unsaved.clear()
+        kept.unsaved_letters.clear()
+    for batch in batches(from_start(run.pipeline, whole), range(0, len(whole), 1000)):
+        kept.take(run, batch)
+    while run.pipeline._unsaved:  # noqa: SLF001 - nothing public tells
+        kept.save(run, most_bytes)
+    end_ = run.end()
+    assert end_.documents == undisturbed(seed).documents
+    assert end_.held == undisturbed(seed).held
+    assert kept.of_models() == by_model(undisturbed(seed).alerts + undisturbed(seed).requests)
+    assert kept.letters == undisturbed(seed).letters
+
+
+@few
+@given(seeds, st.data())
+def test_a_damaged_snapshot_is_replaced_by_the_one_before(seed: int, data: st.DataObject) -> None:
+    whole = stream(seed)
+    run = Run()
+    for batch in batches(whole[: data.draw(st.integers(1500, len(whole)))], range(0, len(whole), 500)):
+        run.take(batch)
+        run.store.save(run.pipeline)
+    damaged = data.draw(st.sets(st.sampled_from(sorted(run.store.before)), min_size=1))
+    for model_id in damaged:
+        run.store.snapshots[model_id] = run.store.snapshots[model_id][:-1]
+    run.pipeline = Pipeline(CONFIGURATION, partition=3)
+    assert set(run.pipeline.restore(run.store.position, run.store.snapshots, run.store.before)) == damaged
+    run.pipeline = run.store.load()
+    for batch in batches(from_start(run.pipeline, whole), range(0, len(whole), 1000)):
+        run.take(batch)
+    end = run.end()
+    assert end.documents == undisturbed(seed).documents
+    assert end.held == undisturbed(seed).held
+
+
+@dataclass
+class Kept:
+    """What of a run has been saved: what a worker would have published."""
+
+    published: list[bytes] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    unsaved: list[tuple[str | None, bytes]] = field(default_factory=list)
+    unsaved_letters: list[DeadLetter] = field(default_factory=list)
+
+    def take(self, run: Run, batch: Sequence[Record]) -> None:
+        outcome = run.take(batch)
+        events: list[Alert | RetrainRequest] = [*outcome.alerts, *outcome.retrain_requests]
+        for event in events:
+            self.unsaved.append((event.model_id, encode(event)))
+        self.unsaved_letters += outcome.dead_letters
+
+    def save(self, run: Run, most_bytes: int) -> None:
+        still = set(run.pipeline._unsaved)  # noqa: SLF001 - nothing public tells
+        run.store.save(run.pipeline, most_bytes)
+        saved = (still - set(run.pipeline._unsaved)) | {None}  # noqa: SLF001 - as above
+        self.published += [event for model_id, event in self.unsaved if model_id in saved]
+        self.unsaved = [(model_id, event) for model_id, event in self.unsaved if model_id not in saved]
+        self.letters += self.unsaved_letters
+        self.unsaved_letters = []
+
+    def of_models(self) -> dict[str | None, list[bytes]]:
+        return by_model(self.published)
+
+
+def by_model(events: Iterable[bytes]) -> dict[str | None, list[bytes]]:
+    """Return events by their model, in order; retrain requests after alerts."""
+    found: dict[str | None, list[bytes]] = {}
+    for event in sorted(events, key=lambda event: b'"retrain_id"' in event):
+        found.setdefault(json.loads(event).get("model_id"), []).append(event)
+    return found
 
 
 @few
@@ -237,7 +348,7 @@ def test_a_model_skips_records_below_its_own_offsets(seed: int, data: st.DataObj
         second.take(batch)
     end = second.end()
     assert end.documents == undisturbed(seed).documents
-    assert end.store == undisturbed(seed).store
+    assert end.held == undisturbed(seed).held
 
 
 def entries_of(store: Store, model_id: str) -> dict[bytes, bytes]:

@@ -105,7 +105,11 @@ def test_the_help_loads_nothing_heavy_and_is_quick() -> None:
         (["wroker"], "No such command 'wroker'. Did you mean 'worker'? See driftline --help."),
         (["check"], "Missing argument 'CONFIG'. See driftline --help."),
         (["check", "--nope"], "No such option: --nope. See driftline --help."),
-        (["replay", "--predictions", "p"], "Missing option '--labels'. See driftline --help."),
+        (["replay", "--predictions", "p"], "Missing option '--out'. See driftline --help."),
+        *(
+            (["replay", "--out", "o", *some], "give --predictions and --labels, or --journal and neither of them")
+            for some in ([], ["--labels", "l"], ["--journal", "--labels", "l"])
+        ),
         (
             ["topics", "create", "--partitions", "0"],
             "Invalid value for '--partitions': must be greater than or equal to 1. See driftline --help.",

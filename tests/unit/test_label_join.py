@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from driftline.models.join import label_join
 from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
 from driftline.models.join.expiry import ExpiryQueue
-from driftline.models.join.label_join import Joined, LabelJoin
+from driftline.models.join.label_join import Joined, LabelJoin, Seen
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from driftline.schemas.fields import Scalar
 
 TIMEOUT = 100
+ALL = Seen(1000, 1000)
 
 
 def new(max_pending: int = 1000) -> LabelJoin:
@@ -122,7 +124,7 @@ def test_the_store_has_the_payload_alone_after_a_restart() -> None:
     predict(join, "a", at=7)
     written, gone = join.take_changes()
     assert gone == []
-    again.restore(join.snapshot())
+    again.restore(join.snapshot(), seen=ALL)
     for key, packed in written.items():
         again.restore_entry(key, packed)
     (key,) = written
@@ -137,6 +139,7 @@ def test_the_store_has_the_payload_alone_after_a_restart() -> None:
 def test_a_store_that_has_lost_a_payload_is_an_error_that_says_so() -> None:
     join, again = new(), new()
     predict(join, "a")
+    again.restore(join.snapshot(), seen=ALL)
     for key, packed in join.take_changes()[0].items():
         again.restore_entry(key, packed)
     with pytest.raises(SnapshotError, match="lost a prediction"):
@@ -148,11 +151,12 @@ def test_a_bound_that_was_lowered_holds_from_the_next_prediction_on() -> None:
     for n in range(5):
         predict(join, str(n), at=n)
     written, _ = join.take_changes()
-    again.restore(join.snapshot())
+    again.restore(join.snapshot(), seen=ALL)
     for key, packed in written.items():
         again.restore_entry(key, packed)
     predict(again, "new", at=9)
     assert (again.pending, again.counts.evicted) == (2, 4)
+    assert again.take_changes()[1] == [], "the snapshot before may need them"
     dropped = set(again.take_changes()[1])
     assert dropped < written.keys()
     assert len(dropped) == 4
@@ -189,12 +193,12 @@ def test_a_queue_forgets_what_is_no_longer_live() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"})),
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, (0.1, -5.0), 1e-320)),
-        Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), "1.5"),
-        Entry(EntryState.JOINED, -1, None, "1"),
-        Entry(EntryState.EXPIRED, 2**60),
-        Entry(EntryState.LATE, 5, None, "\x00"),
+        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"}), None, 2),
+        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, (0.1, -5.0), 1e-320), None, 2),
+        Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), "1.5", label_offset=2),
+        Entry(EntryState.JOINED, -1, None, "1", 2**60, 0),
+        Entry(EntryState.EXPIRED, 2**60, prediction_offset=7),
+        Entry(EntryState.LATE, 5, None, "\x00", 7, 8),
     ],
 )
 def test_what_is_packed_is_unpacked_as_it_was(entry: Entry) -> None:
@@ -202,3 +206,19 @@ def test_what_is_packed_is_unpacked_as_it_was(entry: Entry) -> None:
     assert again == entry
     payloads: list[Any] = [entry.payload, again.payload]
     assert repr(payloads[0]) == repr(payloads[1])
+
+
+def test_most_payloads_are_in_the_store_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_join, "_MOST_CACHED", 10)
+    join = new()
+    store: dict[bytes, bytes] = {}
+    for n in range(30):
+        predict(join, str(n), at=n)
+        store |= join.take_changes()[0]
+    asked = [join.needs(label_of(str(n))) for n in range(30)]
+    assert [field is not None for field in asked] == [True] * 20 + [False] * 10
+    for n, field in enumerate(asked):
+        found = {} if field is None else {field: store[field]}
+        joined = join.label(label_of(str(n)), offset=n, found=found)
+        assert joined is not None
+        assert joined.pending.at == n

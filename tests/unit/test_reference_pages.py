@@ -132,9 +132,12 @@ def test_the_page_lists_each_key() -> None:
     assert listed == [
         keys.TOPOLOGY,
         keys.state(3),
+        keys.owner(3),
         keys.snapshots(3),
+        keys.before(3),
         keys.position(3),
         keys.join(3),
+        keys.outbox(3),
     ]
 
 

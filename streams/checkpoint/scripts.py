@@ -1,0 +1,59 @@
+"""What Redis runs for a checkpoint: scripts that compare the owner's token first, and write nothing for a stale one.
+
+A script holds up everyone else, so what is large is written in pieces: join entries a thousand at a time, ahead of the
+snapshots that need them (`driftline.models.join` tells why that is safe). A script that fails does not take back what
+it has written: types are looked at before the first write. Writing the same twice is as once, because the answer of a
+script may be lost.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLAIM: Final = """
+local before = redis.call('GET', KEYS[1])
+local epoch = tonumber(string.match(before or '', '^%d+')) or 0
+local token = string.format('%d-%s', epoch + 1, ARGV[1])
+redis.call('SET', KEYS[1], token)
+return token
+"""
+"""KEYS: owner. ARGV: a random part, because the epoch alone can repeat after a fail-over. Returns the new token."""
+
+JOIN: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local last = 2 + 2 * tonumber(ARGV[2])
+if last > 2 then redis.call('HSET', KEYS[2], unpack(ARGV, 3, last)) end
+if last < #ARGV then redis.call('HDEL', KEYS[2], unpack(ARGV, last + 1)) end
+return 1
+"""
+"""KEYS: owner, join. ARGV: token, number of entries, key and entry of each, keys to delete. Returns 1, 0 for a stale
+owner."""
+
+CHECKPOINT: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i, kind in ipairs({'string', 'hash', 'hash', 'hash', 'hash'}) do
+  local found = redis.call('TYPE', KEYS[i + 1]).ok
+  if found ~= kind and found ~= 'none' then
+    return redis.error_reply('WRONGTYPE the key ' .. KEYS[i + 1] .. ' is not a ' .. kind)
+  end
+end
+local at = 5
+for _ = 1, tonumber(ARGV[2]) do
+  local model, snapshot = ARGV[at], ARGV[at + 1]
+  local newest = redis.call('HGET', KEYS[3], model)
+  if newest and newest ~= snapshot then redis.call('HSET', KEYS[4], model, newest) end
+  redis.call('HSET', KEYS[3], model, snapshot)
+  redis.call('HSET', KEYS[5], model, ARGV[at + 2])
+  at = at + 3
+end
+for _ = 1, tonumber(ARGV[3]) do
+  redis.call('HSET', KEYS[6], ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+for i = at, #ARGV do redis.call('HDEL', KEYS[6], ARGV[i]) end
+redis.call('SET', KEYS[2], ARGV[4])
+return 1
+"""
+"""KEYS: owner, position, snapshots, before, state, outbox. ARGV: token, number of models, number of records for the
+outbox, position; id, snapshot and state document of each model; number and record of each; numbers to delete from the
+outbox. Returns 1, 0 for a stale owner."""

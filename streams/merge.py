@@ -1,0 +1,130 @@
+"""The records of both topics of a partition in one order: that of their timestamps.
+
+So a backlog is read as it happened: a label rarely comes before its prediction, and what waits for the other topic is
+no more than on any live day.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from faust.types import Message
+
+    from driftline.models.record import RawRecord
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long an empty side that is not at its end is waited for; a fetch from a healthy broker takes milliseconds."""
+
+_MOST_QUEUED: Final = 2  # batches of a side, beyond which it is to be paused
+
+
+@dataclass(slots=True)
+class _Batch:
+    message: Message
+    records: Sequence[RawRecord]
+    taken: int = 0
+
+
+class Merge:
+    """Two queues of batches.
+
+    Of both heads the one with the smaller timestamp goes first, of equal ones that of the first topic; each topic keeps
+    its order. While one side is empty the other goes on only if that side is at its end, or has been waited for.
+
+    Parameters
+    ----------
+    topics
+        The two, the one that wins ties first.
+    patience
+        Seconds to wait for a side.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Record
+    >>> merge = Merge(("p", "l"))
+    >>> merge.put("p", "message 1", [Record(topic="p", timestamp=1), Record(topic="p", timestamp=5)])
+    >>> [record.topic for record in merge.take(10, at_end=lambda topic: False, now=0.0)]
+    []
+    >>> merge.put("l", "message 2", [Record(topic="l", timestamp=3)])
+    >>> [record.topic for record in merge.take(10, at_end=lambda topic: False, now=0.0)]
+    ['p', 'l']
+    >>> [record.topic for record in merge.take(10, at_end=lambda topic: topic == "l", now=0.0)]
+    ['p']
+    >>> merge.finished()
+    ['message 2', 'message 1']
+
+    """
+
+    def __init__(self, topics: tuple[str, str], patience: float = PATIENCE_SECONDS) -> None:
+        self._topics = topics
+        self._patience = patience
+        self._sides: dict[str, deque[_Batch]] = {topic: deque() for topic in topics}
+        self._waiting_since: float | None = None
+        self._finished: list[Message] = []
+
+    def put(self, topic: str, message: Message, records: Sequence[RawRecord]) -> None:
+        """Queue a batch, in the order of its topic."""
+        self._sides[topic].append(_Batch(message, records))
+
+    def is_full(self, topic: str) -> bool:
+        """Return whether a side is so far ahead that no more of it is to be fetched."""
+        return len(self._sides[topic]) >= _MOST_QUEUED
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record is left."""
+        return not any(self._sides.values())
+
+    def take(self, limit: int, *, at_end: Callable[[str], bool], now: float) -> list[RawRecord]:
+        """Take up to `limit` records that are next; none says that a side is to be waited for.
+
+        Parameters
+        ----------
+        limit
+            At least 1.
+        at_end
+            Tells of a topic whether there is nothing of it to be fetched.
+        now
+            Seconds of a clock that only grows.
+
+        """
+        taken: list[RawRecord] = []
+        first, second = (self._sides[topic] for topic in self._topics)
+        while first and second and len(taken) < limit:
+            is_first = _head(first).timestamp <= _head(second).timestamp  # type: ignore[operator]  # Kafka's has one
+            taken.append(self._take_one(first if is_first else second))
+        if taken:
+            self._waiting_since = None
+            return taken
+        side, empty = (first, self._topics[1]) if first else (second, self._topics[0])
+        if side and not at_end(empty) and not self._has_waited(now):
+            return taken
+        while side and len(taken) < limit:
+            taken.append(self._take_one(side))
+        return taken
+
+    def _take_one(self, side: deque[_Batch]) -> RawRecord:
+        batch, record = side[0], _head(side)
+        batch.taken += 1
+        if batch.taken == len(batch.records):
+            self._finished.append(side.popleft().message)
+        return record
+
+    def _has_waited(self, now: float) -> bool:
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since >= self._patience
+
+    def finished(self) -> list[Message]:
+        """Return the messages of the batches that have been taken whole since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+
+def _head(side: deque[_Batch]) -> RawRecord:
+    return side[0].records[side[0].taken]
