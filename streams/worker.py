@@ -142,7 +142,7 @@ class Worker:
             self._show(lane, of_lane)
         _logger.info("watching partitions %s", ", ".join(str(lane.partition) for lane in lanes))
         offsets = {lane.partition: lane.pipeline.next_offsets for lane in lanes}
-        return {tp: offsets[tp.partition].get(tp.topic, 0) for tp in logs}
+        return {tp: max(offsets[tp.partition].get(tp.topic, 0), log.start) for tp, log in logs.items()}
 
     async def _restored(self, number: int, logs: Mapping[TP, Log]) -> Lane:
         async def restore() -> tuple[Lane, Mapping[int, bytes]]:

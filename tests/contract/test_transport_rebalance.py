@@ -327,12 +327,13 @@ async def a_paused_partition_rests(broker: str) -> None:
     topic = new_topic(broker)
     worker = Worker(broker, topic, [topic], limits=TENS)
     paused, other = TP(topic, 0), TP(topic, 1)
+    produce(broker, topic, {1: numbers(1)})
     async with running(worker):
-        await until(lambda: worker.app.lag(paused) == 0)
+        await until(lambda: worker.of_partition(1) and worker.app.lag(paused) == 0)  # the next fetch is under way
         worker.app.pause(paused)
         worker.app.pause(paused)
-        produce(broker, topic, {0: numbers(200), 1: numbers(200)})
-        await until(lambda: len(worker.of_partition(1)) == 200)
+        produce(broker, topic, {0: numbers(200), 1: numbers(200, 1)})
+        await until(lambda: len(worker.of_partition(1)) == 201)
         assert worker.of_partition(0) == []
         worker.app.resume(paused)
         await until(lambda: worker.of_partition(0) == numbers(200))
