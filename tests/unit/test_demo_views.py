@@ -1,6 +1,7 @@
 """What the demo prints: whole, true and within 80 columns, on a terminal and elsewhere."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_screen_shows_the_script_the_counts_the_open_incident_and_the_alert(
     screen = "\n".join(drawn(scene))
     assert "unit change: sensor f3 now reports hundredths" in screen
     assert "988 events/s: 3,600 predictions" in screen
-    assert "data_drift f3              median             83" in screen
+    assert re.search(r"data_drift f3 +median +83", screen)  # how wide a column is, is rich's affair
     assert "open since 04:02:" in screen
     assert "firing critical data_drift of feature f3" in screen
     assert "driftline status shuttle" in screen

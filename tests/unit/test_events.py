@@ -73,7 +73,7 @@ class Colour(StrEnum):
     LONG = "x" * 4097
 
 
-@pytest.mark.parametrize("value", [Colour.LONG, np.str_("x" * 4097)])
+@pytest.mark.parametrize("value", [Colour.LONG, np.str_("x" * 4097)], ids=["an enumeration's", "numpy's"])
 def test_a_string_of_another_class_is_as_long_as_any(value: str) -> None:
     with pytest.raises(ValidationError, match="at most 4096 characters"):
         predict(features={"a": value})
