@@ -79,6 +79,8 @@ def replay_journal(
     documents: dict[str, ModelState] = {}
     partitions = _partitions(brokers)
     histories = _histories(_journal(brokers, partitions.get(JOURNAL, 0)))
+    if not histories or PREDICTIONS not in partitions:
+        raise ReplayError(f"Kafka at {bootstrap} has no journal of a run: no worker has made a checkpoint there")
     with Results(out) as results:
         for partition, entries in sorted(histories.items()):
             run = _Run(configuration, brokers, partition, partitions[PREDICTIONS])

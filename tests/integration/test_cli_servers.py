@@ -297,3 +297,10 @@ def ended_by(worker: WorkerProcess, number: signal.Signals) -> int:
     assert worker._process is not None  # noqa: SLF001 - the harness ends workers by SIGTERM only
     worker._process.send_signal(number)  # noqa: SLF001 - as above
     return worker.wait()
+
+
+def test_a_replay_without_a_journal_says_that_there_is_none(mock_kafka: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "driftline", "replay", "--journal", "--kafka", mock_kafka, "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"driftline: Kafka at {mock_kafka} has no journal of a run")
