@@ -1,7 +1,7 @@
 """The Faust consumer that delivers batches, in bounds, and commits what was acked without a hole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,11 @@ class BatchConsumer(OwningConsumer):
             return
         generation = self.app.consumer_generation_id
         read_to = self._thread.read_to
+        first = {ensure_TP(tp): fetched[0].offset for tp, fetched in records.items()}
+        if await self._is_overtaken({**read_to, **first}):
+            if generation == self.app.consumer_generation_id:
+                await self.take_over_anew()
+            return
         for partition, fetched in records.items():
             tp = ensure_TP(partition)
             for piece in cut(fetched, self._limits):
@@ -109,6 +114,23 @@ class BatchConsumer(OwningConsumer):
     async def _wait_for(self, event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109 (Faust's)
         with suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), timeout)
+
+    async def _is_overtaken(self, found: Mapping[TP, int]) -> bool:
+        """Return whether offsets that were to come next are not in the log any more; `found` says what came instead.
+
+        aiokafka goes on at the log's start then, without a word. Compaction and transactions leave gaps too, so Kafka
+        is asked whenever there is one.
+        """
+        jumped = {
+            tp: self._next_offsets[tp] for tp, offset in found.items() if offset > self._next_offsets.get(tp, offset)
+        }
+        starts = await self._starts(jumped) if jumped else {}
+        overtaken = {tp: expected for tp, expected in jumped.items() if starts[tp] > expected}
+        for tp, expected in overtaken.items():
+            self.log.error(
+                "the records %d to %d of %s were deleted before they were read", expected, starts[tp] - 1, tp
+            )
+        return bool(overtaken)
 
     def _fetchable(self) -> set[TP]:
         return self._get_active_partitions() - self._held - self._ledger.full()

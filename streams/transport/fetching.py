@@ -92,6 +92,10 @@ class FetchingThread(AIOKafkaConsumerThread):
         """
         await self.call_thread(self._report_group_errors)
 
+    async def halt(self, partitions: Iterable[TP]) -> None:
+        """Fetch nothing of `partitions` until `begin`."""
+        await self.call_thread(self._halt, list(map(_of_aiokafka, partitions)))
+
     async def begin(self, partitions: Iterable[TP]) -> None:
         """Fetch `partitions` from where they stand now."""
         await self.call_thread(self._begin, list(map(_of_aiokafka, partitions)))
@@ -149,6 +153,9 @@ class FetchingThread(AIOKafkaConsumerThread):
             self._woken = True  # the fetch was asked for and has not begun
         elif not self._waiter.done():
             self._waiter.set_result(None)
+
+    async def _halt(self, partitions: list[TopicPartition]) -> None:
+        self._ensure_consumer().pause(*partitions)
 
     async def _begin(self, partitions: list[TopicPartition]) -> None:
         self._ensure_consumer().resume(*partitions)

@@ -2,9 +2,11 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiokafka.errors import KafkaTimeoutError
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 from mode import Service
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from driftline.streams.transport.listener import RebalanceListener
 
 __all__ = ["OwningConsumer"]
+
+T = TypeVar("T")
 
 
 class OwningConsumer(Consumer):
@@ -112,6 +116,15 @@ class OwningConsumer(Consumer):
         if not (self._revoked or self.app.should_stop):  # else it comes too late
             self._restoring = self.add_future(self._restore())
 
+    async def take_over_anew(self) -> None:
+        """Give all partitions up and take them over once more, as if a rebalance had given them back."""
+        generation = self.app.consumer_generation_id
+        await self._thread.halt(self.assignment())
+        await self.hand_over()
+        self._forget()
+        if generation == self.app.consumer_generation_id:  # else a rebalance has seen to it
+            await self.perform_seek()
+
     async def _restore(self) -> None:
         await self._wait_until_idle()  # so that no fetch from before the rebalance ends after the seek
         self._forget()
@@ -126,25 +139,28 @@ class OwningConsumer(Consumer):
             await self._thread.begin(assigned)
 
     async def _logs(self, assigned: Iterable[TP]) -> dict[TP, Log]:
-        starts = await self.earliest_offsets(*assigned)
-        self._end_offsets = dict(await self.highwaters(*assigned))
+        starts = await self._starts(assigned)
+        self._end_offsets = dict(await _answered(lambda: self.highwaters(*assigned)))
         committed = self._committed_offset
         return {tp: Log(starts[tp], self._end_offsets[tp], committed.get(tp)) for tp in assigned}
+
+    async def _starts(self, partitions: Iterable[TP]) -> Mapping[TP, int]:
+        """Return the first offset of each log."""
+        return await _answered(lambda: self.earliest_offsets(*partitions))
 
     async def _seek_within(self, logs: Mapping[TP, Log], wanted: Mapping[TP, int]) -> None:
         if not wanted.keys() <= logs.keys():
             raise ValueError(f"positions of partitions that were not assigned: {sorted(wanted.keys() - logs.keys())}")
         positions = {}
-        for tp, offset in wanted.items():
-            start, end, _ = logs[tp]
+        for tp, (start, end, committed) in logs.items():
+            offset = wanted.get(tp, start if committed is None else committed)
             positions[tp] = offset if start <= offset <= end else start
             if positions[tp] != offset:
                 self.log.warning(
                     "offset %d of %s is not in its log, which holds %d to %d: reading from the log's start",
                     *(offset, tp, start, end),
                 )
-        if positions:
-            await self.seek_wait(positions)
+        await self.seek_wait(positions)
         self._read_offset.update(positions)
         self._committed_offset.update(positions)
         for tp in logs:
@@ -188,3 +204,10 @@ class OwningConsumer(Consumer):
         if self._restoring is not None and not self._restoring.done():
             self._restoring.cancel()
             await asyncio.wait({self._restoring})
+
+
+async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask Kafka until it answers; aiokafka gives up after `broker_request_timeout`, which is no time for an outage."""
+    while True:
+        with suppress(KafkaTimeoutError):
+            return await ask()

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from faust.types import TP
 
 from driftline.streams.transport import BatchLimits
+from driftline.streams.transport.consumer import BatchConsumer
 from driftline.streams.transport.fetching import FetchingThread
 from tests.conditions import eventually
 from tests.transport_harness import (
@@ -130,20 +131,35 @@ def test_a_checkpoint_below_the_log_begins_at_its_start_and_says_so(
     assert f"offset 20 of TP(topic='{topic}', partition=0) is not in its log, which holds 60 to 100" in caplog.text
 
 
-def test_a_reader_that_retention_overtakes_goes_on_at_the_logs_start(kafka: str) -> None:
+async def retention_overtakes(kafka: str) -> None:
     topic = new_topic(kafka, partitions=1)
     produce(kafka, topic, {0: numbers(10)})
+    store = Store({TP(topic, 0): 0})
+    worker = Worker(kafka, topic, [topic], store=store, limits=TENS)
+    async with running(worker):
+        await until(lambda: len(worker.values) == 10)
+        worker.app.pause(TP(topic, 0))
+        # More than aiokafka may have fetched before it was told to pause.
+        produce(kafka, topic, {0: [value + b"." * 20_000 for value in numbers(290, 10)]})
+        delete_before(kafka, topic, 260)
+        worker.app.resume(TP(topic, 0))
+        await until(lambda: worker.batches[-1].next_offset == 300)
+        assert worker.calls == ["assigned", "revoked", "assigned"], "the listener was not told"
+        assert worker.logs[TP(topic, 0)].start == 260
+        offsets = [record.offset for batch in worker.batches for record in batch]
+        last = max(offset for offset in offsets if offset < 260)
+        assert offsets == [*range(last + 1), *range(260, 300)]
+    assert store.positions == {TP(topic, 0): 300}
+    assert committed(kafka, topic, topic, 1) == {0: 300}
 
-    async def read() -> None:
-        async with reading(kafka, topic, 0) as worker:
-            await until(lambda: len(worker.values) == 10)
-            worker.app.pause(TP(topic, 0))
-            produce(kafka, topic, {0: numbers(90, 10)})
-            delete_before(kafka, topic, 60)
-            worker.app.resume(TP(topic, 0))
-            await until(lambda: worker.values[-1] == b"99")
-            # aiokafka may have fetched some before they were deleted.
-            assert worker.values[-40:] == numbers(40, 60)
 
-    asyncio.run(read())
-    assert committed(kafka, topic, topic, 1) == {0: 100}
+def test_a_listener_that_retention_overtakes_takes_its_partitions_over_anew(kafka: str) -> None:
+    asyncio.run(retention_overtakes(kafka))
+
+
+def test_mutant_that_goes_on_without_a_word_is_found(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(BatchConsumer, "_is_overtaken", never)
+    assert finds_a_fault(retention_overtakes, kafka)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,9 +163,7 @@ def test_records_that_were_deleted_unread_are_told_with_their_offsets(real: Site
         worker.until(lambda: real.saved >= 100)
         assert worker.terminate() == 0, worker.log
     real.send(shifting(n) for n in range(100, 300))
-    admin = AdminClient({"bootstrap.servers": real.kafka, "log_level": 0})
-    for deleted in admin.delete_records([TopicPartition(PREDICTIONS, partition, 180)]).values():
-        deleted.result(10)
+    _delete_before(real, partition, 180)
     with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
         worker.until(lambda: real.states()["m"].counts.predictions >= 220)
         worker.until(lambda: alerts_of(real))
@@ -172,6 +171,36 @@ def test_records_that_were_deleted_unread_are_told_with_their_offsets(real: Site
     (alert,) = [Alert.model_validate_json(alert) for alert in alerts_of(real)]
     assert (alert.kind, alert.target.metric, alert.effect.value) == ("data_quality", "lost_records", 80)
     assert f"Partition {partition}: the records 100 to 179 of {PREDICTIONS} had been deleted" in alert.message
+
+
+def test_records_that_are_deleted_under_a_running_worker_are_told_with_their_offsets(real: Site) -> None:
+    config = real.folder / "driftline.yaml"
+    config.write_text("models: [{model_id: m, challenger: none}]")
+    partition = partition_of("m", real.partitions)
+    real.send(shifting(n) for n in range(100))
+    with real.worker(DRIFTLINE_CONFIG=str(config)) as worker:
+        worker.until(lambda: real.saved >= 100)
+        worker.signal(signal.SIGSTOP)  # for less than its session lasts
+        try:
+            real.send(shifting(n) for n in range(100, 200))  # which a fetch that is under way may bring
+            real.send(shifting(n) for n in range(200, 1000))
+            _delete_before(real, partition, 900)
+        finally:
+            worker.signal(signal.SIGCONT)
+        worker.until(lambda: real.saved >= 1000)
+        assert worker.log.count("watching partitions") == 2, "it takes its partitions over anew"
+        assert worker.terminate() == 0, worker.log
+    (alert,) = map(Alert.model_validate_json, alerts_of(real))
+    read = real.states()["m"].counts.predictions
+    assert (alert.kind, alert.target.metric) == ("data_quality", "lost_records")
+    assert alert.effect.value == 1000 - read > 0, "each record was read, or told of"
+    assert f"Partition {partition}: the records {read - 100} to 899 of {PREDICTIONS} had been deleted" in alert.message
+
+
+def _delete_before(site: Site, partition: int, offset: int) -> None:
+    admin = AdminClient({"bootstrap.servers": site.kafka, "log_level": 0})
+    for deleted in admin.delete_records([TopicPartition(PREDICTIONS, partition, offset)]).values():
+        deleted.result(10)
 
 
 def test_topics_that_are_not_those_of_the_checkpoint_are_refused(real: Site) -> None:
