@@ -114,12 +114,14 @@ class DriftlineApp(BatchApp):
         except DriftlineError as error:
             self._fail(error)
         except asyncio.CancelledError:  # the time for it is up: others get the partitions, or the process ends
-            self._fail(
-                UnavailableError(
-                    f"Kafka or Redis did not take the last checkpoint within {self.hook_timeout:g} s: what it would "
-                    "have held is read again"
-                )
+            error = UnavailableError(
+                f"Kafka or Redis did not take the last checkpoint within {self.hook_timeout:g} s: what it would have "
+                "held is read again"
             )
+            if self.should_stop:
+                self._fail(error)
+            else:  # a rebalance during an outage, which whoever gets the partitions waits for too
+                _logger.warning("%s", error)
             raise
 
     async def process(self, stream: StreamT[Any]) -> None:

@@ -238,6 +238,26 @@ def test_a_drain_that_cannot_save_in_time_is_a_failure_and_is_made_up_for(empty_
         assert_exact(site, models)
 
 
+def test_a_rebalance_in_which_nothing_can_be_saved_ends_no_worker(real: Site) -> None:
+    models = on_every_partition(real.partitions, each=1, count_each=100)
+    total = 200 * len(models)
+    config = lean(real, models)
+    seldom = {"DRIFTLINE_CONFIG": config, "DRIFTLINE_CHECKPOINT_SECONDS": "600"}
+    impatient = ("-c", IMPATIENT, "worker")
+    with real.worker(*impatient, **seldom) as first, real.worker(*impatient, **seldom) as second:
+        first.until(lambda: first.watches and second.watches)
+        real.send(mixed(models, range(100)))
+        first.until(lambda: first.processed + second.processed == total)
+        assert real.saved == 0
+        before = first.processed
+        with real.without_writes():
+            second.kill()
+            first.until(lambda: "did not take the last checkpoint" in first.log, seconds=60)
+        first.until(lambda: first.processed == before + total)  # all of it is read again
+        assert first.terminate() == 0, first.log
+    assert_exact(real, models)
+
+
 def killed_at(site: Site, moment: int, config: str) -> None:
     """Run a worker until it has processed so many records, and kill it."""
     with site.worker(DRIFTLINE_CONFIG=config) as worker:
