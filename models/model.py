@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftline.models.drift.finding import Finding, Level, Subject
+    from driftline.models.join.payload_cache import PayloadCache
     from driftline.models.record import RawRecord, Record
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import BadRecordsConfig, ModelConfig
 
 
 class Model:
-    """Everything held of one model."""
+    """Everything held of one model; `payloads` is shared by those of a partition."""
 
-    def __init__(self, config: ModelConfig, bad_records: BadRecordsConfig) -> None:
+    def __init__(self, config: ModelConfig, bad_records: BadRecordsConfig, payloads: PayloadCache) -> None:
         self.config = config
-        self.join = LabelJoin(config.model_id, timeout=config.label_timeout, max_pending=config.max_pending)
+        self.join = LabelJoin(config.model_id, payloads, timeout=config.label_timeout, max_pending=config.max_pending)
         self.next_offsets: dict[str, int] = {}
         self._records = 0
         self._monitor = ModelMonitor(config)

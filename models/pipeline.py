@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.model import Model
 from driftline.models.policy.unattributed import Unattributed
 from driftline.models.record import Record, Refusal
-from driftline.models.snapshot import DamagedError, seal, unseal
+from driftline.models.snapshot import seal, unseal
 from driftline.schemas.errors import Reason, SnapshotError
 from driftline.schemas.events import Label
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -112,6 +113,7 @@ class Pipeline:
         self._unattributed = Unattributed(configuration.bad_records)
         self._unsaved: dict[str, Start] = {}  # the models that have changed, and where that began; longest ago first
         self._by_prefix: dict[bytes, Model] = {}
+        self._payloads = PayloadCache()
 
     def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
         """Tell, with the first record that is new, of records that were lost, and whether the state was."""
@@ -182,8 +184,11 @@ class Pipeline:
     def _open(self, model_id: str) -> Model | None:
         model = self._models.get(model_id)
         if model is None and len(self._models) < self._configuration.max_models:
-            model = self._models[model_id] = Model(self._configuration.of(model_id), self._configuration.bad_records)
+            model = self._models[model_id] = self._new_model(model_id)
         return model
+
+    def _new_model(self, model_id: str) -> Model:
+        return Model(self._configuration.of(model_id), self._configuration.bad_records, self._payloads)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -224,11 +229,12 @@ class Pipeline:
             model = self._models[model_id]
             documents[model_id] = self._document(model)
             snapshots[model_id] = seal({**model.snapshot(), "start": here})
-            written, gone = model.join.take_changes()
-            entries |= written
-            dropped += gone
+            entries |= model.join.take_entries()
+            dropped += model.join.take_dropped()
             del self._unsaved[model_id]
             size += len(snapshots[model_id])
+        for model_id in self._unsaved:  # their entries may go ahead, and would take memory until it is their turn
+            entries |= self._models[model_id].join.take_entries()
         position = {
             "start": Start.earliest([here, *self._unsaved.values()]),
             "settled": dict(self._settled),
@@ -236,42 +242,36 @@ class Pipeline:
         }
         return Changes(position, snapshots, documents, entries, dropped)
 
-    def restore(
-        self, position: dict[str, Any] | None, snapshots: Mapping[str, bytes], before: Mapping[str, bytes]
-    ) -> list[str]:
-        """Take over what a checkpoint holds; its join entries follow by `restore_entry`.
+    def restore(self, position: dict[str, Any]) -> None:
+        """Take over where a checkpoint stands; its models follow by `restore_model`, its entries by `restore_entry`."""
+        self._settled = dict(position["settled"])
+        self._unattributed.restore(position["unattributed"])
+        self.next_offsets, self.watermark = Start(*position["start"])
 
-        Of a model whose snapshot is damaged the one `before` is taken, and reading goes on from where that stood.
-
-        Returns
-        -------
-        list of str
-            The models of which that was so.
+    def restore_model(self, model_id: str, snapshot: bytes) -> None:
+        """Take over the newest snapshot of a model.
 
         Raises
         ------
+        DamagedError
+            If it is damaged: then the one before it is to be given to `restore_older`.
         SnapshotError
-            If a snapshot is of another version, or damaged and there is none before it.
+            If it is of another version.
 
         """
-        if position is None:
-            return []
-        self._settled = dict(position["settled"])
-        self._unattributed.restore(position["unattributed"])
-        start = Start(*position["start"])
-        for model_id, snapshot in snapshots.items():
-            try:
-                state = unseal(snapshot)
-            except DamagedError:
-                if model_id not in before:
-                    raise
-                state = unseal(before[model_id])
-                self._unsaved[model_id] = Start(*state["start"])
-            model = self._models[model_id] = Model(self._configuration.of(model_id), self._configuration.bad_records)
-            model.restore(state)
-        self.next_offsets, self.watermark = Start.earliest([start, *self._unsaved.values()])
-        self._by_prefix = {model_prefix(model_id): model for model_id, model in self._models.items()}
-        return list(self._unsaved)
+        self._restore_model(model_id, unseal(snapshot))
+
+    def restore_older(self, model_id: str, snapshot: bytes) -> None:
+        """Take over the snapshot before the newest; reading goes on from where that one stood. Raises the same."""
+        state = unseal(snapshot)
+        self._restore_model(model_id, state)
+        start = self._unsaved[model_id] = Start(*state["start"])
+        self.next_offsets, self.watermark = Start.earliest([Start(self.next_offsets, self.watermark), start])
+
+    def _restore_model(self, model_id: str, state: dict[str, Any]) -> None:
+        model = self._models[model_id] = self._new_model(model_id)
+        model.restore(state)
+        self._by_prefix[model_prefix(model_id)] = model
 
     def restore_entry(self, field: bytes, packed: bytes) -> None:
         """Take over one stored entry of the join.
@@ -279,7 +279,7 @@ class Pipeline:
         Raises
         ------
         SnapshotError
-            If it belongs to a model that `restore` was given no snapshot of.
+            If it belongs to a model that `restore_model` was given no snapshot of, or is damaged.
 
         """
         model = self._by_prefix.get(field[:PREFIX_BYTES])

@@ -8,6 +8,7 @@
     ├── TopologyError         topics, partitions and partitioner disagree: exit code 1
     ├── SnapshotError         a stored snapshot is damaged or of another version: exit code 1
     ├── UnavailableError      Kafka or Redis does not answer: exit code 1
+    │   └── UndeliveredError  records were given up, and must be sent again
     ├── FencedError           another worker has become the owner of a partition: it is dropped, and work goes on
     ├── ReplayError           a file cannot be read or written (driftline.streams.replay_files): exit code 1
     └── TooManyBadRecordsError  bad_records.stop_share is reached (driftline.streams.lane): exit code 1
@@ -115,6 +116,10 @@ class SnapshotError(DriftlineError):
 
 class UnavailableError(DriftlineError):
     """Kafka or Redis does not answer, or refuses what was asked."""
+
+
+class UndeliveredError(UnavailableError):
+    """Records that had been handed over to be sent were given up."""
 
 
 class FencedError(DriftlineError):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger(__name__)
 
 _TICK_SECONDS: Final = 0.25
+_LOOK_SECONDS: Final = 0.02
 
 
 class DriftlineApp(BatchApp):
@@ -56,6 +57,7 @@ class DriftlineApp(BatchApp):
             settings.group,
             listener=self,
             broker=";".join(f"kafka://{address}" for address in settings.kafka.split(",")),
+            consumer_group_instance_id=settings.instance,
             datadir=str(settings.state_dir or tempfile.gettempdir()),
             **options,
         )
@@ -66,16 +68,16 @@ class DriftlineApp(BatchApp):
     async def on_start(self) -> None:
         """Look for the servers before anything is read: what is missing is said at once."""
         settings = self._settings
-        partitions = await asyncio.to_thread(check_topics, settings.kafka)
+        inputs = await asyncio.to_thread(check_topics, settings.kafka)
         self._store = RedisStore(settings.redis)
-        await self._store.claim_topology(partitions)
+        await self._store.claim_topology(*inputs)
         self._publisher = Publisher(settings.kafka)
         if settings.metrics_port is not None:
             self.metrics_port = self._metrics.serve(settings.metrics_host, settings.metrics_port)
         self._worker = Worker(
             self._configuration,
             Ports(self, self._store, self._publisher, self._metrics),
-            partitions=partitions,
+            partitions=inputs.partitions,
             interval=settings.checkpoint_seconds,
         )
         await super().on_start()
@@ -114,14 +116,14 @@ class DriftlineApp(BatchApp):
         except DriftlineError as error:
             self._fail(error)
         except asyncio.CancelledError:  # the time for it is up: others get the partitions, or the process ends
-            error = UnavailableError(
+            late = UnavailableError(
                 f"Kafka or Redis did not take the last checkpoint within {self.hook_timeout:g} s: what it would have "
                 "held is read again"
             )
             if self.should_stop:
-                self._fail(error)
+                self._fail(late)
             else:  # a rebalance during an outage, which whoever gets the partitions waits for too
-                _logger.warning("%s", error)
+                _logger.warning("%s", late)
             raise
 
     async def process(self, stream: StreamT[Any]) -> None:
@@ -139,11 +141,19 @@ class DriftlineApp(BatchApp):
             await self.sleep(_TICK_SECONDS)
 
     async def watch(self) -> None:
-        """Show how far reading is behind, however slow the store is, and collect garbage: a task."""
+        """Show how reading goes, however slow the store is, and collect garbage: a task."""
         while not self.should_stop:
-            self._running.show_lag(self.lag)
+            self._running.watch_source()
             _collect_garbage()
             await self.sleep(_TICK_SECONDS)
+
+    async def time_event_loop(self) -> None:
+        """Measure how long a task that is due waits for the event loop: a task."""
+        loop = asyncio.get_running_loop()
+        while not self.should_stop:
+            due = loop.time() + _LOOK_SECONDS
+            await asyncio.sleep(_LOOK_SECONDS)
+            self._metrics.event_loop_delay(loop.time() - due)
 
     @property
     def _running(self) -> Worker:
@@ -163,6 +173,7 @@ def make_app(settings: Settings, configuration: Configuration) -> DriftlineApp:
         app.agent(app.topic(topic), name=topic)(app.process)
     app.task(app.save)
     app.task(app.watch)
+    app.task(app.time_event_loop)
     return app
 
 

@@ -12,7 +12,7 @@ from driftline.models.pipeline import Pipeline
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.losses import Lost
 from driftline.models.record import Refusal
-from driftline.models.snapshot import seal, unseal
+from driftline.models.snapshot import DamagedError, seal, unseal
 from driftline.schemas import keys
 from driftline.schemas.errors import DriftlineError, SnapshotError, TopologyError
 from driftline.streams.checkpoint import Checkpoint, Saved
@@ -117,14 +117,12 @@ class Lane:
         self.owner = await self._store.claim(self.partition)
         restored = await self._store.load(self.partition)
         try:
-            before = await asyncio.to_thread(self._restore, restored.position, restored.snapshots, restored.before)
+            before = await self._restore(restored.position)
         except SnapshotError as error:
             raise SnapshotError(
                 f"the checkpoint of partition {self.partition} cannot be used, {error}: restore Redis from a backup, "
                 f"or delete the keys {keys.PREFIX}{{{self.partition}}}:* to rebuild the partition from Kafka"
             ) from None
-        async for field_, entry in self._store.entries(self.partition):
-            self.pipeline.restore_entry(field_, entry)
         lost = self._lost(logs)
         is_rebuilt = restored.position is None and any(log.committed is not None for log in logs.values())
         self.pipeline.begin(lost, is_rebuilt=is_rebuilt)
@@ -158,15 +156,27 @@ class Lane:
                 lost.append(Lost(topic, at, log.start))
         return lost
 
-    def _restore(
-        self, position: bytes | None, snapshots: Mapping[str, bytes], before: Mapping[str, bytes]
-    ) -> list[str]:
-        stored: dict[str, Any] | None = None if position is None else unseal(position)
-        if stored is None:
+    async def _restore(self, position: bytes | None) -> list[str]:
+        """Return the models whose newest snapshot is damaged, so that the one before was taken."""
+        if position is None:
             self._history = self.owner.decode()  # which no other has
-        else:
-            self._numbers, self._history = Numbers(*stored["numbers"]), stored["history"]
-        return self.pipeline.restore(stored, snapshots, before)
+            return []
+        stored: dict[str, Any] = unseal(position)
+        self._numbers, self._history = Numbers(*stored["numbers"]), stored["history"]
+        self.pipeline.restore(stored)
+        damaged = []
+        async for model_id, snapshot in self._store.snapshots(self.partition):
+            try:
+                await asyncio.to_thread(self.pipeline.restore_model, model_id, snapshot)
+            except DamagedError:
+                before = await self._store.snapshot_before(self.partition, model_id)
+                if before is None:
+                    raise
+                await asyncio.to_thread(self.pipeline.restore_older, model_id, before)
+                damaged.append(model_id)
+        async for field_, entry in self._store.entries(self.partition):
+            self.pipeline.restore_entry(field_, entry)
+        return damaged
 
     @property
     def began(self) -> Began | None:

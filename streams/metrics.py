@@ -11,6 +11,7 @@ driftline_batch_records                  histogram  records of a batch
 driftline_processing_seconds             histogram  time the pipeline took for a batch
 driftline_checkpoint_seconds             histogram  time to publish and save a checkpoint
 driftline_checkpoint_age_seconds         gauge      since the last moment at which nothing was unsaved
+driftline_event_loop_delay_seconds       histogram  for how long others held the event loop, looked at each 20 ms
 driftline_outage                         gauge      by ``server``, redis or kafka: 1 while it is waited for, else 0
 driftline_alerts_total                   counter    alerts published, by ``kind`` and ``state``
 driftline_retrain_requests_total         counter    requests to retrain published
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 # A batch has at most 1,000 records, and should take milliseconds; nothing may hold the event loop for 100.
 _BATCH_RECORDS: Final = (1, 3, 10, 30, 100, 300, 1000)
 _PROCESSING_SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3)
+_DELAY_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3)
 _CHECKPOINT_SECONDS: Final = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
@@ -83,6 +85,12 @@ class Metrics:
         )
         self._checkpoint = Histogram(
             "driftline_checkpoint_seconds", "Time for a checkpoint.", buckets=_CHECKPOINT_SECONDS, registry=registry
+        )
+        self._delay = Histogram(
+            "driftline_event_loop_delay_seconds",
+            "Waited for the event loop.",
+            buckets=_DELAY_SECONDS,
+            registry=registry,
         )
         age = Gauge("driftline_checkpoint_age_seconds", "Since nothing was unsaved.", registry=registry)
         age.set_function(lambda: self._clock() - self._current_at)
@@ -126,6 +134,10 @@ class Metrics:
     def kafka_outage(self, waiting: int) -> None:
         """Show whether Kafka is waited for: 1 or 0."""
         self._outage.labels("kafka").set(waiting)
+
+    def event_loop_delay(self, seconds: float) -> None:
+        """Count a wait for the event loop."""
+        self._delay.observe(seconds)
 
     def bad_record(self, reason: Reason) -> None:
         """Count a record that was refused."""

@@ -58,14 +58,15 @@ class Outage:
             try:
                 result = await call()
             except UnavailableError as error:
-                self._note(error)
+                self.note(error)
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _LONGEST_SECONDS)
             else:
-                self._end()
+                self.end()
                 return result
 
-    def _note(self, error: UnavailableError) -> None:
+    def note(self, error: UnavailableError) -> None:
+        """Say that the server is away, now and each 30 s."""
         now = time.monotonic()
         if self._since is None:
             self._since = now
@@ -75,7 +76,8 @@ class Outage:
         self._said = now
         _logger.warning("%s; nothing is read until it does", error)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Say that it answers again, if it was away."""
         if self._since is None:
             return
         _logger.warning("%s answers again, after %.0f s", self._server, time.monotonic() - self._since)

@@ -19,8 +19,8 @@ _OPTIONS: Final[Options] = {
     # client reads it without a further library.
     "message.max.bytes": 100_000_000,
     "compression.type": "gzip",
-    # What has not arrived by then fails, and with it the worker's next flush.
-    "message.timeout.ms": 60_000,
+    # Without end: what was saved must arrive, and a record that is given up and sent anew may arrive twice.
+    "message.timeout.ms": 0,
 }
 
 
@@ -59,14 +59,15 @@ class Publisher:
         """
         self._delivery.put(record.topic, key=record.key, value=record.value, headers=record.headers)
 
-    async def flush(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - the wait is in a thread, which cannot be cancelled
+    async def flush(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - the wait is in a thread, which cannot be cancelled
         """Wait, off the event loop, until Kafka has acknowledged everything.
 
         Raises
         ------
         UnavailableError
-            If records are left after `timeout` seconds, or any was given up since the last call. What was given up is
-            not sent again: the caller must not save or ack what it belongs to.
+            If records are left after `timeout` seconds; they are still on their way, and may be waited for again.
+        UndeliveredError
+            If any was given up since the last call, as Kafka refused it: it must be `put` again, or not count as sent.
 
         """
         await asyncio.to_thread(self._delivery.flush, timeout)

@@ -11,6 +11,7 @@ DRIFTLINE_METRICS_HOST          127.0.0.1                     where Prometheus m
 DRIFTLINE_METRICS_PORT          9464                          0: any free port; ``off`` or empty: no metrics
 DRIFTLINE_STATE_DIR             a temporary folder            Faust's folder; it holds nothing that must survive
 DRIFTLINE_GROUP                 driftline                     consumer group and Faust's app id
+DRIFTLINE_INSTANCE                                            a name of this worker's own, which it keeps over restarts
 DRIFTLINE_CHECKPOINT_SECONDS    1.0                           seconds between two checkpoints
 DRIFTLINE_TOPIC_PARTITIONS      8                             partitions of the topics that Driftline creates
 ==============================  ============================  ========================================================
@@ -43,7 +44,7 @@ _OF_KUBERNETES: Final = re.compile(rf"{_PREFIX}(?:SERVICE_HOST|SERVICE_PORT(?:_.
 
 _SERVER: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}"
 _SERVERS: Final = re.compile(rf"{_SERVER}(?:,{_SERVER})*", re.ASCII)
-_GROUP: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _MAX_PORT: Final = 65_535
 _MAX_PARTITIONS: Final = 10_000
 
@@ -72,6 +73,7 @@ class Settings:
     metrics_port: int | None = 9464
     state_dir: Path | None = None
     group: str = "driftline"
+    instance: str | None = None
     checkpoint_seconds: float = 1.0
     topic_partitions: int = 8
 
@@ -169,8 +171,8 @@ def _parse_seconds(name: str, text: str) -> float:
     return seconds
 
 
-def _parse_group(name: str, text: str) -> str:
-    if _GROUP.fullmatch(text) is None:
+def _parse_name(name: str, text: str) -> str:
+    if _NAME.fullmatch(text) is None:
         raise ConfigurationError(f"{name} is {text!r}: must be of letters, digits, dots, dashes and underscores")
     return text
 
@@ -203,7 +205,8 @@ _PARSERS: Final[Mapping[str, Callable[[str, str], object]]] = {
     "DRIFTLINE_METRICS_HOST": _parse_text,
     _PORT: _parse_port,
     "DRIFTLINE_STATE_DIR": _parse_path,
-    "DRIFTLINE_GROUP": _parse_group,
+    "DRIFTLINE_GROUP": _parse_name,
+    "DRIFTLINE_INSTANCE": _parse_name,
     "DRIFTLINE_CHECKPOINT_SECONDS": _parse_seconds,
     "DRIFTLINE_TOPIC_PARTITIONS": _parse_partitions,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -22,7 +22,7 @@ from driftline.schemas.topics import (
 )
 
 if TYPE_CHECKING:
-    from confluent_kafka.admin import TopicMetadata
+    from confluent_kafka.admin import ClusterMetadata
 
 TOPICS: Final = (*INPUTS, *OUTPUTS)
 
@@ -50,6 +50,13 @@ _SETTINGS: Final[dict[str, dict[str, int | str]]] = {
     INCIDENTS: {"cleanup.policy": "compact", "max.message.bytes": MAX_INPUT_BYTES},
     RETRAIN: {"retention.ms": 30 * _DAY_MS, "max.message.bytes": MAX_INPUT_BYTES},
 }
+
+
+class Inputs(NamedTuple):
+    """How many partitions both input topics have, and the id of the Kafka cluster they are of."""
+
+    partitions: int
+    cluster: str
 
 
 def create_topics(bootstrap: str, partitions: int, replication_factor: int, *, timeout: float = _SECONDS) -> list[str]:
@@ -81,7 +88,7 @@ def create_topics(bootstrap: str, partitions: int, replication_factor: int, *, t
     """
     brokers = Brokers(bootstrap)
     admin = AdminClient(brokers.properties({}))
-    missing = [topic for topic in TOPICS if topic not in _existing(admin, brokers, timeout)]
+    missing = [topic for topic in TOPICS if topic not in _metadata(admin, brokers, timeout).topics]
     if not missing:
         return []
     wanted = [
@@ -124,11 +131,11 @@ def mention_topics(bootstrap: str, *, timeout: float = _SECONDS) -> None:
     brokers = Brokers(bootstrap)
     admin = AdminClient(brokers.properties({}))
     for topic in TOPICS:
-        _existing(admin, brokers, timeout, mention=topic)
+        _metadata(admin, brokers, timeout, mention=topic)
 
 
-def check_topics(bootstrap: str, *, timeout: float = _SECONDS) -> int:
-    """Check that the topics are as the worker needs them, and return how many partitions the inputs have.
+def check_topics(bootstrap: str, *, timeout: float = _SECONDS) -> Inputs:
+    """Check that the topics are as the worker needs them, and return what the inputs are.
 
     Nothing is created, whatever the broker's settings.
 
@@ -141,7 +148,8 @@ def check_topics(bootstrap: str, *, timeout: float = _SECONDS) -> int:
 
     """
     brokers = Brokers(bootstrap)
-    existing = _existing(AdminClient(brokers.properties({})), brokers, timeout)
+    cluster = _metadata(AdminClient(brokers.properties({})), brokers, timeout)
+    existing = cluster.topics
     if missing := [topic for topic in TOPICS if topic not in existing]:
         names = ", ".join(missing)
         raise TopologyError(f"Kafka at {bootstrap} has no topic {names}: run `driftline topics create`")
@@ -151,16 +159,13 @@ def check_topics(bootstrap: str, *, timeout: float = _SECONDS) -> int:
             f"{PREDICTIONS} has {predictions} partitions and {LABELS} {labels}, so that a prediction and its label "
             "would not meet: delete both and run `driftline topics create`"
         )
-    return predictions
+    return Inputs(predictions, str(cluster.cluster_id))
 
 
-def _existing(
-    admin: AdminClient, brokers: Brokers, timeout: float, *, mention: str | None = None
-) -> dict[str, TopicMetadata]:
+def _metadata(admin: AdminClient, brokers: Brokers, timeout: float, *, mention: str | None = None) -> ClusterMetadata:
     try:
         # Without a name the question is for all topics, and a broker creates none for it.
-        topics = admin.list_topics(timeout=timeout) if mention is None else admin.list_topics(mention, timeout=timeout)
+        return admin.list_topics(timeout=timeout) if mention is None else admin.list_topics(mention, timeout=timeout)
     except KafkaException as error:
         admin.poll(0)  # lets the reason in
         raise brokers.unavailable(error=error.args[0]) from None
-    return topics.topics

@@ -23,7 +23,8 @@ Event: TypeAlias = Alert | RetrainRequest
 MOST_RECORDS: Final = 40_000
 """Records that are read again after a kill, and that a checkpoint waits for at most."""
 
-MOST_BYTES: Final = 4_000_000
+MOST_BYTES: Final = 16_000_000
+"""Of those records as they came, and of dead letters on top: all of it is in memory until the checkpoint is made."""
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Unsaved:
     runs
         Topic and number of the records that were taken in a row.
     records, size
-        Records processed, and bytes of dead letters.
+        Records processed, and bytes of them and of dead letters.
 
     """
 
@@ -61,6 +62,7 @@ class Unsaved:
         """Take records, and what they led to."""
         self.records += len(raws)
         for raw in raws:
+            self.size += len(raw.value or b"")
             topic, count = self.runs[-1] if self.runs else (raw.topic, 0)
             if topic == raw.topic and self.runs:
                 self.runs[-1] = (topic, count + 1)

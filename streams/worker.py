@@ -17,7 +17,7 @@ from faust.types import TP
 
 from driftline.models.intake import Intake
 from driftline.schemas.alerts import Alert
-from driftline.schemas.errors import FencedError, TopologyError
+from driftline.schemas.errors import FencedError, TopologyError, UnavailableError, UndeliveredError
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import INPUTS, LABELS, PREDICTIONS
 from driftline.streams.lane import Lane
@@ -26,7 +26,7 @@ from driftline.streams.outage import Outage
 from driftline.streams.outgoing import Outgoing, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from faust.types import Message
 
@@ -46,6 +46,9 @@ _TAKEN: Final = 200
 _PUT: Final = 1000
 """Records that are handed to the producer before others have the event loop."""
 
+_SILENT_SECONDS: Final = 5.0
+"""Of Kafka, from which on it counts as away: a group that moves to another broker is away for a moment too."""
+
 _COST_RATIO: Final = 20
 """The interval is at least so many times what the last checkpoints cost: making them takes up to 5 % of a core."""
 
@@ -58,6 +61,13 @@ class Input(Protocol):
 
     def at_end(self, tp: TP) -> bool:
         """Return whether everything there was of a partition has been handed over."""
+
+    def lag(self, tp: TP) -> int | None:
+        """Return how many records of a partition have not been handed over; None if that is not known."""
+
+    @property
+    def silence(self) -> float:
+        """Return for how many seconds Kafka has not answered."""
 
     def pause(self, tp: TP) -> None:
         """Fetch no more of a partition."""
@@ -250,12 +260,17 @@ class Worker:
         """Whether no record waits to be processed."""
         return all(held.merge.is_empty and not held.lane.changing.locked() for held in self._held.values())
 
-    def show_lag(self, lag_of: Callable[[TP], int | None]) -> None:
-        """Show how far reading is behind in each partition."""
+    def watch_source(self) -> None:
+        """Show how far reading is behind in each partition, and whether Kafka is away."""
         for tp in (TP(topic, number) for number in self._held for topic in INPUTS):
-            behind = lag_of(tp)
+            behind = self._ports.source.lag(tp)
             if behind is not None:
                 self._metrics.lag(tp.topic, tp.partition, behind)
+        silence = self._ports.source.silence
+        if silence > _SILENT_SECONDS:
+            self._kafka.note(UnavailableError(f"Kafka has not answered for {silence:.0f} s"))
+        elif not self._publishing.locked():  # else it may be away for the one that publishes
+            self._kafka.end()
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -306,16 +321,22 @@ class Worker:
             lane.close()
 
     async def _publish(self, records: Sequence[Outgoing]) -> None:
-        """Publish records, however long Kafka is away; some may be published more than once then."""
+        """Publish records, however long Kafka is away."""
         if not records:
             return
+        left = list(reversed(records))
 
         async def publish() -> None:
-            for number, record in enumerate(records, 1):
-                self._ports.publisher.put(record)
-                if number % _PUT == 0:
+            while left:
+                self._ports.publisher.put(left[-1])
+                left.pop()
+                if len(left) % _PUT == 0:
                     await asyncio.sleep(0)
-            await self._ports.publisher.flush()
+            try:
+                await self._ports.publisher.flush()
+            except UndeliveredError:  # which of them, nobody knows
+                left.extend(reversed(records))
+                raise
 
         # One lane at a time, because whoever flushes first is told of all that was lost.
         async with self._publishing:

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 
 from driftline.client.brokers import Brokers, Options
 from driftline.client.losses import Losses
-from driftline.schemas.errors import ConfigurationError, UnavailableError
+from driftline.schemas.errors import ConfigurationError, UnavailableError, UndeliveredError
 from driftline.schemas.partitioner import PARTITIONER
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ class Delivery:
         Raises
         ------
         UnavailableError
-            If records are left after `timeout` seconds, which stay in the buffer, or if any was given up since the
-            last call: how many, and why the first. Or if the producer is closed.
+            If records are left after `timeout` seconds, which stay in the buffer. Or if the producer is closed.
+        UndeliveredError
+            If any was given up since the last call: how many, and why the first.
 
         """
         self._check_open()
@@ -155,7 +156,7 @@ def _settle(producer: Producer, brokers: Brokers, losses: Losses, timeout: float
             break
     failed, first = losses.take()
     if failed:
-        return brokers.unavailable(f"{_records(failed + left)} not delivered", first)
+        return UndeliveredError(str(brokers.unavailable(f"{_records(failed + left)} not delivered", first)))
     if left:
         return brokers.unavailable(f"{_records(left)} not delivered within {timeout:g} s")
     return None

@@ -1,9 +1,10 @@
 """What the join remembers of one prediction_id, and how that is written to the checkpoint store.
 
-What waits, a prediction or an early label, is ``state (1 byte) | expires (8 bytes, big-endian) | offset (8) | JSON``; a
-tombstone ``state (1) | expires (8) | offset of the prediction (8) | of the label (8) | the label's token``. Each stands
-in a field of its own, `entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the
-offsets tell what a snapshot of the model can have known of.
+What waits, a prediction or an early label, is ``state (1 byte) | expires (8 bytes, big-endian) | offset (8) | length of
+the JSON (4) | JSON | inputs of the challenger (8 each, IEEE 754) | CRC-32``; a tombstone ``state (1) | expires (8) |
+offset of the prediction (8) | of the label (8) | the label's token | CRC-32``. Each stands in a field of its own,
+`entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the offsets tell what a
+snapshot of the model can have known of.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ import json
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
-from struct import Struct
+from struct import Struct, pack, unpack_from
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from driftline.models.snapshot import DamagedError
+from driftline.schemas.classes import class_token
 
 if TYPE_CHECKING:
     from driftline.schemas.fields import Scalar
 
-_WAITING_HEADER: Final = Struct(">Bqq")
+_WAITING_HEADER: Final = Struct(">BqqI")
 _TOMBSTONE_HEADER: Final = Struct(">Bqqq")
 _FIELD_TAIL: Final = Struct(">sq")
+_CHECKSUM: Final = Struct(">I")
+_DOUBLE_BYTES: Final = 8
 NONE: Final = -1
 """The offset of a record that has not come."""
 PREFIX_BYTES: Final = 8
@@ -120,13 +127,13 @@ def fields_of(key: bytes, entry: Entry) -> list[bytes]:
 
 
 def pending_fields(p: Pending) -> list[Any]:
-    """Return a pending prediction as plain values."""
-    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.inputs, p.challenger]
+    """Return a pending prediction as plain values; its inputs come last."""
+    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.challenger, p.inputs]
 
 
 def pending_of(fields: list[Any]) -> Pending:
     """Rebuild what `pending_fields` returned."""
-    at, offset, version, prediction, score, probabilities, segments, inputs, challenger = fields
+    at, offset, version, prediction, score, probabilities, segments, challenger, inputs = fields
     inputs = None if inputs is None else tuple(inputs)
     return Pending(at, offset, version, prediction, score, probabilities, segments, inputs, challenger)
 
@@ -146,27 +153,66 @@ def pack_entry(entry: Entry) -> bytes:
     True
 
     """
+    packed = _pack(entry)
+    return packed + _CHECKSUM.pack(crc32(packed))
+
+
+def _pack(entry: Entry) -> bytes:
     match entry.payload:
         case Pending() as p:
-            body, offset = pending_fields(p), entry.prediction_offset
+            (*body, inputs), offset = pending_fields(p), entry.prediction_offset
         case Truth() as t:
-            body, offset = truth_fields(t), entry.label_offset
+            body, inputs, offset = truth_fields(t), None, entry.label_offset
         case None:
             offsets = entry.prediction_offset, entry.label_offset
             return _TOMBSTONE_HEADER.pack(entry.state, entry.expires, *offsets) + (entry.token or "").encode()
-    text = json.dumps([entry.token, *body], ensure_ascii=False, separators=(",", ":"))
-    return _WAITING_HEADER.pack(entry.state, entry.expires, offset) + text.encode()
+    text = json.dumps([inputs is not None, *body], ensure_ascii=False, separators=(",", ":")).encode()
+    header = _WAITING_HEADER.pack(entry.state, entry.expires, offset, len(text))
+    return header + text + (pack(f">{len(inputs)}d", *inputs) if inputs else b"")
 
 
 def unpack_entry(packed: bytes) -> Entry:
-    """Read what `pack_entry` wrote."""
+    """Read what `pack_entry` wrote.
+
+    Raises
+    ------
+    DamagedError
+        If the bytes are not those that were written.
+
+    """
+    entry = unpack_mark(packed)
+    if entry.waits:
+        *_, length = _WAITING_HEADER.unpack_from(packed)
+        end = _WAITING_HEADER.size + length
+        has_inputs, *body = json.loads(packed[_WAITING_HEADER.size : end])
+        if entry.state is EntryState.PENDING:
+            count = (len(packed) - _CHECKSUM.size - end) // _DOUBLE_BYTES
+            entry.payload = pending_of([*body, unpack_from(f">{count}d", packed, end) if has_inputs else None])
+        else:
+            entry.payload = truth = Truth(*body)
+            entry.token = class_token(truth.label)
+    return entry
+
+
+def unpack_mark(packed: bytes) -> Entry:
+    """Read what `pack_entry` wrote, but for the payload of one that waits.
+
+    Raises
+    ------
+    DamagedError
+        If the bytes are not those that were written.
+
+    """
+    end = len(packed) - _CHECKSUM.size
+    if end < _WAITING_HEADER.size or _CHECKSUM.unpack_from(packed, end)[0] != crc32(packed[:end]):
+        msg = "an entry of the join is damaged"
+        raise DamagedError(msg)
     state = EntryState(packed[0])
-    if state not in {EntryState.PENDING, EntryState.EARLY}:
-        _, expires, prediction_offset, label_offset = _TOMBSTONE_HEADER.unpack_from(packed)
-        token = packed[_TOMBSTONE_HEADER.size :].decode() or None
-        return Entry(state, expires, None, token, prediction_offset, label_offset)
-    _, expires, offset = _WAITING_HEADER.unpack_from(packed)
-    token, *body = json.loads(packed[_WAITING_HEADER.size :])
-    if state is EntryState.PENDING:
-        return Entry(state, expires, pending_of(body), token, prediction_offset=offset)
-    return Entry(state, expires, Truth(*body), token, label_offset=offset)
+    if state in {EntryState.PENDING, EntryState.EARLY}:
+        _, expires, offset, _ = _WAITING_HEADER.unpack_from(packed)
+        if state is EntryState.PENDING:
+            return Entry(state, expires, prediction_offset=offset)
+        return Entry(state, expires, label_offset=offset)
+    _, expires, prediction_offset, label_offset = _TOMBSTONE_HEADER.unpack_from(packed)
+    token = packed[_TOMBSTONE_HEADER.size : end].decode() or None
+    return Entry(state, expires, None, token, prediction_offset, label_offset)

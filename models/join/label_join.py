@@ -17,11 +17,10 @@ given up.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections import deque
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline.models.join.entry import (
     FIELD_BYTES,
@@ -37,19 +36,18 @@ from driftline.models.join.entry import (
     model_prefix,
     pack_entry,
     unpack_entry,
+    unpack_mark,
 )
 from driftline.models.join.expiry import ExpiryQueue
+from driftline.models.join.payload_cache import Elsewhere
 from driftline.schemas.classes import class_token
 from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from driftline.models.join.payload_cache import PayloadCache
     from driftline.schemas.events import Label, Prediction
-
-
-_MOST_CACHED: Final = 20_000
-"""Stored predictions of a model whose payload is kept in memory too."""
 
 
 class Group(IntEnum):
@@ -105,6 +103,8 @@ class LabelJoin:
     ----------
     model_id
         All keys of the join begin with a hash of it.
+    payloads
+        Says which stored predictions memory holds too, for all models of a partition.
     timeout
         Milliseconds of event time that a prediction waits for its label.
     max_pending
@@ -113,8 +113,9 @@ class LabelJoin:
 
     Examples
     --------
+    >>> from driftline.models.join.payload_cache import PayloadCache
     >>> from driftline.schemas.events import Label, Prediction
-    >>> join = LabelJoin("m", timeout=60_000, max_pending=1000)
+    >>> join = LabelJoin("m", PayloadCache(), timeout=60_000, max_pending=1000)
     >>> key = join.admit(Prediction(model_id="m", model_version="1", prediction_id="p", timestamp=0, prediction=1))
     >>> join.hold(key, Pending(0, 0, "1", prediction=1))
     >>> join.label(Label(model_id="m", prediction_id="p", timestamp=9, label=0), offset=0, found={}).truth.label
@@ -124,14 +125,15 @@ class LabelJoin:
 
     """
 
-    def __init__(self, model_id: str, *, timeout: int, max_pending: int) -> None:
+    def __init__(self, model_id: str, payloads: PayloadCache, *, timeout: int, max_pending: int) -> None:
         self.counts = JoinCounts()
         self._prefix = model_prefix(model_id)
         self._timeout = timeout
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
         self._sizes = dict.fromkeys(Group, 0)
-        self._elsewhere = 0  # pending predictions whose payload only the store has
+        self._payloads = payloads
+        self._elsewhere = Elsewhere()
         # Without `self`, or a join that is given up would be garbage that only the collector finds.
         self._queues = {group: ExpiryQueue(partial(_is_live, self._entries, group)) for group in Group}
         self._watermark = 0
@@ -140,7 +142,6 @@ class LabelJoin:
         self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
         self._leaving: list[bytes] = []  # fields that are of no use any more, since the last checkpoint
         self._left: list[bytes] = []  # and those before: no snapshot needs them
-        self._cached: deque[bytes] = deque()
 
     @property
     def pending(self) -> int:
@@ -182,7 +183,7 @@ class LabelJoin:
 
     def needs(self, label: Label) -> bytes | None:
         """Return the field whose payload this label will ask for and only the store has, if any."""
-        if not self._elsewhere:
+        if not self._elsewhere.count:
             return None
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
@@ -276,6 +277,7 @@ class LabelJoin:
                 entry.stored = before.stored
             elif before.stored:
                 self._leaving.append(field)
+            before.payload = None
         self._count(entry, 1)
         self._entries[key] = entry
         group = _group_of(entry)
@@ -284,6 +286,7 @@ class LabelJoin:
     def _drop(self, key: bytes) -> Entry:
         entry = self._entries.pop(key)
         self._count(entry, -1)
+        entry.payload = None
         self._changed.pop(key, None)
         if entry.stored:
             self._leaving.append(entry_field(key, entry))
@@ -294,37 +297,34 @@ class LabelJoin:
 
     def _count(self, entry: Entry, by: int) -> None:
         self._sizes[_group_of(entry)] += by
-        self._elsewhere += by if _is_elsewhere(entry) else 0
+        self._elsewhere.count += by if _is_elsewhere(entry) else 0
 
     # -- state --------------------------------------------------------------------------------------------------------
 
-    def take_changes(self) -> tuple[dict[bytes, bytes], list[bytes]]:
-        """Return the fields to write and those to delete, for one checkpoint; `snapshot` comes before."""
+    def take_entries(self) -> dict[bytes, bytes]:
+        """Return the fields to write; that may be done ahead of the snapshot, to have their payloads out of memory."""
         written = {}
         for key in self._changed:
             entry = self._entries[key]
-            written[entry_field(key, entry)] = pack_entry(entry)
+            packed = written[entry_field(key, entry)] = pack_entry(entry)
             entry.stored = True
             if entry.state is EntryState.PENDING:
-                self._cached.append(key)
+                self._payloads.add(entry, len(packed), self._elsewhere)
+        self._changed = {}
+        return written
+
+    def take_dropped(self) -> list[bytes]:
+        """Return the fields to delete with the snapshot that was taken just now; `take_entries` comes before."""
         gone = [field for field in dict.fromkeys(self._left) if not self._is_stored(field)]
         self._left, self._leaving = self._leaving, []
-        self._changed, self._given_up = {}, {}
-        self._bound_cache()
-        return written, gone
+        self._given_up = {}
+        return gone
 
     def _is_stored(self, field: bytes) -> bool:
         """Return whether the store is to have a field: what was given up may have come again."""
         key = field[:KEY_BYTES]
         entry = self._entries.get(key)
         return entry is not None and entry.stored and entry_field(key, entry) == field
-
-    def _bound_cache(self) -> None:
-        while len(self._cached) > _MOST_CACHED:
-            entry = self._entries.get(self._cached.popleft())
-            if entry is not None and entry.state is EntryState.PENDING and entry.payload is not None:
-                entry.payload = None
-                self._elsewhere += 1
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts, and what tells which of the stored entries there were by now; what is due goes first."""
@@ -343,14 +343,14 @@ class LabelJoin:
 
     def restore_entry(self, field: bytes, packed: bytes) -> None:
         """Take over one stored entry; the payload of a pending prediction stays in the store until it is needed."""
-        key, entry = field[:KEY_BYTES], unpack_entry(packed)
+        key, entry = field[:KEY_BYTES], unpack_mark(packed)
         there = self._entries.get(key)
         if not self._was_known(field, entry) or (entry.waits and there is not None and not there.waits):
             self._left.append(field)
             return
         entry.stored = True
-        if entry.state is EntryState.PENDING:
-            entry.payload = None
+        if entry.state is EntryState.EARLY:
+            entry.payload, entry.token = (early := unpack_entry(packed)).payload, early.token
         self._place(key, entry)  # a bound that it may be over holds from the next record on, when all are back
 
     def _was_known(self, field: bytes, entry: Entry) -> bool:

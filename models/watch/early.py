@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.join.entry import Truth, pending_fields, pending_of, truth_fields
 from driftline.models.join.label_join import Joined
@@ -12,6 +12,9 @@ from driftline.schemas.events import Prediction, encode
 
 if TYPE_CHECKING:
     from driftline.schemas.fields import Scalar
+
+_MOST_BYTES: Final = 12_000_000
+_VALUE_BYTES: Final = 24  # of a number or a name; longer text comes on top
 
 
 class Early:
@@ -32,6 +35,7 @@ class Early:
         self.predictions: list[tuple[Prediction, int, int]] = []
         self.pairs: list[Joined] = []
         self._since = since
+        self._bytes = 0
         self._glimpse = 0, 0  # how many of both are in the glimpse
         self._written: list[list[Any]] = []  # the first predictions and pairs as the snapshot has them
         self._written_pairs: list[list[Any]] = []
@@ -39,6 +43,7 @@ class Early:
     def predict(self, prediction: Prediction, offset: int, label_offset: int) -> None:
         """Keep a prediction."""
         self.predictions.append((prediction, offset, label_offset))
+        self._bytes += _bytes_of(prediction)
         warmups, rest = divmod(len(self.predictions), WARMUP)
         if not rest and warmups.bit_count() == 1:  # 1, 2, 4 ...
             self._glimpse = len(self.predictions), len(self.pairs)
@@ -47,6 +52,11 @@ class Early:
         """Keep a pair."""
         if joined.pending.offset >= self._since:
             self.pairs.append(joined)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may be kept: the model has to be taken for what it seems to be."""
+        return self._bytes >= _MOST_BYTES
 
     @property
     def labels(self) -> list[Scalar]:
@@ -88,6 +98,13 @@ class Early:
         predictions, pairs = snapshot["glimpse"]
         early._glimpse = predictions, pairs
         early.predictions = [(Prediction(**json.loads(text)), *offsets) for text, *offsets in snapshot["predictions"]]
+        early._bytes = sum(_bytes_of(prediction) for prediction, *_ in early.predictions)
         early.pairs = [Joined(pending_of(pending), Truth(*truth)) for pending, truth in snapshot["pairs"]]
         early._written, early._written_pairs = snapshot["predictions"], snapshot["pairs"]
         return early
+
+
+def _bytes_of(prediction: Prediction) -> int:
+    names = (*prediction.features, *(prediction.probabilities or ()))
+    texts = (*names, *(value for value in prediction.features.values() if isinstance(value, str)))
+    return _VALUE_BYTES * len(names) + sum(map(len, texts))

@@ -171,10 +171,11 @@ class ModelMonitor:
     # -- getting to know the model ------------------------------------------------------------------------------------
 
     def _settle_if_known(self) -> list[Finding]:
-        if len(self._early.predictions) % WARMUP:
+        if len(self._early.predictions) % WARMUP and not self._early.is_full:
             return []
         predictions = [prediction for prediction, *_ in self._early.predictions]
-        return self._settle() if is_known(self._config, predictions, self._early.labels) else []
+        known = self._early.is_full or is_known(self._config, predictions, self._early.labels)
+        return self._settle() if known else []
 
     def _settle(self) -> list[Finding]:
         early, self._early = self._early, Early()

@@ -31,7 +31,6 @@ MOST_FEATURES: Final = 1000
 """Features of one version that are watched."""
 
 _PATIENCE: Final = 5000  # predictions after which a model is taken for what it seems to be
-_MOST_VALUES: Final = 500_000  # of features, that are kept while a model is not known
 _MOST_INTEGER_CLASSES: Final = 20
 
 
@@ -111,7 +110,7 @@ def is_known(config: ModelConfig, predictions: Sequence[Prediction], labels: Seq
         return True
     predicted = Counter(class_token(p.prediction) for p in predictions)
     tokens = predicted.keys() | _tokens(labels)
-    if tokens <= {"0", "1"} or sum(len(p.features) for p in predictions) >= _MOST_VALUES:
+    if tokens <= {"0", "1"}:
         return True
     task = config.task or _infer_task(config, predictions)
     return task is Task.REGRESSION or (len(tokens) > 1 and (task is Task.BINARY or min(predicted.values()) > 1))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from driftline.streams.checkpoint.port import Restored, check_partitions, fenced
+from driftline.streams.checkpoint.port import Restored, check_topology, fenced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -24,14 +24,14 @@ class MemoryStore:
     >>> store = MemoryStore()
     >>> owner = asyncio.run(store.claim(3))
     >>> asyncio.run(store.save(Checkpoint(3, b"17", {"fraud": Saved(b"...", b"{}")}), owner))
-    >>> asyncio.run(store.load(3)).snapshots
-    {'fraud': b'...'}
+    >>> asyncio.run(store.load(3)).position
+    b'17'
 
     """
 
     def __init__(self) -> None:
         self._partitions: defaultdict[int, _Partition] = defaultdict(_Partition)
-        self._count: int | None = None
+        self._topology: tuple[int, str] | None = None
 
     async def claim(self, partition: int) -> bytes:
         """Become the owner of a partition."""
@@ -42,8 +42,16 @@ class MemoryStore:
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left."""
         stored = self._partitions[partition]
-        outbox = dict(sorted(stored.outbox.items()))
-        return Restored(stored.position, dict(stored.snapshots), dict(stored.before), outbox)
+        return Restored(stored.position, dict(sorted(stored.outbox.items())))
+
+    async def snapshots(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Give the newest snapshot of each model."""
+        for snapshot in tuple(self._partitions[partition].snapshots.items()):
+            yield snapshot
+
+    async def snapshot_before(self, partition: int, model_id: str) -> bytes | None:
+        """Return the snapshot of a model that its newest one replaced."""
+        return self._partitions[partition].before.get(model_id)
 
     async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """Give all join entries of a partition."""
@@ -80,10 +88,10 @@ class MemoryStore:
         """Return the state documents of a partition, which of the other store `StateReader` reads."""
         return dict(self._partitions[partition].states)
 
-    async def claim_topology(self, partitions: int) -> None:
-        """Say how many partitions the input topics have; `TopologyError` if another count stands."""
-        self._count = self._count or partitions
-        check_partitions(stored=self._count, found=partitions)
+    async def claim_topology(self, partitions: int, cluster: str) -> None:
+        """Say which topics this is the state of; `TopologyError` if it is that of others."""
+        self._topology = self._topology or (partitions, cluster)
+        check_topology(stored=self._topology, found=(partitions, cluster))
 
     async def close(self) -> None:
         """Keep everything: the store may be opened again by the next worker of a test."""

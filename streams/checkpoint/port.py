@@ -52,14 +52,12 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the last checkpoint of a partition left, its join entries apart; no position means there was none.
+    """What the last checkpoint of a partition left beside models and join entries; no position: there was none.
 
-    `before` holds the snapshots that the newest ones replaced; `outbox` is in the order of its numbers.
+    `outbox` is in the order of its numbers.
     """
 
     position: bytes | None
-    snapshots: Mapping[str, bytes] = field(default_factory=dict)
-    before: Mapping[str, bytes] = field(default_factory=dict)
     outbox: Mapping[int, bytes] = field(default_factory=dict)
 
 
@@ -74,7 +72,16 @@ class CheckpointStore(Protocol):
         """Become the one owner of a partition, and return the token to save with; earlier ones are stale now."""
 
     async def load(self, partition: int) -> Restored:
-        """Return what the last checkpoint of a partition left, as of one moment."""
+        """Return what the last checkpoint of a partition left, as of one moment.
+
+        Models and entries are read after it, a part at a time: who has claimed the partition is alone in writing it.
+        """
+
+    def snapshots(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Give the newest snapshot of each model by its id, in no order and in bounded memory."""
+
+    async def snapshot_before(self, partition: int, model_id: str) -> bytes | None:
+        """Return the snapshot of a model that its newest one replaced, if there is one."""
 
     def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """Give all join entries of a partition, in no order and in bounded memory; one may come twice."""
@@ -92,13 +99,14 @@ class CheckpointStore(Protocol):
 
         """
 
-    async def claim_topology(self, partitions: int) -> None:
-        """Say how many partitions the input topics have; the first word stands.
+    async def claim_topology(self, partitions: int, cluster: str) -> None:
+        """Say how many partitions the input topics have, and in which Kafka cluster; the first word stands.
 
         Raises
         ------
         TopologyError
-            If the store was filled with another count: a model's state is then stored under another partition.
+            If the store was filled with another count: a model's state is then stored under another partition. Or from
+            another cluster, whose offsets say nothing here.
 
         """
 
@@ -111,10 +119,16 @@ def fenced(partition: int) -> FencedError:
     return FencedError(f"partition {partition} has another owner now: what this worker has not saved of it is dropped")
 
 
-def check_partitions(*, stored: int, found: int) -> None:
-    """Raise `TopologyError` unless the input topics have as many partitions as the stored state was made with."""
-    if stored != found:
+def check_topology(*, stored: tuple[int, str], found: tuple[int, str]) -> None:
+    """Raise `TopologyError` unless the input topics are those that the stored state was made of: count, cluster."""
+    (partitions, cluster), (partitions_found, cluster_found) = stored, found
+    if cluster != cluster_found:
         raise TopologyError(
-            f"the input topics have {found} partitions and the stored state was made with {stored}: go back to topics "
-            f"of {stored}, or start on an empty Redis, which forgets what the models were like"
+            f"the stored state is of the Kafka cluster {cluster} and this one is {cluster_found}: go back to that, or "
+            "start on a Redis of its own (another database number will do), which begins anew"
+        )
+    if partitions != partitions_found:
+        raise TopologyError(
+            f"the input topics have {partitions_found} partitions and the stored state was made with {partitions}: go "
+            f"back to topics of {partitions}, or start on an empty Redis, which forgets what the models were like"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,18 +16,22 @@ from driftline.client.redis_access import RedisAddress
 from driftline.schemas import keys
 from driftline.schemas.errors import ConfigurationError, SnapshotError
 from driftline.streams.checkpoint import scripts
-from driftline.streams.checkpoint.port import Restored, check_partitions, fenced
+from driftline.streams.checkpoint.port import Restored, check_topology, fenced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 
     from driftline.streams.checkpoint.port import Checkpoint
 
 T = TypeVar("T")
 
+_HASHES: Final = (keys.snapshots, keys.before, keys.state, keys.join)
 _KEEPS: Final = "noeviction"
 _FIELDS: Final = 1000
 """Fields of one command, and entries of one answer: Redis serves others in between."""
+
+_BYTES: Final = 1_000_000
+"""Of the entries of one command, but for the last of them."""
 
 
 class RedisStore:
@@ -77,22 +81,36 @@ class RedisStore:
         with self._failures():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.get(keys.position(partition))
-                for key in (keys.snapshots, keys.before, keys.outbox):
-                    pipe.hgetall(key(partition))
-                for key in (keys.state, keys.join):
+                pipe.hgetall(keys.outbox(partition))
+                for key in _HASHES:
                     pipe.type(key(partition))
-                position, snapshots, before, outbox, *types = await pipe.execute()
-        for key, kind in zip((keys.state, keys.join), types, strict=True):
+                position, outbox, *types = await pipe.execute()
+        for key, kind in zip(_HASHES, types, strict=True):
             # What is written before a script finds out would stay.
             if kind not in {b"hash", b"none"}:
                 what = f"the key {key(partition)} in Redis at {self._address.text}"
                 raise SnapshotError(f"{what} is not Driftline's: it is no hash")
-        return Restored(
-            position,
-            {model_id.decode(): blob for model_id, blob in snapshots.items()},
-            {model_id.decode(): blob for model_id, blob in before.items()},
-            {number: outbox[b"%d" % number] for number in sorted(map(int, outbox))},
-        )
+        return Restored(position, {number: outbox[b"%d" % number] for number in sorted(map(int, outbox))})
+
+    async def snapshots(self, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """Give the newest snapshot of each model, one a question: they may be large, and others wait meanwhile."""
+        models: Any
+        with self._failures():
+            models = await self._redis.hkeys(keys.snapshots(partition))
+        for model_id in models:
+            snapshot: Any
+            with self._failures():
+                snapshot = await self._redis.hget(keys.snapshots(partition), model_id)
+            if snapshot is None:
+                raise SnapshotError(f"the snapshot of the model {model_id.decode()} was deleted meanwhile")
+            yield model_id.decode(), snapshot
+
+    async def snapshot_before(self, partition: int, model_id: str) -> bytes | None:
+        """Return the snapshot of a model that its newest one replaced, if there is one."""
+        before: Any
+        with self._failures():
+            before = await self._redis.hget(keys.before(partition), model_id)
+        return None if before is None else bytes(before)
 
     async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
         """Give all join entries of a partition, about a thousand at a time; one may come twice."""
@@ -115,11 +133,11 @@ class RedisStore:
         return {key: entry for key, entry in zip(ids, found, strict=True) if entry is not None}
 
     async def save(self, checkpoint: Checkpoint, owner: bytes) -> None:
-        """Write a checkpoint: its join entries a thousand at a time, and then the rest in one script."""
+        """Write a checkpoint: its join entries up to a thousand at a time, and then the rest in one script."""
         partition = checkpoint.partition
-        for entries in _chunks(checkpoint.entries.items()):
+        for entries in _chunks(checkpoint.entries.items(), size=lambda entry: len(entry[1])):
             await self._write_join(partition, owner, [len(entries), *chain.from_iterable(entries)])
-        for fields in _chunks(checkpoint.dropped):
+        for fields in _chunks(checkpoint.dropped, size=len):
             await self._write_join(partition, owner, [0, *fields])
         name = (keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.outbox)
         models = ((model_id, *saved) for model_id, saved in checkpoint.models.items())
@@ -140,8 +158,8 @@ class RedisStore:
         if not written:
             raise fenced(partition)
 
-    async def claim_topology(self, partitions: int) -> None:
-        """Say how many partitions the input topics have; `TopologyError` if another count stands.
+    async def claim_topology(self, partitions: int, cluster: str) -> None:
+        """Say which topics this is the state of; `TopologyError` if it is that of others.
 
         Raises
         ------
@@ -161,9 +179,10 @@ class RedisStore:
         with self._failures():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hsetnx(keys.TOPOLOGY, "partitions", partitions)
-                pipe.hget(keys.TOPOLOGY, "partitions")
-                _, stored = await pipe.execute()
-        check_partitions(stored=int(stored), found=partitions)
+                pipe.hsetnx(keys.TOPOLOGY, "cluster", cluster)
+                pipe.hmget(keys.TOPOLOGY, "partitions", "cluster")
+                *_, (count, name) = await pipe.execute()
+        check_topology(stored=(int(count), name.decode()), found=(partitions, cluster))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -177,7 +196,14 @@ class RedisStore:
             raise self._address.unavailable(error) from None
 
 
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    source = iter(items)
-    while chunk := list(islice(source, _FIELDS)):
+def _chunks(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    chunk: list[T] = []
+    left = _BYTES
+    for item in items:
+        chunk.append(item)
+        left -= size(item)
+        if len(chunk) == _FIELDS or left <= 0:
+            yield chunk
+            chunk, left = [], _BYTES
+    if chunk:
         yield chunk

@@ -190,7 +190,7 @@ def create(
 
     settings = settings_of(kafka)
     created = create_topics(settings.kafka, partitions or settings.topic_partitions, replication_factor)
-    count = check_topics(settings.kafka)
+    count = check_topics(settings.kafka).partitions
     if partitions not in {None, count}:
         raise TopologyError(
             f"the input topics exist already and have {count} partitions, not {partitions}, which cannot be changed "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.errors import KafkaError
 
@@ -12,9 +13,12 @@ from driftline.schemas.errors import DriftlineError
 from driftline.streams.cli.output import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _LIBRARIES = ("aiokafka", "faust", "mode", "driftline.streams.app", "driftline.streams.transport")
+
+_SELDOM_SECONDS: Final = 30.0
 
 
 class OneLine(logging.Formatter):
@@ -36,11 +40,56 @@ class OneLine(logging.Formatter):
         return "" if isinstance(ei[1], KafkaError) else super().formatException(ei)
 
 
+class Seldom(logging.Filter):
+    """Lets what a library says at one place of its code through once in 30 seconds, and counts the rest.
+
+    Without a broker aiokafka says sixty lines a second.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only grow.
+
+    Examples
+    --------
+    >>> times = iter([0.0, 1.0, 31.0])
+    >>> seldom = Seldom(lambda: next(times))
+    >>> for _ in range(3):
+    ...     record = logging.LogRecord("aiokafka", logging.ERROR, "client.py", 7, "no node %d", (1,), None)
+    ...     print(seldom.filter(record), record.getMessage())
+    True no node 1
+    False no node 1
+    True no node 1 (and 1 more like it)
+
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, int], tuple[float, int]] = {}  # when, and how many were left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is due; one that is says how many were left out before it."""
+        if record.name.startswith("driftline"):
+            return True
+        place = record.pathname, record.lineno
+        now = self._clock()
+        since, left_out = self._said.get(place, (-math.inf, 0))
+        if now - since < _SELDOM_SECONDS:
+            self._said[place] = since, left_out + 1
+            return False
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} more like it)", None
+        self._said[place] = now, 0
+        return True
+
+
 def log_to_stderr() -> None:
     """Send the log of this process to standard error; libraries say warnings only."""
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
     handler.addFilter(_without_expected)
+    handler.addFilter(Seldom())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)

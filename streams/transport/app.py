@@ -127,6 +127,11 @@ class BatchApp(faust.App):
         return self._batch_consumer.at_end(tp)
 
     @property
+    def silence(self) -> float:
+        """Return for how many seconds Kafka has not answered; up to 2 while all is well."""
+        return self._batch_consumer.silence
+
+    @property
     def _batch_consumer(self) -> BatchConsumer:
         consumer = self.consumer
         if not isinstance(consumer, BatchConsumer):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from faust.types import TP
 
-__all__ = ["BatchLimits", "Record", "RecordBatch", "cut"]
+__all__ = ["BatchLimits", "Record", "RecordBatch", "cut", "size_of"]
 
 
 class Record(Protocol):
@@ -136,7 +136,7 @@ def cut(records: Sequence[Record], limits: BatchLimits) -> Iterator[Sequence[Rec
     >>> [[record.offset for record in piece] for piece in pieces]
     [[0, 1], [2], [3]]
     """
-    sizes = [_size(record) for record in records]
+    sizes = [size_of(record) for record in records]
     if len(records) <= limits.records and sum(sizes) <= limits.size:  # as nearly always
         yield records
         return
@@ -149,7 +149,8 @@ def cut(records: Sequence[Record], limits: BatchLimits) -> Iterator[Sequence[Rec
     yield records[start:]
 
 
-def _size(record: Record) -> int:
+def size_of(record: Record) -> int:
+    """Return the bytes of key, value and headers."""
     # A missing key or value has size -1, which costs less to count than to ask about.
     size = record.serialized_key_size + record.serialized_value_size
     if record.headers:

@@ -54,6 +54,7 @@ class BatchConsumer(OwningConsumer):
         self._not_fetching = asyncio.Event()
         self._not_fetching.set()
         super().__init__(transport, callback, **options)
+        self._thread.limits = limits
 
     # Delivering
 

@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
+from driftline.streams.transport.batch import BatchLimits, size_of
+
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
     from faust.transport.drivers.aiokafka import Transport
@@ -21,12 +23,17 @@ __all__ = ["FetchingThread"]
 
 STOP_SECONDS = 5.0
 
+_FIRST = 20
+
 
 class FetchingThread(AIOKafkaConsumerThread):
     """Fetches a batch of every partition at once, and lets a fetch that waits be woken."""
 
     read_to: "Mapping[TP, int]" = MappingProxyType({})
     """Of each partition of the last fetch, the next offset that aiokafka will read: beyond transaction markers too."""
+
+    limits: BatchLimits
+    """How much a batch may have; a fetch is drained by as much."""
 
     _waiter: "asyncio.Future[None] | None" = None
     _woken = False
@@ -96,6 +103,12 @@ class FetchingThread(AIOKafkaConsumerThread):
         """Fetch nothing of `partitions` until `begin`."""
         await self.call_thread(self._halt, list(map(_of_aiokafka, partitions)))
 
+    @property
+    def reaches_group(self) -> bool:
+        """Whether the broker that coordinates the group answers: heartbeats ask it each second."""
+        coordinator = self._consumer and self._consumer._coordinator  # noqa: SLF001 (aiokafka has no public word for it)
+        return coordinator is not None and coordinator.coordinator_id is not None
+
     async def begin(self, partitions: Iterable[TP]) -> None:
         """Fetch `partitions` from where they stand now."""
         await self.call_thread(self._begin, list(map(_of_aiokafka, partitions)))
@@ -143,10 +156,27 @@ class FetchingThread(AIOKafkaConsumerThread):
         if consumer._subscription.reassignment_in_progress:  # noqa: SLF001
             return records  # aiokafka would wait for the end of it
         for tp in partitions:
-            records.update(await super()._fetch_records(consumer, {tp}, timeout=0, max_records=max_records))
+            if taken := await self._drain_one(consumer, tp, max_records or self.limits.records):
+                records[tp] = taken
         states = {tp: consumer._subscription.subscription.assignment.state_value(tp) for tp in partitions}  # noqa: SLF001
         self.read_to = {tp: state.position for tp, state in states.items() if state and state.has_valid_position}
         return records
+
+    async def _drain_one(self, consumer: "AIOKafkaConsumer", tp: TP, most: int) -> "list[Record]":
+        """Return up to `most` records, of about as many bytes as a batch may have.
+
+        A few first: they tell how large the others are, and what was compressed is decompressed as it is taken.
+        """
+        taken: list[Record] = []
+        size, step = 0, _FIRST
+        while len(taken) < most and size < self.limits.size:
+            found = await super()._fetch_records(consumer, {tp}, timeout=0, max_records=min(step, most - len(taken)))
+            if not (more := found.get(tp)):
+                break
+            taken += more
+            size += sum(map(size_of, more))
+            step = max(1, (self.limits.size - size) * len(taken) // max(1, size))
+        return taken
 
     def _wake(self) -> None:
         if self._waiter is None:

@@ -1,6 +1,7 @@
 """The Faust consumer that seeks to checkpoints when it gets partitions, and commits before it gives them up."""
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -64,6 +65,7 @@ class OwningConsumer(Consumer):
         self._owned: set[TP] = set()  # what the listener has taken over
         self._handover = asyncio.Lock()
         self._restoring: asyncio.Future[None] | None = None
+        self._reached_at = time.monotonic()
         self._revoked = False  # from the revocation to the next assignment
         super().__init__(transport, callback, **options)
 
@@ -94,12 +96,19 @@ class OwningConsumer(Consumer):
         except TimeoutError:
             self.log.error("could not commit: what was acked last will be read again")  # noqa: TRY400 (no trace)
 
+    @property
+    def silence(self) -> float:
+        """Return for how many seconds Kafka has not answered, give or take one."""
+        return time.monotonic() - self._reached_at
+
     # Taking partitions over
 
     @Service.task
     async def _watch_group(self) -> None:
         async for _ in self.itertimer(1.0, name="group"):
             await self._thread.report_group_errors()
+            if self._thread.reaches_group:
+                self._reached_at = time.monotonic()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Take partitions over, unless the app is stopping."""

@@ -3,17 +3,32 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
+from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 
 from redis import Redis
 
 from driftline.models.snapshot import unseal
 from driftline.schemas import keys
-from tests.chaos.stage import Stage
+from tests.chaos.stage import PIECES, TURN, Stage
 from tests.conditions import eventually
 from tests.worker_harness import WorkerProcess
 
 Fault = Callable[[Stage, int], None]
+
+_POLL_SECONDS = 5
+_RESTLESS = (
+    "-c",
+    f"""
+from driftline.streams.transport import app
+from driftline.__main__ import main
+app._SETTINGS["broker_max_poll_interval"] = {_POLL_SECONDS}.0
+main()
+""",
+    "worker",
+)
+_MOST_LINES = 60  # of the log in a minute
 
 
 def worker_killed(stage: Stage, times: int) -> None:
@@ -25,6 +40,43 @@ def worker_killed(stage: Stage, times: int) -> None:
                 worker.kill()
         with stage.worker() as worker:
             stage.finish(worker)
+
+
+def worker_killed_with_much_unsaved(stage: Stage, times: int) -> None:
+    """SIGKILL of the worker while Redis takes no writes: it has read on, and found what alerts are about."""
+    stage.send(TURN)
+    for _ in range(times):
+        with stage.worker(checkpoint_seconds=3) as worker:
+            worker.until(lambda: stage.saved == stage.sent, seconds=90)
+            before = worker.processed
+            with stage.site.without_writes():
+                since = stage.sent
+                stage.send(3)
+                worker.until(lambda: worker.processed == before + stage.sent - since, seconds=60)  # noqa: B023 - as it is
+                worker.until(lambda: worker.scraped.value("driftline_outage", server="redis") == 1)
+                worker.kill()
+            assert stage.saved == since, "nothing was unsaved"
+            stage.check_published()
+    stage.send(PIECES)
+    with stage.worker() as worker:
+        stage.finish(worker)
+
+
+def worker_killed_over_a_backlog(stage: Stage, times: int) -> None:
+    """SIGKILL of the worker again and again while it reads what another has read undisturbed: the same alerts come."""
+    stage.send(PIECES)  # so that the order of both topics is that of their timestamps alone
+    with stage.worker() as worker:
+        stage.finish(worker)
+    undisturbed = {alert.alert_id for alert in stage.alerts()}
+    stage.forget()
+    for _ in range(times):
+        with stage.worker() as worker:
+            stage.progress(random.uniform(0.4, 0.8) / times)
+            worker.kill()
+    with stage.worker() as worker:
+        stage.finish(worker)
+    assert undisturbed, "the traffic has caused no alert"
+    assert {alert.alert_id for alert in stage.alerts()} == undisturbed, "other alerts than without the kills"
 
 
 def worker_asked_to_end(stage: Stage, times: int) -> None:
@@ -48,6 +100,23 @@ def broker_killed(stage: Stage, times: int) -> None:
         stage.finish(worker)
 
 
+def broker_away_for_a_minute(stage: Stage, times: int) -> None:
+    """SIGKILL of the broker, which is started again after a minute."""
+    with stage.traffic(), stage.worker() as worker:
+        for _ in range(times):
+            stage.progress()
+            stage.servers.kafka.kill()
+            lines = len(worker.log.splitlines())
+            worker.until(lambda: worker.scraped.value("driftline_outage", server="kafka") == 1)
+            _passes(60)
+            assert len(worker.log.splitlines()) - lines < _MOST_LINES, "its log is flooded"
+            stage.servers.kafka.start()
+            worker.until(lambda: worker.scraped.value("driftline_outage", server="kafka") == 0, seconds=60)
+        stage.reach(0.99)
+        _assert_calm(worker)
+        stage.finish(worker)
+
+
 def redis_killed(stage: Stage, times: int) -> None:
     """SIGKILL of Redis, which is then started again on its append-only file."""
     with stage.traffic(), stage.worker() as worker:
@@ -59,17 +128,21 @@ def redis_killed(stage: Stage, times: int) -> None:
         stage.finish(worker)
 
 
-def redis_stopped(stage: Stage, times: int) -> None:
-    """SIGSTOP of Redis until the worker waits for it."""
-    with stage.traffic(), stage.worker() as worker, _asked(stage) as client:
+def redis_stopped_past_the_poll_interval(stage: Stage, times: int) -> None:
+    """SIGSTOP of Redis for longer than a member of a group may rest: the worker keeps its partitions all the same."""
+    with stage.traffic(), stage.worker(*_RESTLESS) as worker, _asked(stage) as client:
         pid = client.info("server")["process_id"]
         for _ in range(times):
             stage.progress()
             os.kill(pid, signal.SIGSTOP)
             try:
                 _until_waited_for(worker)
+                _passes(_POLL_SECONDS + 2)
             finally:
                 os.kill(pid, signal.SIGCONT)
+        stage.reach(0.99)
+        _assert_calm(worker)
+        assert worker.log.count("watching partitions") == 1, "the group has given its partitions anew"
         stage.finish(worker)
 
 
@@ -81,6 +154,18 @@ def redis_full(stage: Stage, times: int) -> None:
             client.config_set("maxmemory", "1")
             _until_waited_for(worker)
             client.config_set("maxmemory", "0")
+        stage.finish(worker)
+
+
+def redis_disk_full(stage: Stage, times: int) -> None:
+    """The file of Redis cannot grow until the worker waits for it."""
+    with stage.traffic(), stage.worker() as worker, _asked(stage) as client:
+        pid = client.info("server")["process_id"]
+        for _ in range(times):
+            stage.progress()
+            prlimit(pid, RLIMIT_FSIZE, (1, RLIM_INFINITY))
+            _until_waited_for(worker)
+            prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, RLIM_INFINITY))
         stage.finish(worker)
 
 
@@ -99,7 +184,7 @@ def worker_paused_past_its_session(stage: Stage, times: int) -> None:
     """SIGSTOP of a worker until another has its partitions and has saved them; then it wakes up and tries to write."""
     with stage.traffic(), stage.worker() as worker:
         for _ in range(times):
-            with stage.worker() as zombie:
+            with stage.worker(checkpoint_seconds=3) as zombie:
                 _wakes_too_late(stage, worker, zombie)
         stage.finish(worker)
 
@@ -107,14 +192,20 @@ def worker_paused_past_its_session(stage: Stage, times: int) -> None:
 def _wakes_too_late(stage: Stage, worker: WorkerProcess, zombie: WorkerProcess) -> None:
     zombie.until(lambda: zombie.watches, seconds=60)
     stage.progress()
-    zombie.signal(signal.SIGSTOP)
     before = worker.log.count("watching partitions")
+    zombie.until(lambda: zombie.scraped.value("driftline_checkpoint_age_seconds") > 1)  # it has much to save
+    zombie.signal(signal.SIGSTOP)
     worker.until(lambda: worker.log.count("watching partitions") > before, seconds=60)
     stage.progress(0.1)
-    zombie.signal(signal.SIGCONT)
-    # It may have nothing to save, if it was stopped right after a checkpoint: then it learns of it from Kafka.
-    is_told = ("has another owner now", "gave them up")
-    eventually(lambda: any(text in zombie.log for text in is_told), seconds=60)
+    worker.signal(signal.SIGSTOP)  # so that whatever is written now, the other has written
+    try:
+        _passes(0.5)  # what it had sent before has arrived
+        stored = stage.stored()
+        zombie.signal(signal.SIGCONT)
+        zombie.until(lambda: "has another owner now" in zombie.log or stage.stored() != stored)
+        assert stage.stored() == stored, "written by a worker that Kafka had given up"
+    finally:
+        worker.signal(signal.SIGCONT)
 
 
 def workers_come_and_go(stage: Stage, times: int) -> None:
@@ -136,7 +227,7 @@ def _joins(worker: WorkerProcess) -> None:
 
 
 def snapshots_damaged(stage: Stage, times: int) -> None:
-    """While no worker runs, a digit of the newest snapshot of half of the models is another."""
+    """While no worker runs, the newest snapshot of half of the models gets one digit more."""
     with stage.traffic():
         for _ in range(times):
             with stage.worker() as worker:
@@ -155,14 +246,23 @@ def _damage(stage: Stage) -> int:
             both = snapshots.keys() & client.hkeys(keys.before(partition))
             for model_id in sorted(both)[::2]:
                 blob = snapshots[model_id]
-                joined = str(unseal(blob)["join"]["counts"]["joined"])
-                other = "7" if joined[0] != "7" else "3"
-                text = f'"joined":{joined}'.encode()
-                assert text in blob
-                wrong = blob.replace(text, f'"joined":{other}{joined[1:]}'.encode())
+                labels = unseal(blob)["join"]["counts"]["labels"]
+                wrong = blob.replace(b'"labels":%d,' % labels, b'"labels":9%d,' % labels)
+                assert wrong != blob
                 client.hset(keys.snapshots(partition), model_id, wrong)
                 damaged += 1
     return damaged
+
+
+def _passes(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= end, seconds=seconds + 10)
+
+
+def _assert_calm(worker: WorkerProcess) -> None:
+    """Fail if a server that was away has held the worker's event loop: the calls that wait for one last seconds."""
+    delays = worker.scraped.by_label("driftline_event_loop_delay_seconds_bucket", "le")
+    assert delays["+Inf"] == delays["1.0"], f"the event loop was held: {delays}"
 
 
 def _until_waited_for(worker: WorkerProcess) -> None:

@@ -1,10 +1,38 @@
-"""Workers with one protection taken away: for each, a fault must then be found.
+"""Workers with one protection taken away: for each, a fault must then be found, by the check that is named here."""
 
-One that publishes before it saves is no row: killed at random, it comes to the same alerts again from records in the
-same order. tests/integration/test_worker_restart.py holds Redis still, and finds it.
-"""
+from typing import NamedTuple
 
-_ACKS_FIRST = """
+
+class Mutant(NamedTuple):
+    """A worker with a mutation.
+
+    Parameters
+    ----------
+    name
+        What it does, in words.
+    found_by
+        What the check that must fail says: another failure is no find.
+    mutation
+        Code that runs before Driftline's.
+    """
+
+    name: str
+    found_by: str
+    mutation: str
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """What runs it."""
+        before = "from driftline.streams import app, worker"
+        return "-c", f"{before}\n{self.mutation}\nfrom driftline.__main__ import main\nmain()\n", "worker"
+
+
+ACKS_FIRST = Mutant(
+    "acks before it saves",
+    "counts of",
+    """
+from driftline.streams.transport import app as transport
+
 class Hasty(worker.Worker):
     def take(self, message, batch):
         super().take(message, batch)
@@ -15,10 +43,58 @@ class Hasty(worker.Worker):
         return {}
 
 app.Worker = Hasty
-"""
+transport._SETTINGS["broker_commit_interval"] = 0.1
+""",
+)
 
-_NO_FENCE = """
-from driftline.streams.checkpoint import redis, scripts
+PUBLISHES_FIRST = Mutant(
+    "publishes before it saves",
+    "published and not saved",
+    """
+from driftline.streams.checkpoint import redis
+from driftline.streams.outgoing import Outgoing
+
+class Eager(worker.Worker):
+    def __init__(self, *arguments, **options):
+        global the_worker
+        super().__init__(*arguments, **options)
+        the_worker = self
+
+async def save(self, checkpoint, owner):
+    await the_worker._publish([Outgoing.unpack(packed) for packed in checkpoint.outbox.values()])
+    await save_only(self, checkpoint, owner)
+
+save_only, redis.RedisStore.save = redis.RedisStore.save, save
+app.Worker = Eager
+""",
+)
+
+GIVES_UP_UNSAVED = Mutant(
+    "gives partitions up without a last checkpoint",
+    "counts of",
+    """
+class Graceless(worker.Worker):
+    def take(self, message, batch):
+        super().take(message, batch)
+        self._ports.source.ack([message])
+
+    async def assigned(self, logs):
+        await super().assigned(logs)
+        return {}
+
+    async def revoked(self, partitions):
+        for number in {tp.partition for tp in partitions} & self._held.keys():
+            self._forget(self._held.pop(number))
+
+app.Worker = Graceless
+""",
+)
+
+NO_FENCE = Mutant(
+    "has no fence",
+    "written by a worker that Kafka had given up",
+    """
+from driftline.streams.checkpoint import redis
 
 save = redis.RedisStore.save
 
@@ -27,9 +103,13 @@ async def unfenced(self, checkpoint, owner):
     await save(self, checkpoint, owner)
 
 redis.RedisStore.save = unfenced
-"""
+""",
+)
 
-_NO_CHECKSUM = """
+NO_CHECKSUM = Mutant(
+    "has no checksum",
+    "counts of",
+    """
 from driftline.models import snapshot
 
 class Anything(int):
@@ -39,26 +119,22 @@ class Anything(int):
 
 checksum = snapshot.crc32
 snapshot.crc32 = lambda body: Anything(checksum(body))
-"""
+""",
+)
 
-_DROPS_AT_ONCE = """
+DROPS_AT_ONCE = Mutant(
+    "drops entries at once",
+    "counts of",
+    """
 from driftline.models.join import label_join
 
-take_changes = label_join.LabelJoin.take_changes
+take_dropped = label_join.LabelJoin.take_dropped
 
 def at_once(self):
     self._left += self._leaving
     self._leaving = []
-    return take_changes(self)
+    return take_dropped(self)
 
-label_join.LabelJoin.take_changes = at_once
-"""
-
-
-def program(mutation: str) -> tuple[str, ...]:
-    """Return what runs a worker with a mutation."""
-    code = f"from driftline.streams import app, worker\n{mutation}\nfrom driftline.__main__ import main\nmain()\n"
-    return "-c", code, "worker"
-
-
-ACKS_FIRST, NO_FENCE, NO_CHECKSUM, DROPS_AT_ONCE = map(program, (_ACKS_FIRST, _NO_FENCE, _NO_CHECKSUM, _DROPS_AT_ONCE))
+label_join.LabelJoin.take_dropped = at_once
+""",
+)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import faults, mutants
-from tests.chaos.stage import Servers
-from tests.chaos.table import ROWS, Row, play
-from tests.worker_harness import WORKER
+from tests.chaos import faults
+from tests.chaos.mutants import Mutant
+from tests.chaos.stage import Servers, Stage
+from tests.chaos.table import ROWS, Row, find, play
 
 
 @pytest.fixture(scope="module")
@@ -18,21 +18,30 @@ def servers(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield started
 
 
-# The others are like one of these, and all of them take over four minutes.
+# The others are like one of these, or take long.
 SHORT = {
     faults.worker_killed,
+    faults.worker_killed_with_much_unsaved,
+    faults.worker_killed_over_a_backlog,
+    faults.workers_come_and_go,
     faults.worker_paused_past_its_session,
     faults.snapshots_damaged,
     faults.broker_killed,
-    faults.redis_killed,
+    faults.redis_stopped_past_the_poll_interval,
 }
+ROWS_HERE = [row for row in ROWS if row.fault in SHORT]
+EVENTS = 24_000
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.fault in SHORT], ids=lambda row: row.fault.__name__)
+@pytest.mark.parametrize("row", ROWS_HERE, ids=lambda row: row.fault.__name__)
 def test_counts_metrics_and_alerts_are_those_of_an_undisturbed_run(row: Row, servers: Servers, tmp_path: Path) -> None:
-    play(row.fault, servers, tmp_path, WORKER, times=1, events=24_000)
+    play(row, Stage(servers, tmp_path, EVENTS), times=1)
 
 
-def test_mutant_that_drops_entries_at_once_is_found(servers: Servers, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError):
-        play(faults.snapshots_damaged, servers, tmp_path, mutants.DROPS_AT_ONCE, times=1, events=24_000)
+@pytest.mark.parametrize(
+    ("row", "mutant"),
+    [(row, mutant) for row in ROWS_HERE for mutant in row.mutants],
+    ids=lambda given: given.name if isinstance(given, Mutant) else "",
+)
+def test_mutants_are_found(row: Row, mutant: Mutant, servers: Servers, tmp_path: Path) -> None:
+    find(row, mutant, Stage(servers, tmp_path, EVENTS, mutant.program))

@@ -2,18 +2,20 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 import pytest
 import redis
+import redis.asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.client.state import StateReader
 from driftline.schemas import keys
 from driftline.schemas.errors import ConfigurationError, FencedError, SnapshotError, TopologyError, UnavailableError
-from driftline.streams.checkpoint import Checkpoint, CheckpointStore, MemoryStore, RedisStore, Restored, Saved
+from driftline.streams.checkpoint import Checkpoint, CheckpointStore, MemoryStore, RedisStore, Saved
 from driftline.streams.embedded import EmbeddedValkey
 
 Scenario: TypeAlias = Callable[[CheckpointStore], Awaitable[None]]
@@ -67,13 +69,30 @@ async def save(store: CheckpointStore, checkpoint: Checkpoint) -> None:
     await store.save(checkpoint, await store.claim(checkpoint.partition))
 
 
+class Held(NamedTuple):
+    """All that a store holds of a partition, but for its join entries."""
+
+    position: bytes | None
+    snapshots: Mapping[str, bytes] = MappingProxyType({})
+    before: Mapping[str, bytes] = MappingProxyType({})
+    outbox: Mapping[int, bytes] = MappingProxyType({})
+
+
+async def held(store: CheckpointStore, partition: int) -> Held:
+    restored = await store.load(partition)
+    snapshots = {model_id: snapshot async for model_id, snapshot in store.snapshots(partition)}
+    before = {model_id: await store.snapshot_before(partition, model_id) for model_id in snapshots}
+    known = {model_id: snapshot for model_id, snapshot in before.items() if snapshot is not None}
+    return Held(restored.position, snapshots, known, restored.outbox)
+
+
 async def entries_of(store: CheckpointStore, partition: int) -> dict[bytes, bytes]:
     return {key: entry async for key, entry in store.entries(partition)}
 
 
 def test_nothing_is_restored_from_an_empty_store(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        assert await store.load(PARTITION) == Restored(None)
+        assert await held(store, PARTITION) == Held(None)
         assert await entries_of(store, PARTITION) == {}
         assert await store.fetch(PARTITION, [b"id"]) == {}
         assert await store.fetch(PARTITION, []) == {}
@@ -93,14 +112,14 @@ def test_what_was_saved_is_restored(run: Run) -> None:
                 outbox={10: b"ten", 9: b"\xff"},
             ),
         )
-        assert await store.load(PARTITION) == Restored(
+        assert await held(store, PARTITION) == Held(
             b"\x00\xff",
             {"fraud": bytes(range(256)), "größe {3}": b""},
             outbox={9: b"\xff", 10: b"ten"},
         )
         assert await entries_of(store, PARTITION) == {b"\x00\r\n": b"\xff", b"b": b""}
         assert await store.fetch(PARTITION, [b"b", b"c", b"\x00\r\n"]) == {b"b": b"", b"\x00\r\n": b"\xff"}
-        assert await store.load(PARTITION + 1) == Restored(None)
+        assert await held(store, PARTITION + 1) == Held(None)
         assert await entries_of(store, PARTITION + 1) == {}
 
     run(scenario)
@@ -110,7 +129,7 @@ def test_models_that_were_not_touched_keep_what_is_stored(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
         await save(store, Checkpoint(PARTITION, b"1", models=of(a=b"a1", b=b"b1"), entries={b"x": b"1"}))
         await save(store, Checkpoint(PARTITION, b"2", models=of(b=b"b2"), entries={b"y": b"2"}))
-        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1", "b": b"b2"}, {"b": b"b1"})
+        assert await held(store, PARTITION) == Held(b"2", {"a": b"a1", "b": b"b2"}, {"b": b"b1"})
         assert await entries_of(store, PARTITION) == {b"x": b"1", b"y": b"2"}
 
     run(scenario)
@@ -120,7 +139,7 @@ def test_a_checkpoint_of_nothing_moves_the_position(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
         await save(store, Checkpoint(PARTITION, b"1", models=of(a=b"a1")))
         await save(store, Checkpoint(PARTITION, b"2"))
-        assert await store.load(PARTITION) == Restored(b"2", {"a": b"a1"})
+        assert await held(store, PARTITION) == Held(b"2", {"a": b"a1"})
 
     run(scenario)
 
@@ -152,7 +171,7 @@ def test_the_same_checkpoint_twice_is_as_once(run: Run) -> None:
         checkpoint = Checkpoint(PARTITION, b"1", of(a=b"1"), {b"x": b"1"}, [b"y"], {3: b"m"}, [2])
         for _ in range(2):
             await save(store, checkpoint)
-            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"}, outbox={3: b"m"})
+            assert await held(store, PARTITION) == Held(b"1", {"a": b"1"}, outbox={3: b"m"})
             assert await entries_of(store, PARTITION) == {b"x": b"1"}
 
     run(scenario)
@@ -162,7 +181,7 @@ def test_the_snapshot_before_is_kept_however_often_the_newest_is_written(run: Ru
     async def scenario(store: CheckpointStore) -> None:
         for snapshot in (b"1", b"2", b"2", b"3", b"3"):
             await save(store, Checkpoint(PARTITION, b"", of(a=snapshot)))
-        assert await store.load(PARTITION) == Restored(b"", {"a": b"3"}, {"a": b"2"})
+        assert await held(store, PARTITION) == Held(b"", {"a": b"3"}, {"a": b"2"})
 
     run(scenario)
 
@@ -182,7 +201,7 @@ def test_a_stale_owner_writes_nothing(run: Run) -> None:
             ):
                 with pytest.raises(FencedError, match=f"partition {PARTITION} has another owner"):
                     await store.save(checkpoint, token)
-        assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+        assert await held(store, PARTITION) == Held(b"1", {"a": b"1"})
         assert await entries_of(store, PARTITION) == {b"x": b"1"}
         await store.save(Checkpoint(PARTITION, b"3"), owner)
 
@@ -205,31 +224,35 @@ def test_an_owner_is_stale_even_if_the_epochs_begin_anew(empty_redis: str) -> No
     asyncio.run(scenario())
 
 
-def test_a_reader_sees_all_of_a_checkpoint_or_nothing(run: Run) -> None:
+def test_a_reader_sees_all_of_a_checkpoint_or_nothing(empty_redis: str) -> None:
     def numbered(number: int) -> Checkpoint:
         # 2 MB: a server takes it in several reads, and could answer others in between.
         blob = number.to_bytes(4, "big") * 25_000
         return Checkpoint(PARTITION, blob[:4], dict.fromkeys((f"m{i}" for i in range(20)), Saved(blob, b"")))
 
-    async def scenario(store: CheckpointStore) -> None:
+    async def scenario() -> None:
+        store, reader = RedisStore(empty_redis), redis.asyncio.Redis.from_url(empty_redis)
         await save(store, numbered(0))
 
         async def read() -> None:
             for _ in range(20):
-                restored = await store.load(PARTITION)
-                assert {blob[:4] for blob in restored.snapshots.values()} == {restored.position}
-                await asyncio.sleep(0)
+                async with reader.pipeline(transaction=True) as pipe:
+                    pipe.get(keys.position(PARTITION))
+                    pipe.hvals(keys.snapshots(PARTITION))
+                    position, snapshots = await pipe.execute()
+                assert {blob[:4] for blob in snapshots} == {position}
 
-        reader = asyncio.create_task(read())
+        reading = asyncio.create_task(read())
         saved = 0
-        while not reader.done():
+        while not reading.done():
             saved += 1
             await save(store, numbered(saved))
-            await asyncio.sleep(0)
-        await reader
+        await reading
         assert saved > 1
+        await reader.aclose()
+        await store.close()
 
-    run(scenario)
+    asyncio.run(scenario())
 
 
 @settings(max_examples=40)
@@ -264,13 +287,13 @@ async def replay(script: list[Checkpoint], url: str) -> None:
             for store in stores:
                 await save(store, checkpoint)
                 for partition in range(3):
-                    expected = Restored(
+                    expected = Held(
                         position.get(partition),
                         snapshots.get(partition, {}),
                         before.get(partition, {}),
                         outbox.get(partition, {}),
                     )
-                    assert await store.load(partition) == expected
+                    assert await held(store, partition) == expected
                     assert await entries_of(store, partition) == join.get(partition, {})
                 asked = [*checkpoint.entries, *checkpoint.dropped, b"never"]
                 assert await store.fetch(p, asked) == {key: join[p][key] for key in asked if key in join[p]}
@@ -281,11 +304,13 @@ async def replay(script: list[Checkpoint], url: str) -> None:
 
 def test_the_first_topology_stands(run: Run) -> None:
     async def scenario(store: CheckpointStore) -> None:
-        await store.claim_topology(8)
-        await store.claim_topology(8)
+        await store.claim_topology(8, "here")
+        await store.claim_topology(8, "here")
         with pytest.raises(TopologyError, match="have 4 partitions and the stored state was made with 8"):
-            await store.claim_topology(4)
-        await store.claim_topology(8)
+            await store.claim_topology(4, "here")
+        with pytest.raises(TopologyError, match="of the Kafka cluster here and this one is there: go back"):
+            await store.claim_topology(8, "there")
+        await store.claim_topology(8, "here")
 
     run(scenario)
 
@@ -293,7 +318,7 @@ def test_the_first_topology_stands(run: Run) -> None:
 def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
     async def scenario() -> None:
         store = RedisStore(empty_redis)
-        await store.claim_topology(8)
+        await store.claim_topology(8, "here")
         # Of 8 partitions, fraud lives in the third.
         await save(store, Checkpoint(2, b"1", models={"fraud": Saved(b"", b"{}")}))
         await store.close()
@@ -329,7 +354,7 @@ def test_full_memory_refuses_the_whole_checkpoint_and_shows_none_of_it() -> None
             said = r"refused: (command not allowed when used memory > 'maxmemory'\.( script: .*)?|OutOfMemoryError)$"
             with pytest.raises(UnavailableError, match=said):
                 await save(store, Checkpoint(PARTITION, b"2", models=of(a=b"2")))
-            assert await store.load(PARTITION) == Restored(b"1", {"a": b"1"})
+            assert await held(store, PARTITION) == Held(b"1", {"a": b"1"})
         finally:
             await store.close()
 
@@ -342,10 +367,10 @@ def test_a_redis_that_evicts_is_refused() -> None:
         store = RedisStore(url)
         try:
             await store._redis.config_set("maxmemory-policy", "allkeys-lru")  # noqa: SLF001 - as an operator would
-            await store.claim_topology(8)  # without a limit nothing is evicted
+            await store.claim_topology(8, "here")  # without a limit nothing is evicted
             await store._redis.config_set("maxmemory", "100mb")  # noqa: SLF001 - as above
             with pytest.raises(ConfigurationError, match=r"allkeys-lru\), .*: set maxmemory-policy to noevic"):
-                await store.claim_topology(8)
+                await store.claim_topology(8, "here")
         finally:
             await store.close()
 
@@ -368,7 +393,7 @@ def test_redis_down_is_said_without_its_password_and_reached_again_when_it_is_ba
                 functools.partial(store.load, PARTITION),
                 functools.partial(store.fetch, PARTITION, [b"x"]),
                 functools.partial(entries_of, store, PARTITION),
-                functools.partial(store.claim_topology, 8),
+                functools.partial(store.claim_topology, 8, "here"),
                 functools.partial(locked.load, PARTITION),
             ]
             for call in calls:
@@ -376,7 +401,7 @@ def test_redis_down_is_said_without_its_password_and_reached_again_when_it_is_ba
                     await call()
                 assert "hunter2" not in str(down.value) + str(wrong.value)
             server.start()
-            assert await store.load(PARTITION) == Restored(None)
+            assert await held(store, PARTITION) == Held(None)
         finally:
             await locked.close()
             await store.close()

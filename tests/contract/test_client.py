@@ -101,7 +101,7 @@ def test_events_reach_their_topic_and_their_model_s_partition(bootstrap: str, ru
             producer.send(label)
 
     ids = {p.model_id.encode() for p in predictions}
-    count = check_topics(bootstrap)
+    count = check_topics(bootstrap).partitions
     for topic, sent in ((PREDICTIONS, predictions), (LABELS, labels)):
         records = read_topic(bootstrap, topic, lambda m: m.key() in ids, count=len(sent))
         assert {record.value() for record in records} == {encode(event) for event in sent}

@@ -38,7 +38,7 @@ def test_topics_are_created_once_with_their_settings(empty_kafka: str) -> None:
     assert create_topics(empty_kafka, partitions=6, replication_factor=1) == list(TOPICS[1:])
     assert create_topics(empty_kafka, partitions=6, replication_factor=1) == []
 
-    assert check_topics(empty_kafka) == 6
+    assert check_topics(empty_kafka).partitions == 6
     settings = {
         topic: {name: entry.value for name, entry in answer.result(10).items()}
         for topic in TOPICS[1:]
@@ -76,7 +76,7 @@ def test_the_check_works_on_the_embedded_broker() -> None:
         with pytest.raises(TopologyError, match="has no topic"):
             check_topics(server.bootstrap)
         mention_topics(server.bootstrap)
-        assert check_topics(server.bootstrap) == 4
+        assert check_topics(server.bootstrap).partitions == 4
         assert create_topics(server.bootstrap, partitions=4, replication_factor=1) == []
 
 

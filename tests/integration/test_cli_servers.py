@@ -205,7 +205,7 @@ def save(redis: str, *models: str) -> dict[str, ModelState]:
 
     async def write() -> dict[str, ModelState]:
         store = RedisStore(redis)
-        await store.claim_topology(4)
+        await store.claim_topology(4, "elsewhere")
         documents: dict[str, ModelState] = {}
         for number, pipeline in enumerate(pipelines):
             changes = pipeline.changes()

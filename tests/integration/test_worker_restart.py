@@ -1,51 +1,26 @@
 """A worker that ends, in order or not, and the next one: nothing is lost, and nothing is counted twice."""
 
 import asyncio
-import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from redis import Redis
 
-from driftline.client import Label, Prediction
-from driftline.models.intake import Intake
-from driftline.models.pipeline import Pipeline
 from driftline.models.policy.unattributed import Unattributed
-from driftline.models.record import FileRecord
 from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Alert
 from driftline.schemas.config import BadRecordsConfig
-from driftline.schemas.events import encode
 from driftline.schemas.partitioner import partition_of
-from driftline.schemas.topics import ALERTS, LABELS, PREDICTIONS
+from driftline.schemas.topics import ALERTS, PREDICTIONS
 from driftline.streams.checkpoint import Checkpoint, RedisStore
-from driftline.streams.configuration import read_configuration
 from driftline.streams.outgoing import Outgoing
-from tests.conditions import eventually
+from tests.chaos.mutants import ACKS_FIRST
 from tests.worker_harness import Site, embedded_site, real_site
-from tests.worker_traffic import Traffic, assert_exact, lean, mixed, on_every_partition, shifting
-
-# Acks what was processed before it is saved, and reads on from what Kafka says was acked.
-HASTY = """
-from driftline.__main__ import main
-from driftline.streams import app, worker
-
-class Hasty(worker.Worker):
-    def take(self, message, batch):
-        super().take(message, batch)
-        self._ports.source.ack([message])
-
-    async def assigned(self, logs):
-        await super().assigned(logs)
-        return {}
-
-app.Worker = Hasty
-main()
-"""
+from tests.worker_traffic import assert_exact, lean, mixed, on_every_partition, shifting
 
 # Has half a second to give its partitions up, so that nobody waits for the 20 of the others.
 IMPATIENT = """
@@ -57,29 +32,6 @@ class Impatient(app.DriftlineApp):
         super().__init__(*given, hook_timeout=0.5)
 
 app.DriftlineApp = Impatient
-main()
-"""
-
-
-# Publishes what it has not saved yet.
-EAGER = """
-from driftline.__main__ import main
-from driftline.streams import app, worker
-from driftline.streams.checkpoint import redis
-from driftline.streams.outgoing import Outgoing
-
-class Eager(worker.Worker):
-    def __init__(self, *arguments, **options):
-        global the_worker
-        super().__init__(*arguments, **options)
-        the_worker = self
-
-async def save(self, checkpoint, owner):
-    await the_worker._publish([Outgoing.unpack(packed) for packed in checkpoint.outbox.values()])
-    await save_only(self, checkpoint, owner)
-
-save_only, redis.RedisStore.save = redis.RedisStore.save, save
-app.Worker = Eager
 main()
 """
 
@@ -258,49 +210,6 @@ def test_a_rebalance_in_which_nothing_can_be_saved_ends_no_worker(real: Site) ->
     assert_exact(real, models)
 
 
-def killed_at(site: Site, moment: int, config: str) -> None:
-    """Run a worker until it has processed so many records, and kill it."""
-    with site.worker(DRIFTLINE_CONFIG=config) as worker:
-        worker.until(lambda: worker.watches and worker.processed >= moment)
-        worker.kill()
-
-
-def killed_with_much_unsaved(site: Site, models: list[Traffic], *program: str) -> None:
-    """Kill a worker while Redis takes no writes, and check the state that the next one leaves."""
-    total = 2 * sum(model.count for model in models)
-    half = models[0].count // 2
-    config = lean(site, models)
-    with site.worker(*program, DRIFTLINE_CONFIG=config) as worker:
-        worker.until(lambda: site.saved >= total // 2, seconds=60)
-        with site.without_writes():
-            saved, before = site.saved, worker.processed
-            site.send(mixed(models, range(half, 3 * half // 2)))
-            worker.until(lambda: worker.processed >= before + total // 8)
-            eventually(lambda: program == () or sum(site.committed().values()) > saved)
-            worker.kill()
-        assert site.saved == saved, "nothing was unsaved"
-    site.send(mixed(models, range(3 * half // 2, models[0].count)))
-    with site.worker(*program, DRIFTLINE_CONFIG=config) as worker:
-        worker.until(lambda: site.saved >= total, seconds=60)
-        assert worker.terminate() == 0, worker.log
-    assert_exact(site, models)
-
-
-def test_counts_are_exact_after_kills(real: Site) -> None:
-    models = on_every_partition(real.partitions, each=2, count_each=1500)
-    real.send(mixed(models, range(750)))
-    moment = random.randrange(1000, 20_000)
-    killed_at(real, moment, lean(real, models))
-    killed_with_much_unsaved(real, models)
-
-
-def test_mutant_that_acks_before_it_saves_is_found_by_its_counts(real: Site) -> None:
-    models = on_every_partition(real.partitions, each=1, count_each=400)
-    real.send(mixed(models, range(200)))
-    with pytest.raises(AssertionError, match="model-"):
-        killed_with_much_unsaved(real, models, "-c", HASTY, "worker")
-
-
 def commits_stay_behind(site: Site, *program: str) -> None:
     """Watch what is committed while Redis takes no writes, for longer than the interval of commits."""
     models = on_every_partition(site.partitions, each=1, count_each=500)
@@ -333,58 +242,11 @@ def test_commits_are_never_ahead_of_the_checkpoint(real: Site) -> None:
 
 def test_mutant_that_acks_before_it_saves_is_found_by_its_commits(real: Site) -> None:
     with pytest.raises(AssertionError, match="committed ahead"):
-        commits_stay_behind(real, "-c", HASTY, "worker")
+        commits_stay_behind(real, *ACKS_FIRST.program)
 
 
 def alerts_of(site: Site) -> list[bytes]:
     return [message.value() or b"" for message in site.records(ALERTS)]
-
-
-def derived(site: Site, config: Path) -> list[bytes]:
-    """Return the alerts that the core alone derives from what is in Kafka."""
-
-    def record(message: Message) -> FileRecord:
-        topic, partition, offset, value = message.topic(), message.partition(), message.offset(), message.value()
-        assert topic is not None
-        assert partition is not None
-        assert offset is not None
-        return FileRecord(topic, offset, value, partition, message.timestamp()[1], message.key())
-
-    records = [record(message) for message in site.records(PREDICTIONS)]
-    intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=site.partitions)
-    pipeline = Pipeline(read_configuration(config), records[0].partition)
-    return [encode(alert) for alert in pipeline.process([intake.read(record) for record in records], {}).alerts]
-
-
-def killed_with_alerts_unsaved(site: Site, *program: str) -> None:
-    """Kill a worker that has found a change and cannot save it, and check what it and the next one publish."""
-    config = site.folder / "driftline.yaml"
-    config.write_text("models: [{model_id: m, challenger: none, reference: {events: 1000}}]")
-    site.send(shifting(n) for n in range(1500))
-    with site.worker(*program, DRIFTLINE_CONFIG=str(config)) as worker:
-        worker.until(lambda: site.saved >= 1500)
-        with site.without_writes():
-            site.send(shifting(n) for n in range(1500, 3000))
-            worker.until(lambda: worker.scraped.value("driftline_outage", server="redis") == 1)
-            worker.kill()
-        assert site.saved == 1500
-        assert alerts_of(site) == [], "alerts were published that no checkpoint holds"
-    # Of another group, which need not wait for the session of the killed one: where to read on is said by Redis alone.
-    with site.worker(DRIFTLINE_CONFIG=str(config), DRIFTLINE_GROUP="another") as worker:
-        worker.until(lambda: site.saved >= 3000)
-        assert worker.terminate() == 0, worker.log
-    expected = derived(site, config)
-    assert alerts_of(site) == expected
-    assert {Alert.model_validate_json(alert).kind.value for alert in expected} == {"data_drift"}
-
-
-def test_alerts_are_published_once_they_are_saved_and_not_before(real: Site) -> None:
-    killed_with_alerts_unsaved(real)
-
-
-def test_mutant_that_publishes_before_it_saves_is_found(real: Site) -> None:
-    with pytest.raises(AssertionError, match="that no checkpoint holds"):
-        killed_with_alerts_unsaved(real, "-c", EAGER, "worker")
 
 
 def test_what_was_saved_and_not_published_is_published_by_the_next_worker(real: Site) -> None:

@@ -111,8 +111,8 @@ def lose_kafka_at(moment):
         print("lost", file=sys.stderr, flush=True)
 
 class Store(app.RedisStore):
-    async def claim_topology(self, partitions):
-        await super().claim_topology(partitions)
+    async def claim_topology(self, *topology):
+        await super().claim_topology(*topology)
         lose_kafka_at("start")
 
 class Thread(ownership.FetchingThread):

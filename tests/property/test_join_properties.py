@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from driftline.models.join.entry import Pending, id_hash
 from driftline.models.join.label_join import Joined, LabelJoin, Seen
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.schemas.classes import class_token
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts
@@ -137,7 +138,7 @@ class QuickJoin:
     def __init__(self, timeout: int, most: int) -> None:
         self.timeout = timeout
         self.most = most
-        self.join = LabelJoin("m", timeout=timeout, max_pending=most)
+        self.join = LabelJoin("m", PayloadCache(), timeout=timeout, max_pending=most)
         self.store: dict[bytes, bytes] = {}
         self.pairs: list[tuple[int, int]] = []
         self.snapshots = [Snapshot(self.join.snapshot(), 0, 0)]
@@ -159,7 +160,7 @@ class QuickJoin:
 
     def write(self) -> None:
         """Write the entries of a checkpoint whose snapshot is never written."""
-        written, gone = self.join.take_changes()
+        written, gone = self.join.take_entries(), self.join.take_dropped()
         assert not written.keys() & set(gone)
         self.store |= written
         for field in gone:
@@ -173,7 +174,7 @@ class QuickJoin:
     def restore(self) -> int:
         """Begin anew from the newest snapshot; return the offset of the next record."""
         newest = self.snapshots[-1]
-        self.join = LabelJoin("m", timeout=self.timeout, max_pending=self.most)
+        self.join = LabelJoin("m", PayloadCache(), timeout=self.timeout, max_pending=self.most)
         self.join.restore(json.loads(json.dumps(newest.counts)), seen=Seen(newest.offset, newest.offset))
         for field, packed in sorted(self.store.items(), reverse=True):  # a store gives them back in no order
             self.join.restore_entry(field, packed)

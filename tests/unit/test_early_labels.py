@@ -2,6 +2,7 @@
 
 from driftline.models.join.entry import Pending
 from driftline.models.join.label_join import LabelJoin
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.schemas.events import Label, Prediction
 
 SECOND = 1000
@@ -9,7 +10,7 @@ SECOND = 1000
 
 def test_a_burst_of_late_labels_does_not_push_out_what_waits() -> None:
     """Seven predictions wait at a time, and ten may; twenty labels come half a minute late, once."""
-    join = LabelJoin("m", timeout=3600 * SECOND, max_pending=10)
+    join = LabelJoin("m", PayloadCache(), timeout=3600 * SECOND, max_pending=10)
     delays = {n: 30 if 100 <= n < 120 else 7 for n in range(1000)}
     labels = sorted((n + delay, n) for n, delay in delays.items())
     for now in range(1100):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driftline.models.join import label_join
 from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
 from driftline.models.join.expiry import ExpiryQueue
 from driftline.models.join.label_join import Joined, LabelJoin, Seen
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
 
@@ -23,7 +23,7 @@ ALL = Seen(1000, 1000)
 
 
 def new(max_pending: int = 1000) -> LabelJoin:
-    return LabelJoin("m", timeout=TIMEOUT, max_pending=max_pending)
+    return LabelJoin("m", PayloadCache(), timeout=TIMEOUT, max_pending=max_pending)
 
 
 def predict(join: LabelJoin, prediction_id: str, at: int = 0) -> Joined | None:
@@ -122,7 +122,7 @@ def test_beyond_max_pending_the_one_that_would_expire_first_is_given_up() -> Non
 def test_the_store_has_the_payload_alone_after_a_restart() -> None:
     join, again = new(), new()
     predict(join, "a", at=7)
-    written, gone = join.take_changes()
+    written, gone = join.take_entries(), join.take_dropped()
     assert gone == []
     again.restore(join.snapshot(), seen=ALL)
     for key, packed in written.items():
@@ -140,7 +140,7 @@ def test_a_store_that_has_lost_a_payload_is_an_error_that_says_so() -> None:
     join, again = new(), new()
     predict(join, "a")
     again.restore(join.snapshot(), seen=ALL)
-    for key, packed in join.take_changes()[0].items():
+    for key, packed in join.take_entries().items():
         again.restore_entry(key, packed)
     with pytest.raises(SnapshotError, match="lost a prediction"):
         label(again, "a")
@@ -150,14 +150,14 @@ def test_a_bound_that_was_lowered_holds_from_the_next_prediction_on() -> None:
     join, again = new(max_pending=5), new(max_pending=2)
     for n in range(5):
         predict(join, str(n), at=n)
-    written, _ = join.take_changes()
+    written = join.take_entries()
     again.restore(join.snapshot(), seen=ALL)
     for key, packed in written.items():
         again.restore_entry(key, packed)
     predict(again, "new", at=9)
     assert (again.pending, again.counts.evicted) == (2, 4)
-    assert again.take_changes()[1] == [], "the snapshot before may need them"
-    dropped = set(again.take_changes()[1])
+    assert again.take_dropped() == [], "the snapshot before may need them"
+    dropped = set(again.take_dropped())
     assert dropped < written.keys()
     assert len(dropped) == 4
 
@@ -174,7 +174,7 @@ def test_memory_is_bounded_by_max_pending(labelled: bool) -> None:  # noqa: FBT0
         label(join, f"nobody {n}", at=n)
         assert len(join) <= 3 * most
         assert max(map(len, queues)) <= 2 * most + 1025
-    join.take_changes()
+    join.take_entries()
     assert join.counts.predictions == 6000
 
 
@@ -208,17 +208,19 @@ def test_what_is_packed_is_unpacked_as_it_was(entry: Entry) -> None:
     assert repr(payloads[0]) == repr(payloads[1])
 
 
-def test_most_payloads_are_in_the_store_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_join, "_MOST_CACHED", 10)
-    join = new()
+@pytest.mark.parametrize("bounds", [{"most": 10}, {"most_bytes": 10 * 64}])
+def test_most_payloads_are_in_the_store_alone(bounds: dict[str, int]) -> None:
+    cache = PayloadCache(**bounds)
+    first, second = (LabelJoin(name, cache, timeout=TIMEOUT, max_pending=1000) for name in "ab")
     store: dict[bytes, bytes] = {}
-    for n in range(30):
+    each = [(join, n) for n in range(10, 25) for join in (first, second)]
+    for join, n in each:
         predict(join, str(n), at=n)
-        store |= join.take_changes()[0]
-    asked = [join.needs(label_of(str(n))) for n in range(30)]
-    assert [field is not None for field in asked] == [True] * 20 + [False] * 10
-    for n, field in enumerate(asked):
-        found = {} if field is None else {field: store[field]}
-        joined = join.label(label_of(str(n)), offset=n, found=found)
+        store |= join.take_entries()
+    assert {len(packed) for packed in store.values()} == {64}
+    fields = [join.needs(label_of(str(n))) for join, n in each]
+    assert [field is not None for field in fields] == [True] * 20 + [False] * 10
+    for (join, n), field in zip(each, fields, strict=True):
+        joined = join.label(label_of(str(n)), offset=n, found={} if field is None else {field: store[field]})
         assert joined is not None
         assert joined.pending.at == n

@@ -14,6 +14,7 @@ from driftline.schemas.config import parse_configuration
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.restoring import restore
 
 if TYPE_CHECKING:
     from driftline.models.record import Record
@@ -119,16 +120,14 @@ def test_reading_begins_where_the_model_that_was_saved_longest_ago_stood() -> No
     pipeline.process([files.prediction("p", 50, model_id="b"), files.label("p", 60, model_id="a")], {})
     changes = pipeline.changes(["a"], most_models=1)
     again = Pipeline(CONFIGURATION, partition=3)
-    assert again.restore(changes.position, changes.snapshots, {}) == []
+    assert restore(again, changes.position, changes.snapshots, {}, {}) == set()
     assert (again.next_offsets, again.watermark) == ({PREDICTIONS: 1}, START)
 
 
 def restored(pipeline: Pipeline) -> Pipeline:
     changes = pipeline.changes()
     again = Pipeline(CONFIGURATION, partition=3)
-    again.restore(changes.position, changes.snapshots, {})
-    for key, entry in changes.entries.items():
-        again.restore_entry(key, entry)
+    restore(again, changes.position, changes.snapshots, {}, changes.entries)
     return again
 
 
@@ -143,23 +142,16 @@ def test_a_restored_pipeline_says_what_the_one_before_said() -> None:
     assert (again.watermark, again.next_offsets) == (pipeline.watermark, pipeline.next_offsets)
 
 
-def test_without_a_checkpoint_a_pipeline_is_new() -> None:
-    pipeline, _ = new()
-    pipeline.restore(None, {}, {})
-    assert (pipeline.watermark, pipeline.next_offsets, pipeline.documents()) == (None, {}, {})
-
-
 def test_a_checkpoint_of_which_a_part_is_lost_is_refused() -> None:
     pipeline, files = new()
     pipeline.process([files.prediction("a")], {})
     changes = pipeline.changes()
     ((key, entry),) = changes.entries.items()
     again = Pipeline(CONFIGURATION, partition=3)
-    again.restore(changes.position, {}, {})
+    again.restore(changes.position)
     with pytest.raises(SnapshotError, match="without a snapshot"):
         again.restore_entry(key, entry)
-    again.restore(changes.position, changes.snapshots, {})
-    again.restore_entry(key, entry)
+    restore(again, changes.position, changes.snapshots, {}, changes.entries)
     with pytest.raises(SnapshotError, match="lost a prediction"):
         again.process([files.label("a")], found={})
 
@@ -168,9 +160,9 @@ def test_a_damaged_snapshot_without_one_before_it_is_refused() -> None:
     pipeline, files = new()
     pipeline.process([files.prediction("a")], {})
     changes = pipeline.changes()
-    damaged = {"m": changes.snapshots["m"][:-1] + b"?"}
+    damaged = changes.snapshots["m"][:-1] + b"?"
     with pytest.raises(SnapshotError, match="damaged"):
-        Pipeline(CONFIGURATION, partition=3).restore(changes.position, damaged, {})
+        Pipeline(CONFIGURATION, partition=3).restore_model("m", damaged)
 
 
 def test_what_is_configured_is_what_a_model_is_watched_with_after_a_restart() -> None:
@@ -178,9 +170,7 @@ def test_what_is_configured_is_what_a_model_is_watched_with_after_a_restart() ->
     pipeline.process([files.prediction("a")], {})
     changes = pipeline.changes()
     shorter = Pipeline(parse_configuration({"models": [{"model_id": "m", "max_pending": 1}]}), partition=3)
-    shorter.restore(changes.position, changes.snapshots, {})
-    for key, entry in changes.entries.items():
-        shorter.restore_entry(key, entry)
+    restore(shorter, changes.position, changes.snapshots, {}, changes.entries)
     shorter.process([files.prediction("b")], {})
     counts = shorter.documents()["m"].counts
     assert (counts.predictions, counts.pending, counts.evicted) == (2, 1, 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from driftline.models.performance import Pair
+from driftline.models.watch.early import Early
 from driftline.models.watch.profile import MOST_FEATURES, WARMUP, Mistaken, Profile, infer, infer_kind, is_known
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction
@@ -214,10 +215,17 @@ def test_what_is_configured_needs_no_second_class() -> None:
     assert not is_known(config(task="binary"), first, [])
 
 
-def test_what_is_kept_of_a_model_that_is_not_known_is_bounded() -> None:
-    wide = predictions(["ham"] * WARMUP, features={f"f{n}": n for n in range(1000)})
-    assert not is_known(config(), wide, [])
-    assert is_known(config(), wide * 3, [])
+@pytest.mark.parametrize("value", [7, "text of a thousand characters".ljust(1000, ".")])
+def test_what_is_kept_of_a_model_that_is_not_known_is_bounded(value: Scalar) -> None:
+    early = Early()
+    wide = predictions(["ham"], features={f"f{n}": value for n in range(1000)})[0]
+    kept = 0
+    while not early.is_full:
+        early.predict(wide, kept, 0)
+        kept += 1
+    bytes_kept = kept * 1000 * (24 + len("f000") + (len(value) if isinstance(value, str) else 0))
+    assert 12_000_000 <= bytes_kept <= 13_100_000
+    assert Early.restore(early.snapshot()).is_full
 
 
 @pytest.mark.parametrize(

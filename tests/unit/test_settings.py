@@ -24,6 +24,7 @@ def test_every_variable_is_read() -> None:
             "DRIFTLINE_METRICS_PORT": "0",
             "DRIFTLINE_STATE_DIR": "/var/lib/driftline",
             "DRIFTLINE_GROUP": "driftline-eu",
+            "DRIFTLINE_INSTANCE": "driftline-3",
             "DRIFTLINE_CHECKPOINT_SECONDS": "0.25",
             "DRIFTLINE_TOPIC_PARTITIONS": "32",
         }
@@ -35,6 +36,7 @@ def test_every_variable_is_read() -> None:
         metrics_port=0,
         state_dir=Path("/var/lib/driftline"),
         group="driftline-eu",
+        instance="driftline-3",
         checkpoint_seconds=0.25,
         topic_partitions=32,
     )
@@ -63,6 +65,7 @@ def test_metrics_can_be_turned_off(text: str) -> None:
         ("DRIFTLINE_METRICS_PORT", "http", "from 0 to 65535, or off"),
         ("DRIFTLINE_METRICS_PORT", "-1", "from 0 to 65535, or off"),
         ("DRIFTLINE_GROUP", "a b", "letters"),
+        ("DRIFTLINE_INSTANCE", "a/b", "letters"),
         ("DRIFTLINE_CHECKPOINT_SECONDS", "0", "above 0"),
         ("DRIFTLINE_CHECKPOINT_SECONDS", "nan", "above 0"),
         ("DRIFTLINE_CHECKPOINT_SECONDS", "soon", "above 0"),

@@ -1,0 +1,29 @@
+"""How tests have a pipeline take over what a checkpoint holds, which a lane reads from its store part by part."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from driftline.models.pipeline import Pipeline
+from driftline.models.snapshot import DamagedError
+
+
+def restore(
+    pipeline: Pipeline,
+    position: dict[str, Any],
+    snapshots: Mapping[str, bytes],
+    before: Mapping[str, bytes],
+    entries: Mapping[bytes, bytes],
+) -> set[str]:
+    """Restore a pipeline; return the models whose newest snapshot is damaged."""
+    pipeline.restore(json.loads(json.dumps(position)))
+    damaged = set()
+    for model_id, snapshot in snapshots.items():
+        try:
+            pipeline.restore_model(model_id, snapshot)
+        except DamagedError:
+            pipeline.restore_older(model_id, before[model_id])
+            damaged.add(model_id)
+    for key, packed in sorted(entries.items(), reverse=True):  # a store gives them back in no order
+        pipeline.restore_entry(key, packed)
+    return damaged
