@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("transport", "replay")
+NAMES = ("transport", "replay", "state")
 
 
 def main(names: list[str]) -> int:
