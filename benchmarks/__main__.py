@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("transport", "replay", "state")
+NAMES = ("transport", "replay", "state", "backlog")
 
 
 def main(names: list[str]) -> int:

@@ -218,6 +218,11 @@ class WorkerProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._running.pid
+
+    @property
     def log(self) -> str:
         """What it has written to standard output and standard error."""
         return self._log.read_text()
