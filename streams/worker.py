@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 from faust.types import TP
 
 from driftline.models.intake import Intake
-from driftline.schemas.alerts import Alert
-from driftline.schemas.errors import FencedError, TopologyError, UnavailableError, UndeliveredError
+from driftline.schemas.errors import FencedError, TopologyError
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import INPUTS, LABELS, PREDICTIONS
 from driftline.streams.lane import Lane
 from driftline.streams.merge import PATIENCE_SECONDS, Merge
 from driftline.streams.outage import Outage
 from driftline.streams.outgoing import Outgoing, refused
+from driftline.streams.outlet import Outlet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from faust.types import Message
 
@@ -36,18 +36,11 @@ if TYPE_CHECKING:
     from driftline.streams.metrics import Metrics
     from driftline.streams.publisher import Publisher
     from driftline.streams.transport import Log, RecordBatch
-    from driftline.streams.unsaved import Unsaved
 
 _logger: Final = logging.getLogger(__name__)
 
 _TAKEN: Final = 200
 """Records that are merged, and whose stored predictions are fetched, at once."""
-
-_PUT: Final = 1000
-"""Records that are handed to the producer before others have the event loop."""
-
-_SILENT_SECONDS: Final = 5.0
-"""Of Kafka, from which on it counts as away: a group that moves to another broker is away for a moment too."""
 
 _COST_RATIO: Final = 20
 """The interval is at least so many times what the last checkpoints cost: making them takes up to 5 % of a core."""
@@ -122,9 +115,8 @@ class Worker:
         self._taken = 0.0
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
         self._held: dict[int, _Held] = {}
-        self._publishing = asyncio.Lock()
+        self._outlet = Outlet(ports.publisher, ports.metrics)
         self._redis = Outage("Redis", ports.metrics.redis_outage)
-        self._kafka = Outage("Kafka", ports.metrics.kafka_outage)
 
     # -- partitions ---------------------------------------------------------------------------------------------------
 
@@ -160,7 +152,7 @@ class Worker:
             return lane, await lane.restore({topic: logs[TP(topic, number)] for topic in INPUTS})
 
         lane, outbox = await self._redis.ride_out(restore)
-        await self._publish([Outgoing.unpack(packed) for packed in outbox.values()])
+        await self._outlet.publish([Outgoing.unpack(packed) for packed in outbox.values()])
         lane.published(outbox)
         return lane
 
@@ -266,11 +258,7 @@ class Worker:
             behind = self._ports.source.lag(tp)
             if behind is not None:
                 self._metrics.lag(tp.topic, tp.partition, behind)
-        silence = self._ports.source.silence
-        if silence > _SILENT_SECONDS:
-            self._kafka.note(UnavailableError(f"Kafka has not answered for {silence:.0f} s"))
-        elif not self._publishing.locked():  # else it may be away for the one that publishes
-            self._kafka.end()
+        self._outlet.watch(self._ports.source.silence)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -296,18 +284,18 @@ class Worker:
                 cut = await lane.cut()
             if cut is None:
                 return None
-            await self._publish([refused(letter) for letter in cut.unsaved.letters])
+            await self._outlet.publish([refused(letter) for letter in cut.unsaved.letters])
             try:
                 await self._redis.ride_out(lambda: self._ports.store.save(cut.checkpoint, lane.owner))
             except FencedError as error:
                 self._lose(lane, error)
                 return None
             lane.saved()
-            await self._publish([Outgoing.unpack(packed) for packed in cut.checkpoint.outbox.values()])
+            await self._outlet.publish([Outgoing.unpack(packed) for packed in cut.checkpoint.outbox.values()])
             lane.published(cut.checkpoint.outbox)
             self._ports.source.ack(cut.unsaved.messages)
             self._metrics.checkpoint(time.perf_counter() - started)
-            self._tell(cut.unsaved)
+            self._outlet.tell(cut.unsaved)
             self._show(lane, cut.documents)
         return cut.seconds
 
@@ -319,36 +307,6 @@ class Worker:
             self._forget(self._held.pop(lane.partition))
         else:
             lane.close()
-
-    async def _publish(self, records: Sequence[Outgoing]) -> None:
-        """Publish records, however long Kafka is away."""
-        if not records:
-            return
-        left = list(reversed(records))
-
-        async def publish() -> None:
-            while left:
-                self._ports.publisher.put(left[-1])
-                left.pop()
-                if len(left) % _PUT == 0:
-                    await asyncio.sleep(0)
-            try:
-                await self._ports.publisher.flush()
-            except UndeliveredError:  # which of them, nobody knows
-                left.extend(reversed(records))
-                raise
-
-        # One lane at a time, because whoever flushes first is told of all that was lost.
-        async with self._publishing:
-            await self._kafka.ride_out(publish)
-
-    def _tell(self, published: Unsaved) -> None:
-        for event in (event for events in published.events.values() for event in events):
-            if isinstance(event, Alert):
-                self._metrics.alert(event)
-                _logger.warning("%s %s: %s", event.state, event.incident_id, event.message)
-            else:
-                self._metrics.retrain_request()
 
 
 async def _end(held: _Held) -> None:

@@ -61,7 +61,7 @@ class Eager(worker.Worker):
         the_worker = self
 
 async def save(self, checkpoint, owner):
-    await the_worker._publish([Outgoing.unpack(packed) for packed in checkpoint.outbox.values()])
+    await the_worker._outlet.publish([Outgoing.unpack(packed) for packed in checkpoint.outbox.values()])
     await save_only(self, checkpoint, owner)
 
 save_only, redis.RedisStore.save = redis.RedisStore.save, save

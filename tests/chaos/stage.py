@@ -81,6 +81,7 @@ class Stage:
         self.sent = 0
         self._left = self._pieces()
         self._seen = 0
+        self._figures: dict[str, float] = {}
         self._ended = threading.Event()
         self._config = folder / "driftline.yaml"
         lines = [f"  - {{model_id: {model.model_id}, reference: {{events: 300}}}}" for model in self.models]
@@ -155,6 +156,10 @@ class Stage:
         worker.until(lambda: self.saved >= self.total, seconds=120)
         assert worker.terminate() == 0, worker.log
 
+    def figure(self, name: str, value: float) -> None:
+        """Keep a figure of which the largest is told."""
+        self._figures[name] = max(value, self._figures.get(name, value))
+
     def check(self) -> str:
         """Fail unless every count, metric and alert is that of an undisturbed run; return what was found in words."""
         assert_exact(self.site, self.models)
@@ -168,7 +173,8 @@ class Stage:
             while (alert := alerts.poll(1.0)) is not None:
                 received.append(alert.alert_id)
         assert sorted(received) == sorted(by_id), "the subscriber saw an alert twice, or not at all"
-        return f"{self.total} events exact, {len(by_id)} alerts, {len(published) - len(by_id)} repeated and dropped"
+        counts = f"{self.total} events exact, {len(by_id)} alerts, {len(published) - len(by_id)} repeated and dropped"
+        return "; ".join([counts, *(f"{value:.1f} {name}" for name, value in self._figures.items())])
 
     def alerts(self) -> list[Alert]:
         """Return what is published."""
