@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.drift.trail import Mark
-from driftline.models.join.label_join import LabelJoin, Seen
+from driftline.models.join.label_join import LabelJoin
+from driftline.models.join.stored import Seen
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.incident import Place

@@ -113,6 +113,7 @@ class Pipeline:
         self._unattributed = Unattributed(configuration.bad_records)
         self._unsaved: dict[str, Start] = {}  # the models that have changed, and where that began; longest ago first
         self._by_prefix: dict[bytes, Model] = {}
+        self._unclaimed: dict[bytes, list[bytes]] = {}  # stored fields of models without a snapshot
         self._payloads = PayloadCache()
 
     def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
@@ -185,6 +186,8 @@ class Pipeline:
         model = self._models.get(model_id)
         if model is None and len(self._models) < self._configuration.max_models:
             model = self._models[model_id] = self._new_model(model_id)
+            for field_ in self._unclaimed.pop(model_prefix(model_id), ()):
+                model.join.leave_out(field_)
         return model
 
     def _new_model(self, model_id: str) -> Model:
@@ -242,6 +245,10 @@ class Pipeline:
         }
         return Changes(position, snapshots, documents, entries, dropped)
 
+    def saved(self) -> None:
+        """Say that what `changes` has returned is stored: memory need not hold all of it any more."""
+        self._payloads.trim()
+
     def restore(self, position: dict[str, Any]) -> None:
         """Take over where a checkpoint stands; its models follow by `restore_model`, its entries by `restore_entry`."""
         self._settled = dict(position["settled"])
@@ -287,7 +294,8 @@ class Pipeline:
             model.join.restore_entry(field, packed)
         elif self._was_read(unpack_entry(packed)):
             raise SnapshotError("the checkpoint has a join entry of a model without a snapshot: part of it is lost")
-        # Else the model was new to a checkpoint that did not come to its end, and comes again.
+        else:  # the model was not saved yet, and comes again
+            self._unclaimed.setdefault(field[:PREFIX_BYTES], []).append(field)
 
     def _was_read(self, entry: Entry) -> bool:
         offsets = ((PREDICTIONS, entry.prediction_offset), (LABELS, entry.label_offset))

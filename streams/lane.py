@@ -14,8 +14,8 @@ from driftline.models.policy.losses import Lost
 from driftline.models.record import Refusal
 from driftline.models.snapshot import DamagedError, seal, unseal
 from driftline.schemas import keys
-from driftline.schemas.errors import DriftlineError, SnapshotError, TopologyError
-from driftline.streams.checkpoint import Checkpoint, Saved
+from driftline.schemas.errors import DriftlineError, FencedError, SnapshotError, TopologyError
+from driftline.streams.checkpoint import Checkpoint, Saved, fenced
 from driftline.streams.journal import Began, Read, digest, entry_record
 from driftline.streams.outgoing import outgoing
 from driftline.streams.turn import Turn
@@ -88,6 +88,7 @@ class Lane:
         self._history = ""
         self._published: list[int] = []  # numbers that Kafka has and the store still holds
         self._began: list[Began] = []  # to be told by the first checkpoint
+        self._damaged: set[str] = set()  # models whose newest snapshot in the store is
         self._is_whole = True  # no record was left half done
         self._is_cut = False  # a checkpoint has been cut and not been saved
         stop_share = configuration.bad_records.stop_share
@@ -110,6 +111,8 @@ class Lane:
         ------
         SnapshotError
             If it is damaged, or of another version.
+        FencedError
+            If another worker has become the owner meanwhile.
         TopologyError
             If a log ends before the checkpoint: it is another one.
 
@@ -118,7 +121,10 @@ class Lane:
         restored = await self._store.load(self.partition)
         try:
             before = await self._restore(restored.position)
-        except SnapshotError as error:
+        except SnapshotError as damage:
+            error = await self._explained(damage)
+            if isinstance(error, FencedError):
+                raise error from None
             raise SnapshotError(
                 f"the checkpoint of partition {self.partition} cannot be used, {error}: restore Redis from a backup, "
                 f"or delete the keys {keys.PREFIX}{{{self.partition}}}:* to rebuild the partition from Kafka"
@@ -142,6 +148,11 @@ class Lane:
         ]
         return restored.outbox
 
+    async def _explained(self, error: SnapshotError) -> SnapshotError | FencedError:
+        """Return what is to be raised: what is missing may have been deleted by another owner, and be in good order."""
+        is_stale = await self._store.owner(self.partition) != self.owner
+        return fenced(self.partition) if is_stale else error
+
     def _lost(self, logs: Mapping[str, Log]) -> list[Lost]:
         lost = []
         for topic, log in sorted(logs.items()):
@@ -164,7 +175,6 @@ class Lane:
         stored: dict[str, Any] = unseal(position)
         self._numbers, self._history = Numbers(*stored["numbers"]), stored["history"]
         self.pipeline.restore(stored)
-        damaged = []
         async for model_id, snapshot in self._store.snapshots(self.partition):
             try:
                 await asyncio.to_thread(self.pipeline.restore_model, model_id, snapshot)
@@ -173,10 +183,10 @@ class Lane:
                 if before is None:
                     raise
                 await asyncio.to_thread(self.pipeline.restore_older, model_id, before)
-                damaged.append(model_id)
+                self._damaged.add(model_id)
         async for field_, entry in self._store.entries(self.partition):
             self.pipeline.restore_entry(field_, entry)
-        return damaged
+        return sorted(self._damaged)
 
     @property
     def began(self) -> Began | None:
@@ -194,6 +204,14 @@ class Lane:
 
         It may be cancelled between two records, and the store may fail: what was processed until then is whole, and is
         saved, but nothing is to be taken after it.
+
+        Raises
+        ------
+        SnapshotError
+            If the store has lost a prediction.
+        FencedError
+            If it has not, but belongs to another owner now.
+
         """
         work = Work()
         turn = Turn()
@@ -201,10 +219,13 @@ class Lane:
         found: Mapping[bytes, bytes] = {}
         if needed := self.pipeline.needed(batch):
             found = await turn.without(self._store.fetch(self.partition, needed))
-        for run in _pieces(batch, _RUN):
-            self._process(run, found, work)
-            if turn.is_long:
-                await turn.end()
+        try:
+            for run in _pieces(batch, _RUN):
+                self._process(run, found, work)
+                if turn.is_long:
+                    await turn.end()
+        except SnapshotError as error:
+            raise await self._explained(error) from None
         await turn.end()
         work.seconds = turn.seconds
         return work
@@ -281,7 +302,9 @@ class Lane:
             self.partition,
             seal({**changes.position, "numbers": self._numbers, "history": self._history}),
             {
-                model_id: Saved(snapshot, changes.documents[model_id].model_dump_json().encode())
+                model_id: Saved(
+                    snapshot, changes.documents[model_id].model_dump_json().encode(), model_id in self._damaged
+                )
                 for model_id, snapshot in changes.snapshots.items()
             },
             changes.entries,
@@ -289,11 +312,13 @@ class Lane:
             outbox,
             published,
         )
+        self._damaged -= changes.snapshots.keys()
         return Cut(covered, checkpoint, changes.documents, thread_time() - began)
 
     def saved(self) -> None:
         """Say that what was cut has been saved."""
         self._is_cut = False
+        self.pipeline.saved()
 
     def published(self, numbers: Iterable[int]) -> None:
         """Say that Kafka has these records of the outbox; the next checkpoint deletes them."""

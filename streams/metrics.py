@@ -127,12 +127,12 @@ class Metrics:
         for topic in INPUTS:
             self._lag.remove(topic, partition)
 
-    def redis_outage(self, waiting: int) -> None:
-        """Show whether Redis is waited for: 1 or 0."""
+    def redis_outage(self, waiting: bool) -> None:  # noqa: FBT001 - it is what is shown
+        """Show whether Redis is waited for."""
         self._outage.labels("redis").set(waiting)
 
-    def kafka_outage(self, waiting: int) -> None:
-        """Show whether Kafka is waited for: 1 or 0."""
+    def kafka_outage(self, waiting: bool) -> None:  # noqa: FBT001 - as above
+        """Show whether Kafka is waited for."""
         self._outage.labels("kafka").set(waiting)
 
     def event_loop_delay(self, seconds: float) -> None:

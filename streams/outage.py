@@ -29,7 +29,7 @@ class Outage:
     server
         Its name, for the log.
     show
-        Called with 1 when the server is away, and with 0 when it is back.
+        Called when the server is away, and when it is back.
 
     Examples
     --------
@@ -38,18 +38,24 @@ class Outage:
     ...     if error := next(answers):
     ...         raise error
     ...     return "here"
-    >>> asyncio.run(Outage("Redis", print).ride_out(ask))
-    1
-    0
+    >>> outage = Outage("Redis", lambda: print(outage.is_on))
+    >>> asyncio.run(outage.ride_out(ask))
+    True
+    False
     'here'
 
     """
 
-    def __init__(self, server: str, show: Callable[[int], object]) -> None:
+    def __init__(self, server: str, show: Callable[[], object]) -> None:
         self._server = server
         self._show = show
         self._since: float | None = None
         self._said = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the server is away."""
+        return self._since is not None
 
     async def ride_out(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what `call` returns, once it does; it is called again after an `UnavailableError`, for ever."""
@@ -70,11 +76,11 @@ class Outage:
         now = time.monotonic()
         if self._since is None:
             self._since = now
-            self._show(1)
+            self._show()
         elif now - self._said < _LOG_SECONDS:
             return
         self._said = now
-        _logger.warning("%s; nothing is read until it does", error)
+        _logger.warning("%s; waiting for it", error)
 
     def end(self) -> None:
         """Say that it answers again, if it was away."""
@@ -82,4 +88,4 @@ class Outage:
             return
         _logger.warning("%s answers again, after %.0f s", self._server, time.monotonic() - self._since)
         self._since = None
-        self._show(0)
+        self._show()

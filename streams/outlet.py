@@ -33,11 +33,15 @@ class Outlet:
     def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
         self._publisher = publisher
         self._metrics = metrics
-        self._outage = Outage("Kafka", metrics.kafka_outage)
+        self._publishing_outage = Outage("Kafka", self._show)
+        self._reading_outage = Outage("Kafka", self._show)
         self._publishing = asyncio.Lock()
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Return when Kafka has all of these records."""
+        """Return when Kafka has all of these records.
+
+        If it is cancelled, what was not sent yet is given up: the next owner of the partition publishes it, and more.
+        """
         if not records:
             return
         left = list(reversed(records))
@@ -56,7 +60,11 @@ class Outlet:
 
         # One lane at a time, because whoever flushes first is told of all that was lost.
         async with self._publishing:
-            await self._outage.ride_out(publish)
+            try:
+                await self._publishing_outage.ride_out(publish)
+            except asyncio.CancelledError:
+                await self._publisher.forget()
+                raise
 
     def tell(self, published: Unsaved) -> None:
         """Log and count the events of a checkpoint."""
@@ -70,6 +78,9 @@ class Outlet:
     def watch(self, silence: float) -> None:
         """Show whether Kafka is away, by the seconds for which it has not answered the consumer."""
         if silence > _SILENT_SECONDS:
-            self._outage.note(UnavailableError(f"Kafka has not answered for {silence:.0f} s"))
-        elif not self._publishing.locked():  # else it may be away for the one that publishes
-            self._outage.end()
+            self._reading_outage.note(UnavailableError(f"Kafka has not answered the consumer for {silence:.0f} s"))
+        else:
+            self._reading_outage.end()
+
+    def _show(self) -> None:
+        self._metrics.kafka_outage(self._publishing_outage.is_on or self._reading_outage.is_on)

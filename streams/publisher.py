@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from driftline.client.delivery import Delivery
+from driftline.schemas.errors import UnavailableError
 
 if TYPE_CHECKING:
     from driftline.client.brokers import Options
@@ -42,6 +44,7 @@ class Publisher:
     """
 
     def __init__(self, bootstrap: str, *, linger_ms: int = 5, patience: float = 5.0) -> None:
+        self._flushing: asyncio.Future[None] | None = None
         self._delivery = Delivery(bootstrap, linger_ms=linger_ms, patience=patience, options=_OPTIONS)
 
     def __len__(self) -> int:
@@ -70,7 +73,20 @@ class Publisher:
             If any was given up since the last call, as Kafka refused it: it must be `put` again, or not count as sent.
 
         """
-        await asyncio.to_thread(self._delivery.flush, timeout)
+        self._flushing = asyncio.ensure_future(asyncio.to_thread(self._delivery.flush, timeout))
+        await asyncio.shield(self._flushing)
+
+    async def forget(self) -> None:
+        """Give up what was put and has not been sent, after a `flush` that was cancelled: others may publish then.
+
+        What was on its way already may still arrive.
+        """
+        await asyncio.to_thread(self._delivery.forget)
+        if self._flushing is not None:  # its thread goes on, and would take what others have lost for its own
+            await asyncio.wait([self._flushing])
+            with suppress(UnavailableError):
+                self._flushing.result()
+        await asyncio.to_thread(self._delivery.forget)
 
     def close(self, timeout: float = 5.0) -> None:
         """Flush, and end the producer; what is left after `timeout` seconds is given up.

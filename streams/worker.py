@@ -116,7 +116,7 @@ class Worker:
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
         self._held: dict[int, _Held] = {}
         self._outlet = Outlet(ports.publisher, ports.metrics)
-        self._redis = Outage("Redis", ports.metrics.redis_outage)
+        self._redis = Outage("Redis", lambda: ports.metrics.redis_outage(self._redis.is_on))
 
     # -- partitions ---------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,8 @@ class Worker:
 
         """
         self._check(logs)
-        lanes = [await self._restored(number, logs) for number in sorted({tp.partition for tp in logs})]
+        restored = [await self._restored(number, logs) for number in sorted({tp.partition for tp in logs})]
+        lanes = [lane for lane in restored if lane is not None]
         documents = [await lane.documents() for lane in lanes]
         # From here on without a pause: this may be cancelled, and is then done again from the start.
         for lane, of_lane in zip(lanes, documents, strict=True):
@@ -144,14 +145,22 @@ class Worker:
             self._show(lane, of_lane)
         _logger.info("watching partitions %s", ", ".join(str(lane.partition) for lane in lanes))
         offsets = {lane.partition: lane.pipeline.next_offsets for lane in lanes}
-        return {tp: max(offsets[tp.partition].get(tp.topic, 0), log.start) for tp, log in logs.items()}
+        return {
+            tp: max(offsets[tp.partition].get(tp.topic, 0), log.start)
+            for tp, log in logs.items()
+            if tp.partition in offsets
+        }
 
-    async def _restored(self, number: int, logs: Mapping[TP, Log]) -> Lane:
+    async def _restored(self, number: int, logs: Mapping[TP, Log]) -> Lane | None:
         async def restore() -> tuple[Lane, Mapping[int, bytes]]:
             lane = Lane(self._configuration, self._intake, self._ports.store, number)
             return lane, await lane.restore({topic: logs[TP(topic, number)] for topic in INPUTS})
 
-        lane, outbox = await self._redis.ride_out(restore)
+        try:
+            lane, outbox = await self._redis.ride_out(restore)
+        except FencedError as error:  # Kafka will assign the partition anew
+            _logger.warning("%s", error)
+            return None
         await self._outlet.publish([Outgoing.unpack(packed) for packed in outbox.values()])
         lane.published(outbox)
         return lane
@@ -194,6 +203,8 @@ class Worker:
             )
 
     def _show(self, lane: Lane, documents: Mapping[str, ModelState]) -> None:
+        if lane.is_closed:  # given up while its checkpoint was under way
+            return
         for document in documents.values():
             self._metrics.observe_state(document)
         lane.shown |= documents.keys()
@@ -216,8 +227,12 @@ class Worker:
         """Process the records of a partition for as long as it is held."""
         lane = held.lane
         while not lane.is_closed:
-            async with lane.changing:
-                busy = await self._advance(held)
+            try:
+                async with lane.changing:
+                    busy = await self._advance(held)
+            except FencedError as error:
+                self._lose(lane, error)
+                return
             if lane.unsaved.is_full or lane.refusal is not None:
                 await self._checkpoint(lane)  # the next records wait for it, however slow the store is
             if lane.refusal is not None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 from driftline.models.pipeline import Pipeline
 from driftline.models.snapshot import DamagedError
@@ -24,6 +25,6 @@ def restore(
         except DamagedError:
             pipeline.restore_older(model_id, before[model_id])
             damaged.add(model_id)
-    for key, packed in sorted(entries.items(), reverse=True):  # a store gives them back in no order
-        pipeline.restore_entry(key, packed)
+    for key in sorted(entries, key=crc32):  # a store gives them back in no order
+        pipeline.restore_entry(key, entries[key])
     return damaged

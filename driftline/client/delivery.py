@@ -120,6 +120,12 @@ class Delivery:
         self._check_open()
         self._flush(timeout)
 
+    def forget(self) -> None:
+        """Give up what has not been sent yet, and what is known to be lost: nobody waits for it any more."""
+        self._producer.purge(in_queue=True, in_flight=False, blocking=True)
+        self._producer.poll(0)
+        self._losses.take()
+
     def close(self, timeout: float) -> None:
         """Flush, and end the producer whatever came of that; what is left is given up. Once is enough.
 

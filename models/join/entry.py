@@ -49,6 +49,8 @@ class EntryState(IntEnum):
     """The label has not come in time; stands for another timeout, so that a late label is known as such."""
     LATE = 5
     """The same, and the label has come since."""
+    MET = 6
+    """Both have come, the label first; stands as long as `JOINED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def id_hash(prediction_id: str) -> bytes:
 def entry_field(key: bytes, entry: Entry) -> bytes:
     """Return the field of an entry in the store: the id's key, what it is, and the offset of the record it is of."""
     if entry.state is EntryState.EARLY:
-        return key + _FIELD_TAIL.pack(b"e", entry.label_offset)
+        return early_field(key, entry)
     return key + _FIELD_TAIL.pack(b"p" if entry.waits else b"t", entry.prediction_offset)
 
 
@@ -121,9 +123,14 @@ def fields_of(key: bytes, entry: Entry) -> list[bytes]:
     fields = [entry_field(key, entry)]
     if not entry.waits:
         fields.append(key + _FIELD_TAIL.pack(b"p", entry.prediction_offset))
-        if entry.label_offset != NONE:
-            fields.append(key + _FIELD_TAIL.pack(b"e", entry.label_offset))
+    if entry.state is EntryState.MET:
+        fields.append(early_field(key, entry))
     return fields
+
+
+def early_field(key: bytes, entry: Entry) -> bytes:
+    """Return the field of the label that waited for the prediction of an entry."""
+    return key + _FIELD_TAIL.pack(b"e", entry.label_offset)
 
 
 def pending_fields(p: Pending) -> list[Any]:

@@ -5,41 +5,31 @@ prediction waits until its own time + timeout. What joined or expired leaves a t
 Whatever ends otherwise than in a pair is counted.
 
 The payload of a pending prediction may live in the checkpoint store alone (after a restart it does): `needs` tells
-whether a label will ask for it, and the caller then hands it in.
-
-The store may be ahead of the snapshot that a join is restored from: entries are written before the snapshot of their
-checkpoint, which may never have come, and the newest snapshot may be damaged, so that the one before must do. Therefore
-entries are only ever added at a checkpoint, and what they replace is deleted one checkpoint late; and of what is found
-in the store, what the snapshot cannot have known is left out: by offsets, by the watermark, and by the list of what was
-given up.
+whether a label will ask for it, and the caller then hands it in. `driftline.models.join.stored` knows what is there.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline.models.join.entry import (
-    FIELD_BYTES,
     KEY_BYTES,
-    NONE,
     Entry,
     EntryState,
     Pending,
     Truth,
     entry_field,
-    fields_of,
     id_hash,
     model_prefix,
-    pack_entry,
     unpack_entry,
     unpack_mark,
 )
 from driftline.models.join.expiry import ExpiryQueue
 from driftline.models.join.payload_cache import Elsewhere
+from driftline.models.join.stored import StoredEntries
 from driftline.schemas.classes import class_token
 from driftline.schemas.errors import SnapshotError
 
@@ -47,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftline.models.join.payload_cache import PayloadCache
+    from driftline.models.join.stored import Seen
     from driftline.schemas.events import Label, Prediction
 
 
@@ -63,13 +54,6 @@ class Group(IntEnum):
 
 
 _GROUPS = {EntryState.PENDING: Group.PENDING, EntryState.EARLY: Group.EARLY}
-
-
-class Seen(NamedTuple):
-    """The next offsets of both topics: records below have been taken."""
-
-    predictions: int
-    labels: int
 
 
 class Joined(NamedTuple):
@@ -132,16 +116,11 @@ class LabelJoin:
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
         self._sizes = dict.fromkeys(Group, 0)
-        self._payloads = payloads
         self._elsewhere = Elsewhere()
+        self._stored = StoredEntries(self._entries, payloads, self._elsewhere)
         # Without `self`, or a join that is given up would be garbage that only the collector finds.
         self._queues = {group: ExpiryQueue(partial(_is_live, self._entries, group)) for group in Group}
         self._watermark = 0
-        self._seen = Seen(0, 0)  # of what is restored
-        self._changed: dict[bytes, None] = {}
-        self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
-        self._leaving: list[bytes] = []  # fields that are of no use any more, since the last checkpoint
-        self._left: list[bytes] = []  # and those before: no snapshot needs them
 
     @property
     def pending(self) -> int:
@@ -179,7 +158,7 @@ class LabelJoin:
         truth = entry.payload
         assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
         self.counts.early_labels += 1
-        return self._pair(key, pending, truth)
+        return self._pair(key, pending, truth, EntryState.MET)
 
     def needs(self, label: Label) -> bytes | None:
         """Return the field whose payload this label will ask for and only the store has, if any."""
@@ -215,7 +194,7 @@ class LabelJoin:
             return None
         if entry.state is EntryState.PENDING:
             self.counts.labels += 1
-            return self._pair(key, _payload(key, entry, found), truth)
+            return self._pair(key, _payload(key, entry, found), truth, EntryState.JOINED)
         if entry.state is EntryState.EXPIRED:
             self.counts.labels += 1
             self.counts.late_labels += 1
@@ -242,23 +221,19 @@ class LabelJoin:
                 expires = entry.expires + self._timeout
                 self._put(key, Entry(EntryState.EXPIRED, expires, prediction_offset=entry.prediction_offset))
             else:
-                entry = self._drop(key)
-                if not (entry.waits or entry.stored):  # what it was made of may be stored, and look alive
-                    self._give_up(key, entry)
+                self._stored.expire(key, self._drop(key))
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
-    def _pair(self, key: bytes, pending: Pending, truth: Truth) -> Joined:
+    def _pair(self, key: bytes, pending: Pending, truth: Truth, state: EntryState) -> Joined:
         self.counts.joined += 1
         token, expires = class_token(truth.label), pending.at + self._timeout
-        self._put(key, Entry(EntryState.JOINED, expires, None, token, pending.offset, truth.offset))
+        self._put(key, Entry(state, expires, None, token, pending.offset, truth.offset))
         return Joined(pending, truth)
 
     def _put(self, key: bytes, entry: Entry) -> None:
         self._place(key, entry)
-        self._changed[key] = None
-        if self._given_up:  # the same record comes again after a restart
-            self._given_up.pop(entry_field(key, entry), None)
+        self._stored.change(key, entry)
         group = _group_of(entry)
         while self._sizes[group] > self._max_pending:
             if group is Group.PENDING:
@@ -266,18 +241,13 @@ class LabelJoin:
             else:
                 self.counts.forgotten += 1
             first = self._queues[group].first()
-            self._give_up(first, self._drop(first))
+            self._stored.give_up(first, self._drop(first))
 
     def _place(self, key: bytes, entry: Entry) -> None:
         before = self._entries.get(key)
         if before is not None:
             self._count(before, -1)
-            field = entry_field(key, before)
-            if field == entry_field(key, entry):  # a late label changes its tombstone in place
-                entry.stored = before.stored
-            elif before.stored:
-                self._leaving.append(field)
-            before.payload = None
+            self._stored.replace(key, before, entry)
         self._count(entry, 1)
         self._entries[key] = entry
         group = _group_of(entry)
@@ -286,14 +256,8 @@ class LabelJoin:
     def _drop(self, key: bytes) -> Entry:
         entry = self._entries.pop(key)
         self._count(entry, -1)
-        entry.payload = None
-        self._changed.pop(key, None)
-        if entry.stored:
-            self._leaving.append(entry_field(key, entry))
+        self._stored.drop(key, entry)
         return entry
-
-    def _give_up(self, key: bytes, entry: Entry) -> None:
-        self._given_up |= dict.fromkeys(fields_of(key, entry))
 
     def _count(self, entry: Entry, by: int) -> None:
         self._sizes[_group_of(entry)] += by
@@ -303,68 +267,44 @@ class LabelJoin:
 
     def take_entries(self) -> dict[bytes, bytes]:
         """Return the fields to write; that may be done ahead of the snapshot, to have their payloads out of memory."""
-        written = {}
-        for key in self._changed:
-            entry = self._entries[key]
-            packed = written[entry_field(key, entry)] = pack_entry(entry)
-            entry.stored = True
-            if entry.state is EntryState.PENDING:
-                self._payloads.add(entry, len(packed), self._elsewhere)
-        self._changed = {}
-        return written
+        return self._stored.take_entries()
 
     def take_dropped(self) -> list[bytes]:
         """Return the fields to delete with the snapshot that was taken just now; `take_entries` comes before."""
-        gone = [field for field in dict.fromkeys(self._left) if not self._is_stored(field)]
-        self._left, self._leaving = self._leaving, []
-        self._given_up = {}
-        return gone
-
-    def _is_stored(self, field: bytes) -> bool:
-        """Return whether the store is to have a field: what was given up may have come again."""
-        key = field[:KEY_BYTES]
-        entry = self._entries.get(key)
-        return entry is not None and entry.stored and entry_field(key, entry) == field
+        return self._stored.take_dropped()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts, and what tells which of the stored entries there were by now; what is due goes first."""
         self.expire(self._watermark)
-        given_up = b64encode(b"".join(self._given_up)).decode()
-        return {"counts": asdict(self.counts), "watermark": self._watermark, "given_up": given_up}
+        return {"counts": asdict(self.counts), "watermark": self._watermark, "given_up": self._stored.snapshot()}
 
     def restore(self, snapshot: dict[str, Any], *, seen: Seen) -> None:
         """Take over a snapshot, and the next offsets that belong to it; the entries follow by `restore_entry`."""
         self.counts = JoinCounts(**snapshot["counts"])
         self._watermark = snapshot["watermark"]
-        self._seen = seen
-        fields = b64decode(snapshot["given_up"])
-        starts = range(0, len(fields), FIELD_BYTES)
-        self._given_up = dict.fromkeys(fields[start : start + FIELD_BYTES] for start in starts)
+        self._stored.restore(snapshot["given_up"], seen)
+
+    def leave_out(self, field: bytes) -> None:
+        """Delete a field at the next checkpoint that was stored for this model before it had any snapshot."""
+        self._stored.leave_out(field)
 
     def restore_entry(self, field: bytes, packed: bytes) -> None:
         """Take over one stored entry; the payload of a pending prediction stays in the store until it is needed."""
         key, entry = field[:KEY_BYTES], unpack_mark(packed)
         there = self._entries.get(key)
-        if not self._was_known(field, entry) or (entry.waits and there is not None and not there.waits):
-            self._left.append(field)
+        superseded = entry.waits and there is not None and not there.waits
+        if superseded or not self._stored.was_known(field, entry) or self._is_over(entry):
+            self._stored.leave_out(field)
             return
         entry.stored = True
         if entry.state is EntryState.EARLY:
             entry.payload, entry.token = (early := unpack_entry(packed)).payload, early.token
         self._place(key, entry)  # a bound that it may be over holds from the next record on, when all are back
 
-    def _was_known(self, field: bytes, entry: Entry) -> bool:
-        """Return whether a stored entry stood when the snapshot was taken; a late label since then is taken back."""
-        if entry.prediction_offset >= self._seen.predictions or field in self._given_up:
-            return False
-        if entry.state is EntryState.LATE and entry.label_offset >= self._seen.labels:
-            entry.state, entry.token, entry.label_offset = EntryState.EXPIRED, None, NONE
-        if entry.label_offset >= self._seen.labels:
-            return False
+    def _is_over(self, entry: Entry) -> bool:
+        """Return whether an entry is of what had not come to pass, or was over, when the watermark stood here."""
         has_expired = entry.state in {EntryState.EXPIRED, EntryState.LATE}
-        return entry.expires >= self._watermark and not (
-            has_expired and entry.expires - self._timeout >= self._watermark
-        )
+        return entry.expires < self._watermark or (has_expired and entry.expires - self._timeout >= self._watermark)
 
 
 def _is_live(entries: Mapping[bytes, Entry], group: Group, key: bytes, at: int) -> bool:

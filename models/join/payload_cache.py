@@ -43,6 +43,7 @@ class PayloadCache:
     >>> cache, elsewhere = PayloadCache(most=1), Elsewhere()
     >>> cache.add(first, 60, elsewhere)
     >>> cache.add(second, 60, elsewhere)
+    >>> cache.trim()
     >>> first.payload is None, second.payload is None, elsewhere.count
     (True, False, 1)
 
@@ -55,7 +56,7 @@ class PayloadCache:
         self._bytes = 0
 
     def add(self, entry: Entry, size: int, elsewhere: Elsewhere) -> None:
-        """Keep the payload of an entry that is stored; older ones may have to go.
+        """Keep the payload of an entry that is about to be stored.
 
         Parameters
         ----------
@@ -69,6 +70,9 @@ class PayloadCache:
         """
         self._cached.append(_Cached(entry, size, elsewhere))
         self._bytes += size
+
+    def trim(self) -> None:
+        """Let the oldest go that are too many; all of them must be stored by now."""
         while len(self._cached) > self._most or self._bytes > self._most_bytes:
             oldest = self._cached.popleft()
             self._bytes -= oldest.size

@@ -39,6 +39,10 @@ class MemoryStore:
         stored.epoch += 1
         return b"%d" % stored.epoch
 
+    async def owner(self, partition: int) -> bytes:
+        """Return the token of the owner."""
+        return b"%d" % self._partitions[partition].epoch
+
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left."""
         stored = self._partitions[partition]
@@ -71,10 +75,10 @@ class MemoryStore:
         stored.entries |= checkpoint.entries
         for key in checkpoint.dropped:
             stored.entries.pop(key, None)
-        for model_id, saved in checkpoint.models.items():
-            if stored.snapshots.get(model_id, saved.snapshot) != saved.snapshot:
+        for model_id, (snapshot, state, replaces_damaged) in checkpoint.models.items():
+            if stored.snapshots.get(model_id, snapshot) != snapshot and not replaces_damaged:
                 stored.before[model_id] = stored.snapshots[model_id]
-            stored.snapshots[model_id], stored.states[model_id] = saved
+            stored.snapshots[model_id], stored.states[model_id] = snapshot, state
         stored.outbox |= checkpoint.outbox
         for number in checkpoint.published:
             stored.outbox.pop(number, None)

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 
 class Saved(NamedTuple):
-    """What a checkpoint writes of one model: its snapshot, and its state document in JSON."""
+    """What a checkpoint writes of one model: its snapshot, and its state document in JSON.
+
+    `replaces_damaged` says that the newest snapshot in the store is damaged: then the one before it is kept.
+    """
 
     snapshot: bytes
     state: bytes
+    replaces_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,9 @@ class CheckpointStore(Protocol):
 
     async def claim(self, partition: int) -> bytes:
         """Become the one owner of a partition, and return the token to save with; earlier ones are stale now."""
+
+    async def owner(self, partition: int) -> bytes | None:
+        """Return the token of the one that may save now."""
 
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left, as of one moment.

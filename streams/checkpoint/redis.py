@@ -69,6 +69,13 @@ class RedisStore:
             token = await self._claim(keys=[keys.owner(partition)], args=[token_hex(8)])
         return bytes(token)
 
+    async def owner(self, partition: int) -> bytes | None:
+        """Return the token of the one that may save now."""
+        token: Any
+        with self._failures():
+            token = await self._redis.get(keys.owner(partition))
+        return None if token is None else bytes(token)
+
     async def load(self, partition: int) -> Restored:
         """Return what the last checkpoint of a partition left, as of one moment.
 
@@ -140,7 +147,10 @@ class RedisStore:
         for fields in _chunks(checkpoint.dropped, size=len):
             await self._write_join(partition, owner, [0, *fields])
         name = (keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.outbox)
-        models = ((model_id, *saved) for model_id, saved in checkpoint.models.items())
+        models = (
+            (model_id, saved.snapshot, saved.state, int(saved.replaces_damaged))
+            for model_id, saved in checkpoint.models.items()
+        )
         arguments: list[Any] = [
             *(owner, len(checkpoint.models), len(checkpoint.outbox), checkpoint.position),
             *chain.from_iterable(models),

@@ -41,10 +41,10 @@ local at = 5
 for _ = 1, tonumber(ARGV[2]) do
   local model, snapshot = ARGV[at], ARGV[at + 1]
   local newest = redis.call('HGET', KEYS[3], model)
-  if newest and newest ~= snapshot then redis.call('HSET', KEYS[4], model, newest) end
+  if newest and newest ~= snapshot and ARGV[at + 3] == '0' then redis.call('HSET', KEYS[4], model, newest) end
   redis.call('HSET', KEYS[3], model, snapshot)
   redis.call('HSET', KEYS[5], model, ARGV[at + 2])
-  at = at + 3
+  at = at + 4
 end
 for _ = 1, tonumber(ARGV[3]) do
   redis.call('HSET', KEYS[6], ARGV[at], ARGV[at + 1])
@@ -55,5 +55,5 @@ redis.call('SET', KEYS[2], ARGV[4])
 return 1
 """
 """KEYS: owner, position, snapshots, before, state, outbox. ARGV: token, number of models, number of records for the
-outbox, position; id, snapshot and state document of each model; number and record of each; numbers to delete from the
-outbox. Returns 1, 0 for a stale owner."""
+outbox, position; id, snapshot, state document of each model, and 1 if its newest snapshot is damaged, else 0; number
+and record of each; numbers to delete from the outbox. Returns 1, 0 for a stale owner."""

@@ -41,9 +41,9 @@ class OneLine(logging.Formatter):
 
 
 class Seldom(logging.Filter):
-    """Lets what a library says at one place of its code through once in 30 seconds, and counts the rest.
+    """Lets what aiokafka says at one place of its code through once in 30 seconds, and counts the rest.
 
-    Without a broker aiokafka says sixty lines a second.
+    Without a broker it says sixty lines a second.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is due; one that is says how many were left out before it."""
-        if record.name.startswith("driftline"):
+        if not record.name.startswith("aiokafka"):
             return True
         place = record.pathname, record.lineno
         now = self._clock()

@@ -128,7 +128,7 @@ class BatchApp(faust.App):
 
     @property
     def silence(self) -> float:
-        """Return for how many seconds Kafka has not answered; up to 2 while all is well."""
+        """Return for how many seconds the group's broker has been unreachable; up to 2 while all is well."""
         return self._batch_consumer.silence
 
     @property

@@ -105,7 +105,7 @@ class FetchingThread(AIOKafkaConsumerThread):
 
     @property
     def reaches_group(self) -> bool:
-        """Whether the broker that coordinates the group answers: heartbeats ask it each second."""
+        """Whether the broker that coordinates the group is known, and no heartbeat has failed since."""
         coordinator = self._consumer and self._consumer._coordinator  # noqa: SLF001 (aiokafka has no public word for it)
         return coordinator is not None and coordinator.coordinator_id is not None
 
@@ -185,7 +185,8 @@ class FetchingThread(AIOKafkaConsumerThread):
             self._waiter.set_result(None)
 
     async def _halt(self, partitions: list[TopicPartition]) -> None:
-        self._ensure_consumer().pause(*partitions)
+        consumer = self._ensure_consumer()
+        consumer.pause(*consumer.assignment().intersection(partitions))
 
     async def _begin(self, partitions: list[TopicPartition]) -> None:
         self._ensure_consumer().resume(*partitions)

@@ -98,7 +98,11 @@ class OwningConsumer(Consumer):
 
     @property
     def silence(self) -> float:
-        """Return for how many seconds Kafka has not answered, give or take one."""
+        """Return for how many seconds the group's broker has been unreachable, give or take one.
+
+        One that hangs, and holds its connections, counts as such once a heartbeat has waited for
+        `broker_request_timeout`.
+        """
         return time.monotonic() - self._reached_at
 
     # Taking partitions over
@@ -129,9 +133,12 @@ class OwningConsumer(Consumer):
         """Give all partitions up and take them over once more, as if a rebalance had given them back."""
         generation = self.app.consumer_generation_id
         await self._thread.halt(self.assignment())
-        await self.hand_over()
-        self._forget()
-        if generation == self.app.consumer_generation_id:  # else a rebalance has seen to it
+        async with self._handover:
+            # A rebalance may have come meanwhile, and sees to all of it.
+            if self._revoked or generation != self.app.consumer_generation_id:
+                return
+            await self._give_up(self._owned)
+            self._forget()
             await self.perform_seek()
 
     async def _restore(self) -> None:
@@ -193,21 +200,24 @@ class OwningConsumer(Consumer):
         A failure of the listener crashes the app: aiokafka, which waits for this, would only log it.
         """
         async with self._handover:
-            await self._stop_restoring()
-            leaving = self._owned & set(self._owned if partitions is None else partitions)
-            self._owned -= leaving
-            if not leaving or self.app.crashed:
-                return
-            hook = asyncio.ensure_future(self._listener.revoked(frozenset(leaving)))
-            await asyncio.wait({hook}, timeout=self._hook_timeout)
-            if not hook.done():
-                self.log.error("gave up waiting for the application to give %d partitions up", len(leaving))
-                hook.cancel()
-                await asyncio.wait({hook})
-            elif error := hook.exception():
-                await self.crash(error)
-            else:
-                await self.commit_and_end_transactions()
+            await self._give_up(self._owned if partitions is None else partitions)
+
+    async def _give_up(self, partitions: Iterable[TP]) -> None:
+        await self._stop_restoring()
+        leaving = self._owned & set(partitions)
+        self._owned -= leaving
+        if not leaving or self.app.crashed:
+            return
+        hook = asyncio.ensure_future(self._listener.revoked(frozenset(leaving)))
+        await asyncio.wait({hook}, timeout=self._hook_timeout)
+        if not hook.done():
+            self.log.error("gave up waiting for the application to give %d partitions up", len(leaving))
+            hook.cancel()
+            await asyncio.wait({hook})
+        elif error := hook.exception():
+            await self.crash(error)
+        else:
+            await self.commit_and_end_transactions()
 
     async def _stop_restoring(self) -> None:
         if self._restoring is not None and not self._restoring.done():

@@ -6,13 +6,16 @@ import json
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.join.entry import Pending, id_hash
-from driftline.models.join.label_join import Joined, LabelJoin, Seen
+from driftline.models.join.label_join import Joined, LabelJoin
 from driftline.models.join.payload_cache import PayloadCache
+from driftline.models.join.stored import Seen
 from driftline.schemas.classes import class_token
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts
@@ -176,10 +179,13 @@ class QuickJoin:
         newest = self.snapshots[-1]
         self.join = LabelJoin("m", PayloadCache(), timeout=self.timeout, max_pending=self.most)
         self.join.restore(json.loads(json.dumps(newest.counts)), seen=Seen(newest.offset, newest.offset))
-        for field, packed in sorted(self.store.items(), reverse=True):  # a store gives them back in no order
-            self.join.restore_entry(field, packed)
+        for field in sorted(self.store, key=self._anyhow):  # a store gives them back in no order
+            self.join.restore_entry(field, self.store[field])
         del self.pairs[newest.pairs :]
         return newest.offset
+
+    def _anyhow(self, field: bytes) -> int:
+        return crc32(field, len(self.snapshots))
 
     def only_stored(self) -> set[str]:
         """Return the ids whose predictions are in the store alone."""
@@ -278,6 +284,10 @@ def faults(steps: list[Step], timeout: int, most: int, checkpoints: dict[int, Fa
         match left.pop(offset, None):
             case Fault.NONE:
                 disturbed.checkpoint(offset)
+            case Fault.AHEAD:
+                disturbed.store |= disturbed.join.take_entries()
+            case Fault.RESTARTED:
+                offset = disturbed.restore()
             case Fault.KILLED:
                 disturbed.write()
                 offset = disturbed.restore()
@@ -299,6 +309,8 @@ class Fault(StrEnum):
     """What may come of a checkpoint."""
 
     NONE = "none"
+    AHEAD = "the entries are written, and it is another model's turn"
+    RESTARTED = "killed before anything was written"
     KILLED = "killed before the snapshot was written"
     DAMAGED = "the snapshot is damaged, and the one before must do"
 
@@ -307,11 +319,24 @@ disturbances = st.dictionaries(st.integers(1, 80), st.sampled_from(Fault), max_s
 
 
 @settings(max_examples=400)
-@given(steps, st.integers(1, 20), disturbances)
+@given(steps, st.integers(1, 20), st.sampled_from([1, 3, 100]), disturbances)
 def test_a_store_that_is_ahead_of_the_snapshot_changes_nothing(
-    steps: list[Step], timeout: int, checkpoints: dict[int, Fault]
+    steps: list[Step], timeout: int, most: int, checkpoints: dict[int, Fault]
 ) -> None:
-    faults(steps, timeout, 100, checkpoints)
+    faults(steps, timeout, most, checkpoints)
+
+
+@pytest.mark.parametrize("middle", [Fault.AHEAD, Fault.NONE, Fault.RESTARTED, Fault.KILLED])
+def test_an_early_label_that_has_more_time_than_its_tombstone_does_not_come_back(middle: Fault) -> None:
+    steps = [
+        Step("label", 20, "a", 0),
+        Step("prediction", -8, "a", 0),  # its time is up at 22, the label's at 30
+        Step("time", 5, "", 0),
+        Step("time", 0, "", 0),
+        Step("prediction", 0, "a", 0),
+    ]
+    for before in (Fault.AHEAD, Fault.NONE):
+        faults(steps, 10, 100, {1: before, 2: middle, 3: Fault.NONE, 4: Fault.RESTARTED})
 
 
 @settings(max_examples=200)

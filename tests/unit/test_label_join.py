@@ -10,8 +10,9 @@ import pytest
 
 from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
 from driftline.models.join.expiry import ExpiryQueue
-from driftline.models.join.label_join import Joined, LabelJoin, Seen
+from driftline.models.join.label_join import Joined, LabelJoin
 from driftline.models.join.payload_cache import PayloadCache
+from driftline.models.join.stored import Seen
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
 
@@ -218,6 +219,8 @@ def test_most_payloads_are_in_the_store_alone(bounds: dict[str, int]) -> None:
         predict(join, str(n), at=n)
         store |= join.take_entries()
     assert {len(packed) for packed in store.values()} == {64}
+    assert not any(join.needs(label_of(str(n))) for join, n in each), "they are not stored yet"
+    cache.trim()
     fields = [join.needs(label_of(str(n))) for join, n in each]
     assert [field is not None for field in fields] == [True] * 20 + [False] * 10
     for (join, n), field in zip(each, fields, strict=True):

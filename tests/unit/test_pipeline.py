@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from driftline.models.intake import Intake
+from driftline.models.join import payload_cache
 from driftline.models.pipeline import Outcome, Pipeline
 from driftline.models.record import FileRecord
 from driftline.schemas.config import parse_configuration
@@ -154,6 +155,30 @@ def test_a_checkpoint_of_which_a_part_is_lost_is_refused() -> None:
     restore(again, changes.position, changes.snapshots, {}, changes.entries)
     with pytest.raises(SnapshotError, match="lost a prediction"):
         again.process([files.label("a")], found={})
+
+
+def test_what_was_stored_of_a_model_before_its_first_snapshot_is_deleted_when_it_comes_again() -> None:
+    pipeline, files = new()
+    first = files.prediction("a")
+    pipeline.process([first], {})
+    ahead = pipeline.changes(most_models=0)  # the entries of all go ahead
+    assert (len(ahead.entries), ahead.snapshots) == (1, {})
+    again = Pipeline(CONFIGURATION, partition=3)
+    restore(again, ahead.position, {}, {}, ahead.entries)
+    again.process([first, files.label("a")], {})  # joined before anything is stored anew
+    assert again.changes().dropped == list(ahead.entries)
+
+
+def test_payloads_stay_in_memory_until_they_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload_cache.PayloadCache.__init__, "__defaults__", (0, 0))
+    pipeline, files = new()
+    pipeline.process([files.prediction("a"), files.prediction("b")], {})
+    written = pipeline.changes().entries
+    early, late = files.label("a"), files.label("b")
+    assert (pipeline.needed([early]), pipeline.process([early], {}).joined) == (set(), 1)
+    pipeline.saved()
+    assert pipeline.needed([late]) < written.keys()
+    assert pipeline.process([late], written).joined == 1
 
 
 def test_a_damaged_snapshot_without_one_before_it_is_refused() -> None:
