@@ -151,7 +151,7 @@ def _slowest(rows: list[Row]) -> float:
 def measure_join(counts: list[int]) -> Row:
     """Measure and print what the join takes."""
     waiting = [pending(features, count) for count in counts for features in FEATURES]
-    buried = [tombstones(count) for count in counts]
+    buried = [tombstones(min(counts))]
     print_join(waiting, buried)
     print_entries(waiting)
     return {"pending": waiting, "tombstones": buried, "readers_p99_ms": _slowest([row["filled"] for row in waiting])}

@@ -83,10 +83,8 @@ class Publisher:
         """
         await asyncio.to_thread(self._delivery.forget)
         if self._flushing is not None:  # its thread goes on, and would take what others have lost for its own
-            await asyncio.wait([self._flushing])
             with suppress(UnavailableError):
-                self._flushing.result()
-        await asyncio.to_thread(self._delivery.forget)
+                await self._flushing
 
     def close(self, timeout: float = 5.0) -> None:
         """Flush, and end the producer; what is left after `timeout` seconds is given up.

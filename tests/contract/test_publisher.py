@@ -19,11 +19,14 @@ from driftline.schemas.events import encode
 from driftline.schemas.partitioner import partition_of
 from driftline.schemas.topics import ALERTS, DEAD_LETTER, INCIDENTS, RETRAIN
 from driftline.streams.children import free_port
-from driftline.streams.outgoing import outgoing, refused
+from driftline.streams.metrics import Metrics
+from driftline.streams.outgoing import Outgoing, outgoing, refused
+from driftline.streams.outlet import Outlet
 from driftline.streams.publisher import Publisher
 from driftline.streams.topology import MAX_INPUT_BYTES, check_topics
 from tests.servers.kafka import KafkaServer
 from tests.topics import make_topics, read_topic
+from tests.transport_harness import until
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +313,20 @@ def test_records_outlast_a_broker_that_goes_and_comes_back(kafka: str) -> None:
         records = read_topic(server.bootstrap, ALERTS, lambda m: m.key() == b"i", count=200)
         ids = [Alert.model_validate_json(record.value() or b"").alert_id for record in records]
         assert ids == [f"{incident}-{number}" for number in range(200)]
+
+
+def test_a_publishing_that_was_cancelled_is_nobody_else_s_loss(nowhere: str) -> None:
+    async def scenario() -> None:
+        publisher = Publisher(nowhere)
+        outlet = Outlet(publisher, Metrics())
+        publishing = asyncio.create_task(outlet.publish([Outgoing(ALERTS, b"i", b"{}")]))
+        await until(lambda: len(publisher) > 0)
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        left = publisher._delivery._producer.flush(1)  # noqa: SLF001 - its own raises what is left
+        assert left == 0, "it would be sent when Kafka is back, and others may have said more by then"
+        await publisher.flush()  # which would raise
+        publisher.close()
+
+    asyncio.run(scenario())
