@@ -250,6 +250,11 @@ class WorkerProcess:
         eventually(lambda: self._running.poll() is not None or condition(), seconds=seconds)
         assert self._running.poll() is None, self.log
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process is not None and self._process.poll() is not None
+
     def terminate(self) -> int:
         """Ask it to end, as an operator does, and return its exit code."""
         self._running.send_signal(signal.SIGTERM)

@@ -122,6 +122,8 @@ class Delivery:
 
     def forget(self) -> None:
         """Give up what has not been sent yet, and what is known to be lost: nobody waits for it any more."""
+        if self._closed:
+            return
         self._producer.purge(in_queue=True, in_flight=False, blocking=True)
         self._producer.flush(_LAST_SECONDS)  # what is in flight arrives, or not
         self._losses.take()

@@ -126,15 +126,15 @@ DROPS_AT_ONCE = Mutant(
     "drops entries at once",
     "counts of",
     """
-from driftline.models.join import label_join
+from driftline.models.join import stored
 
-take_dropped = label_join.LabelJoin.take_dropped
+take_dropped = stored.StoredEntries.take_dropped
 
 def at_once(self):
-    self._left += self._leaving
-    self._leaving = []
+    self._left |= self._leaving
+    self._leaving = {}
     return take_dropped(self)
 
-label_join.LabelJoin.take_dropped = at_once
+stored.StoredEntries.take_dropped = at_once
 """,
 )

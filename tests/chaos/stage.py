@@ -81,6 +81,7 @@ class Stage:
         self.sent = 0
         self._left = self._pieces()
         self._seen = 0
+        self._newest: WorkerProcess | None = None
         self._figures: dict[str, float] = {}
         self._ended = threading.Event()
         self._config = folder / "driftline.yaml"
@@ -90,7 +91,8 @@ class Stage:
     def worker(self, *program: str, checkpoint_seconds: float = 0.2) -> WorkerProcess:
         """Return a worker, not started yet; `program` is what it runs instead of the scenario's."""
         settings = {"DRIFTLINE_CONFIG": str(self._config), "DRIFTLINE_CHECKPOINT_SECONDS": str(checkpoint_seconds)}
-        return self.site.worker(*(program or self._program), **settings)
+        self._newest = self.site.worker(*(program or self._program), **settings)
+        return self._newest
 
     @property
     def saved(self) -> int:
@@ -106,7 +108,8 @@ class Stage:
     def reach(self, share: float) -> None:
         """Wait until so much of the traffic has been saved."""
         wanted = int(min(share, 1.0) * self.total)
-        eventually(lambda: self.saved >= wanted, seconds=180)
+        eventually(lambda: self.saved >= wanted or (self._newest and self._newest.has_ended), seconds=180)
+        assert self.saved >= wanted, self._newest and self._newest.log
 
     def send(self, pieces: int) -> None:
         """Send the next pieces of the traffic, as many as there are, at once."""
@@ -167,7 +170,8 @@ class Stage:
         by_id = {_parsed(alert).alert_id: alert for alert in published}
         assert {_parsed(alert).kind.value for alert in published} >= {"performance", "prediction_drift"}
         assert set(published) == set(by_id.values()), "one id, two alerts"
-        assert sorted(self._replayed()) == sorted(by_id.values()), "not the alerts of the journal, byte for byte"
+        # From a snapshot before the newest, a run comes to the same alerts twice, and so does its replay.
+        assert set(self._replayed()) == set(by_id.values()), "not the alerts of the journal, byte for byte"
         with AlertSubscriber(self.site.kafka, from_beginning=True) as alerts:
             received = []
             while (alert := alerts.poll(1.0)) is not None:

@@ -25,7 +25,9 @@ PARTITION = 3
 
 model_ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 ids = st.binary(min_size=1, max_size=3)  # short, so that checkpoints meet
-models = st.dictionaries(model_ids, st.builds(Saved, st.binary(max_size=10), st.binary(max_size=10)), max_size=3)
+models = st.dictionaries(
+    model_ids, st.builds(Saved, st.binary(max_size=10), st.binary(max_size=10), st.booleans()), max_size=3
+)
 numbers = st.integers(0, 20)
 checkpoints = st.builds(
     Checkpoint,
@@ -288,7 +290,7 @@ async def replay(script: list[Checkpoint], url: str) -> None:
             position[p] = checkpoint.position
             for model_id, saved in checkpoint.models.items():
                 newest = snapshots.setdefault(p, {}).get(model_id, saved.snapshot)
-                if newest != saved.snapshot:
+                if newest != saved.snapshot and not saved.replaces_damaged:
                     before.setdefault(p, {})[model_id] = newest
                 snapshots[p][model_id] = saved.snapshot
             kept = outbox.get(p, {}) | dict(checkpoint.outbox)
