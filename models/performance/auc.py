@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
+from itertools import accumulate
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from driftline.models.performance.exact import ONE, divide, dump, load
+from driftline.models.performance.exact import ONE, divide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,26 +145,27 @@ class LogitBins:
         keys = sorted(self._cells)
         # Distances, and positions from the lower edge of the bin, are small numbers.
         steps = [key - before for before, key in zip([0, *keys], keys, strict=False)]
-        columns: list[list[int | str]] = [[], [], [], []]
-        for key in keys:
-            negatives, negative_positions, positives, positive_positions = self._cells[key]
-            edge = key << self._shift
-            columns[0].append(dump(negatives))
-            columns[1].append(dump(negative_positions - edge * negatives))
-            columns[2].append(dump(positives))
-            columns[3].append(dump(positive_positions - edge * positives))
-        return {"max_bins": self._max_bins, "shift": self._shift, "steps": steps, "columns": columns}
+        cells = [self._cells[key] for key in keys]
+        edges = [key << self._shift for key in keys]
+        columns = [
+            [cell[0] for cell in cells],
+            [cell[1] - edge * cell[0] for cell, edge in zip(cells, edges, strict=True)],
+            [cell[2] for cell in cells],
+            [cell[3] - edge * cell[2] for cell, edge in zip(cells, edges, strict=True)],
+        ]
+        packed = [_without_zeros(column) for column in columns]
+        return {"max_bins": self._max_bins, "shift": self._shift, "steps": steps, "columns": packed}
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> Self:
         """Return the bins that a snapshot describes."""
         bins = cls(snapshot["max_bins"])
-        bins._shift = snapshot["shift"]
-        key = 0
-        for step, *dumped in zip(snapshot["steps"], *snapshot["columns"], strict=True):
-            key += step
-            edge = key << bins._shift
-            negatives, negative_offsets, positives, positive_offsets = map(load, dumped)
+        shift = bins._shift = snapshot["shift"]
+        columns = [[value << zeros for value in values] for zeros, values in snapshot["columns"]]
+        for key, negatives, negative_offsets, positives, positive_offsets in zip(
+            accumulate(snapshot["steps"]), *columns, strict=True
+        ):
+            edge = key << shift
             bins._cells[key] = [
                 negatives,
                 negative_offsets + edge * negatives,
@@ -169,3 +173,10 @@ class LogitBins:
                 positive_offsets + edge * positives,
             ]
         return bins
+
+
+def _without_zeros(column: list[int]) -> tuple[int, list[int]]:
+    """Return how many binary zeros all numbers end in, and the numbers without: short ones where weights are simple."""
+    bits = reduce(or_, column, 0)
+    zeros = max((bits & -bits).bit_length() - 1, 0)
+    return zeros, [value >> zeros for value in column]
