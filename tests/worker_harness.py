@@ -247,7 +247,10 @@ class WorkerProcess:
 
     def until(self, condition: Callable[[], object], *, seconds: float = 30.0) -> None:
         """Return as soon as `condition` gives something true; fail if the worker ends or the time is up."""
-        eventually(lambda: self._running.poll() is not None or condition(), seconds=seconds)
+        try:
+            eventually(lambda: self._running.poll() is not None or condition(), seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log: {self.log}") from None
         assert self._running.poll() is None, self.log
 
     @property
