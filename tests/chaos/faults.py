@@ -210,10 +210,11 @@ def _wakes_too_late(stage: Stage, worker: WorkerProcess, zombie: WorkerProcess) 
     try:
         _passes(0.5)  # what it had sent before has arrived
         stored = stage.stored()
-        zombie.signal(signal.SIGCONT)
         # It is told by the fence or, if it has just saved, by Kafka.
         is_told = ("has another owner now", "gave them up")
-        zombie.until(lambda: any(text in zombie.log for text in is_told) or stage.stored() != stored)
+        said = len(zombie.log)
+        zombie.signal(signal.SIGCONT)
+        zombie.until(lambda: any(text in zombie.log[said:] for text in is_told) or stage.stored() != stored)
         assert stage.stored() == stored, "written by a worker that Kafka had given up"
     finally:
         worker.signal(signal.SIGCONT)
