@@ -85,7 +85,7 @@ class Site:
         for topic, key, value, headers, partition in records:
             producer.produce(topic, value, key, partition, headers=list(headers))
             producer.poll(0)
-        assert producer.flush(30) == 0
+        assert producer.flush(120) == 0  # a broker may be away for a minute
 
     @contextmanager
     def without_writes(self) -> Iterator[None]:
