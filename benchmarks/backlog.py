@@ -8,14 +8,12 @@ not to its end. Exits 1 if a backlog of small records takes more than the limits
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from confluent_kafka import Producer
 from redis import Redis
 
-from benchmarks.machine import machine
+from benchmarks.results import keep, origin
 from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.events import MAX_CLASSES, MAX_FEATURES
 from driftline.schemas.fields import MAX_NAME
@@ -46,7 +44,6 @@ MAX_PENDING: Final = 5000
 
 FEW: Final = 40_000
 LARGE: Final = 2000
-RESULT: Final = Path(__file__).parent / "results" / "backlog.json"
 
 _START: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _BLOCK: Final = 1000
@@ -298,16 +295,14 @@ def main() -> int:
     kept = most <= BOUND
     verdict = "kept" if kept else "MISSED"
     print(f"small records take {most / 1e6:,.0f} MB more at most; {BOUND / 1e6:,.0f} MB are allowed: {verdict}")
-    RESULT.parent.mkdir(exist_ok=True)
     document = {
         "cases": rows,
         "bound_bytes": BOUND,
         "kept": kept,
         "partitions": PARTITIONS,
-        "machine": machine(),
-        "versions": {package: version(package) for package in _PACKAGES},
+        **origin(_PACKAGES),
     }
-    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    keep("backlog", document)
     return 0 if kept else 1
 
 

@@ -10,14 +10,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.machine import machine
+from benchmarks.results import keep, origin
 from tests.streams_of_events import Files, ModelStream, write
 from tests.tasks_of_events import Binary
-
-RESULT = Path(__file__).parent / "results" / "replay.json"
 
 _TITLES = {"driftline": "driftline replay", "river": "loop with River"}
 _PACKAGES = ("river", "numpy", "pydantic", "jiter")
@@ -68,17 +65,15 @@ def main() -> int:
     same = ours["joined"] == theirs["joined"] and abs(ours["accuracy"] - theirs["accuracy"]) < 1e-9  # noqa: PLR2004
     if not same:
         print("the two did not do the same work", file=sys.stderr)
-    RESULT.parent.mkdir(exist_ok=True)
     document = {
         "contenders": results,
         "driftline_per_river_cpu": ratio,
         "events": events,
         "bytes": size,
         "runs": options.runs,
-        "machine": machine(),
-        "versions": {package: version(package) for package in _PACKAGES},
+        **origin(_PACKAGES),
     }
-    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    keep("replay", document)
     return 0 if same else 1
 
 

@@ -18,11 +18,9 @@ import argparse
 import json
 import subprocess
 import sys
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.machine import machine
+from benchmarks.results import keep, kept, origin
 from benchmarks.state_measures import CHUNK, LABELLED, MODEL_FEATURES
 from driftline.streams.embedded import EmbeddedValkey
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 BOUND_MS: Final = 20
 FEATURES: Final = (0, 10, 100)
-RESULT: Final = Path(__file__).parent / "results" / "state.json"
 
 _PREDICTIONS: Final = (4_000, 12_000)
 """Of each model, and as many labels. With the first number a snapshot is largest: the sample of its reference is nearly
@@ -177,21 +174,19 @@ def main() -> int:
     parser.add_argument("--models", type=int, nargs="+", default=[1, 100, 1000], help="models of one partition")
     options = parser.parse_args()
     parts = options.part or ["join", "models"]
-    document = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    document = kept("state")
     for part in parts:
         measured = measure_join(options.pending) if part == "join" else measure_models(options.models)
         document[part] = {
             **measured,
-            "machine": machine(),
-            "versions": {package: version(package) for package in _PACKAGES},
+            **origin(_PACKAGES),
         }
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(json.dumps(document, indent=2) + "\n")
+        keep("state", document)
     slowest = max(document[part]["readers_p99_ms"] for part in parts)
-    kept = slowest <= BOUND_MS
-    verdict = "kept" if kept else "MISSED"
+    is_kept = slowest <= BOUND_MS
+    verdict = "kept" if is_kept else "MISSED"
     print(f"\nreaders wait {slowest:.1f} ms for a checkpoint at the 99th percentile, at most {BOUND_MS}: {verdict}")
-    return 0 if kept else 1
+    return 0 if is_kept else 1
 
 
 if __name__ == "__main__":

@@ -7,25 +7,22 @@ Kafka. Exits 1 unless a record costs the batch transport at most 1/20 of what it
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import uuid
 from contextlib import ExitStack
-from importlib.metadata import version
-from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from benchmarks.results import keep, origin
 from tests.servers.kafka import KafkaServer
 
 BOUND = 1 / 20
 PARTITIONS = 8
 RECORD_BYTES = 300
-RESULT = Path(__file__).parent / "results" / "transport.json"
 
 _TITLES = {"stock": "stock Faust agent", "batch": "batch transport", "bare": "bare aiokafka loop"}
 _PACKAGES = ("faust-streaming", "aiokafka", "mode-streaming")
@@ -77,17 +74,6 @@ def compare(bootstrap: str, *, records: int, stock_records: int, runs: int) -> R
     }
 
 
-def machine() -> dict[str, str | int | None]:
-    """Say on what was measured."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "processor": models[0].partition(": ")[2] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(terse=True),
-        "python": platform.python_version(),
-    }
-
-
 def main() -> int:
     """Measure, print a table, and write the result; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transport", description=__doc__)
@@ -110,7 +96,6 @@ def main() -> int:
     kept = costs["batch"] <= costs["stock"] * BOUND
     print(f"stock / batch = {ratio:.1f}, at least {1 / BOUND:.0f} wanted: {'kept' if kept else 'MISSED'}")
     print(f"batch / bare = {costs['batch'] / costs['bare']:.2f}")
-    RESULT.parent.mkdir(exist_ok=True)
     document = {
         "contenders": results,
         "stock_per_batch": ratio,
@@ -118,10 +103,9 @@ def main() -> int:
         "record_bytes": RECORD_BYTES,
         "partitions": PARTITIONS,
         "runs": options.runs,
-        "machine": machine(),
-        "versions": {package: version(package) for package in _PACKAGES},
+        **origin(_PACKAGES),
     }
-    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    keep("transport", document)
     return 0 if kept else 1
 
 

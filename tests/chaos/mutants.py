@@ -27,12 +27,7 @@ class Mutant(NamedTuple):
         return "-c", f"{before}\n{self.mutation}\nfrom driftline.__main__ import main\nmain()\n", "worker"
 
 
-ACKS_FIRST = Mutant(
-    "acks before it saves",
-    "counts of",
-    """
-from driftline.streams.transport import app as transport
-
+_HASTY = """
 class Hasty(worker.Worker):
     def take(self, message, batch):
         super().take(message, batch)
@@ -41,6 +36,13 @@ class Hasty(worker.Worker):
     async def assigned(self, logs):
         await super().assigned(logs)
         return {}
+"""
+
+ACKS_FIRST = Mutant(
+    "acks before it saves",
+    "counts of",
+    f"""{_HASTY}
+from driftline.streams.transport import app as transport
 
 app.Worker = Hasty
 transport._SETTINGS["broker_commit_interval"] = 0.1
@@ -72,18 +74,10 @@ app.Worker = Eager
 GIVES_UP_UNSAVED = Mutant(
     "gives partitions up without a last checkpoint",
     "counts of",
-    """
-class Graceless(worker.Worker):
-    def take(self, message, batch):
-        super().take(message, batch)
-        self._ports.source.ack([message])
-
-    async def assigned(self, logs):
-        await super().assigned(logs)
-        return {}
-
+    f"""{_HASTY}
+class Graceless(Hasty):
     async def revoked(self, partitions):
-        for number in {tp.partition for tp in partitions} & self._held.keys():
+        for number in {{tp.partition for tp in partitions}} & self._held.keys():
             self._forget(self._held.pop(number))
 
 app.Worker = Graceless
