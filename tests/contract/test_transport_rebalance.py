@@ -329,7 +329,9 @@ async def a_paused_partition_rests(broker: str) -> None:
     paused, other = TP(topic, 0), TP(topic, 1)
     produce(broker, topic, {1: numbers(1)})
     async with running(worker):
-        await until(lambda: worker.of_partition(1) and worker.app.lag(paused) == 0)  # the next fetch is under way
+        await until(lambda: worker.of_partition(1) and worker.app.lag(paused) == 0)
+        thread: Any = worker.app.consumer._thread  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public tells
+        await until(lambda: thread._waiter is not None)  # noqa: SLF001 - a fetch of both waits for records
         worker.app.pause(paused)
         worker.app.pause(paused)
         produce(broker, topic, {0: numbers(200), 1: numbers(200, 1)})
