@@ -201,8 +201,8 @@ def worker_paused_past_its_session(stage: Stage, times: int) -> None:
 def _wakes_too_late(stage: Stage, worker: WorkerProcess, zombie: WorkerProcess) -> None:
     zombie.until(lambda: zombie.watches, seconds=60)
     stage.progress()
+    _has_much_unsaved(zombie)
     before = worker.log.count("watching partitions")
-    zombie.until(lambda: zombie.scraped.value("driftline_checkpoint_age_seconds") > 1)  # it has much to save
     zombie.signal(signal.SIGSTOP)
     worker.until(lambda: worker.log.count("watching partitions") > before, seconds=60)
     stage.progress(0.1)
@@ -224,9 +224,10 @@ def workers_come_and_go(stage: Stage, times: int) -> None:
     """A second worker joins, and leaves or is killed, again and again."""
     with stage.traffic(), stage.worker() as worker:
         for n in range(times):
-            with stage.worker() as second:
+            with stage.worker(checkpoint_seconds=3) as second:
                 _joins(second)
                 stage.progress(0.02)
+                _has_much_unsaved(second)
                 if n % 2:
                     second.kill()
                 else:
@@ -264,6 +265,10 @@ def _damage(stage: Stage) -> int:
                 client.hset(keys.snapshots(partition), model_id, wrong)
                 damaged += 1
     return damaged
+
+
+def _has_much_unsaved(worker: WorkerProcess) -> None:
+    worker.until(lambda: worker.scraped.value("driftline_checkpoint_age_seconds") > 1)
 
 
 def _passes(seconds: float) -> None:
