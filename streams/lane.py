@@ -257,6 +257,11 @@ class Lane:
         """What the next checkpoint has to cover."""
         return self._unsaved
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether there is anything for a checkpoint to cover."""
+        return self._unsaved.records > 0 or self.pipeline.has_unsaved
+
     async def cut(self) -> Cut | None:
         """Return what a checkpoint has to publish, save and ack; the caller holds `changing` and `saving`.
 
@@ -265,8 +270,7 @@ class Lane:
         None says that there is nothing to save, or that nothing may be saved any more: the lane is closed, an exception
         left a record half done, or what was cut before has not been saved, of which the pipeline tells only once.
         """
-        has_work = self._unsaved.records or self.pipeline.has_unsaved
-        if not has_work or self.is_closed or self._is_cut or not self._is_whole:
+        if not self.has_unsaved or self.is_closed or self._is_cut or not self._is_whole:
             return None
         self._is_cut = True
         try:

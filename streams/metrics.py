@@ -157,7 +157,7 @@ class Metrics:
         self.nothing_unsaved()
 
     def nothing_unsaved(self) -> None:
-        """Say that a checkpoint was due and there was nothing to save: the stored state is not old."""
+        """Say that there is nothing to save: the stored state is not old."""
         self._current_at = self._clock()
 
     def observe_state(self, state: ModelState) -> None:

@@ -282,13 +282,13 @@ class Worker:
         for held in self._held.values():
             if held.task is not None and held.task.done():
                 held.task.result()
+        if not any(held.lane.has_unsaved for held in self._held.values()):
+            self._metrics.nothing_unsaved()
         now = time.monotonic()
         if now < self._due and now < self._taken + self._interval:  # when all is quiet, a checkpoint is in nobody's way
             return
         costs = [await self._checkpoint(held.lane) for held in list(self._held.values())]
         saved = [cost for cost in costs if cost is not None]
-        if not saved:
-            self._metrics.nothing_unsaved()
         self._due = time.monotonic() + max(self._interval, _COST_RATIO * sum(saved))
 
     async def _checkpoint(self, lane: Lane) -> float | None:

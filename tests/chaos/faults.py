@@ -222,16 +222,17 @@ def _wakes_too_late(stage: Stage, worker: WorkerProcess, zombie: WorkerProcess) 
 
 def workers_come_and_go(stage: Stage, times: int) -> None:
     """A second worker joins, and leaves or is killed, again and again."""
-    with stage.traffic(), stage.worker() as worker:
+    with stage.worker() as worker:
         for n in range(times):
             with stage.worker(checkpoint_seconds=3) as second:
                 _joins(second)
-                stage.progress(0.02)
+                stage.send(PIECES // (times + 1))
                 _has_much_unsaved(second)
                 if n % 2:
                     second.kill()
                 else:
                     assert second.terminate() == 0, second.log
+        stage.send(PIECES)
         stage.finish(worker)
 
 

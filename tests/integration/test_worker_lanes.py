@@ -104,12 +104,16 @@ class Source:
 class Bench:
     """A worker with the home partition, and batches for it."""
 
-    def __init__(self, kafka: str, store: HeldStore, configuration: Configuration = CONFIGURATION) -> None:
+    def __init__(
+        self, kafka: str, store: HeldStore, configuration: Configuration = CONFIGURATION, interval: float = 1e-9
+    ) -> None:
         self.store = store
         self.source = Source()
         self.publisher = Publisher(kafka)
-        ports = Ports(self.source, store, self.publisher, Metrics())
-        self.worker = Worker(configuration, ports, partitions=EMBEDDED_PARTITIONS, interval=1e-9)
+        self.now = 0.0  # of the metrics
+        self.metrics = Metrics(lambda: self.now)
+        ports = Ports(self.source, store, self.publisher, self.metrics)
+        self.worker = Worker(configuration, ports, partitions=EMBEDDED_PARTITIONS, interval=interval)
         self._next = dict.fromkeys(INPUTS, 0)
 
     async def assign(self) -> dict[TP, int]:
@@ -148,9 +152,11 @@ def kafka(mock_kafka: str) -> str:
 
 
 @asynccontextmanager
-async def at_work(kafka: str, store: HeldStore, configuration: Configuration = CONFIGURATION) -> AsyncIterator[Bench]:
+async def at_work(
+    kafka: str, store: HeldStore, configuration: Configuration = CONFIGURATION, interval: float = 1e-9
+) -> AsyncIterator[Bench]:
     """Give a worker that has taken its partition over."""
-    bench = Bench(kafka, store, configuration)
+    bench = Bench(kafka, store, configuration, interval)
     try:
         await bench.assign()
         yield bench
@@ -320,6 +326,25 @@ def test_partitions_that_cannot_be_are_refused(kafka: str, topics: tuple[str, ..
         async with at_work(kafka, HeldStore()) as bench:
             with pytest.raises(TopologyError, match="partition"):
                 await bench.worker.assigned({TP(topic, partition): Log(0, 9, None) for topic in topics})
+
+    asyncio.run(scenario())
+
+
+def test_the_stored_state_has_an_age_only_while_something_is_unsaved(kafka: str) -> None:
+    async def scenario() -> None:
+        def age() -> float | None:
+            return bench.metrics.registry.get_sample_value("driftline_checkpoint_age_seconds")
+
+        async with at_work(kafka, HeldStore(), interval=1000) as bench:
+            await bench.take(predictions(0, 10))
+            await bench.worker.tick()  # the first is due at once, and the next in a thousand seconds
+            bench.now = 50
+            await bench.worker.tick()
+            assert age() == 0
+            await bench.take(predictions(10, 20))
+            bench.now = 60
+            await bench.worker.tick()
+            assert age() == 10
 
     asyncio.run(scenario())
 
