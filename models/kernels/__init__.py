@@ -1,0 +1,1 @@
+"""What runs for every event, compiled: one algorithm a file, over records of flat arrays."""
