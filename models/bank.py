@@ -1,0 +1,87 @@
+"""Records of one kind side by side in memory, where one call of a kernel reaches those of many models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+class Bank:
+    """Records of one structured type, addressed by index; their number doubles when all are in use.
+
+    Growing moves the records: keep a bank and an index, and no record or view of `rows`, beyond the next `allocate`.
+
+    Parameters
+    ----------
+    dtype
+        The type of a record.
+
+    Attributes
+    ----------
+    rows
+        All records, those in use and the others: what a kernel is called with.
+
+    Examples
+    --------
+    >>> bank = Bank(np.dtype([("count", np.int64), ("weights", np.float64, 3)], align=True))
+    >>> first, second = bank.allocate(), bank.allocate()
+    >>> bank.rows[first]["weights"][1] = 0.5
+    >>> third = bank.allocate()
+    >>> bank.rows["weights"][:, 1].tolist(), len(bank), len(bank.rows)
+    ([0.5, 0.0, 0.0, 0.0], 3, 4)
+    >>> bank.free(first)
+    >>> bank.allocate() == first, bank.rows[first]["weights"].tolist()
+    (True, [0.0, 0.0, 0.0])
+
+    """
+
+    __slots__ = ("_free", "_in_use", "rows")
+
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self.rows: npt.NDArray[np.void] = np.zeros(1, dtype)
+        self._free = [0]
+        self._in_use = bytearray(1)
+
+    def __len__(self) -> int:
+        """Return how many records are in use."""
+        return len(self.rows) - len(self._free)
+
+    def allocate(self) -> int:
+        """Return the index of a record that nobody uses; all of it is zero."""
+        if not self._free:
+            self._grow()
+        index = self._free.pop()
+        self._in_use[index] = 1
+        return index
+
+    def free(self, index: int) -> None:
+        """Give a record back.
+
+        Raises
+        ------
+        IndexError
+            If it is not in use: given back twice, it would be handed out to two.
+
+        """
+        if not 0 <= index < len(self.rows) or not self._in_use[index]:
+            raise IndexError(f"record {index} is not in use")
+        self._raw(self.rows)[index] = 0  # here and not at allocate: fresh memory is zero already, and not yet touched
+        self._in_use[index] = 0
+        self._free.append(index)
+
+    def _grow(self) -> None:
+        size = len(self.rows)
+        grown = np.zeros(2 * size, self.rows.dtype)
+        self._raw(grown)[:size] = self._raw(self.rows)
+        self.rows = grown
+        self._free = list(range(2 * size - 1, size - 1, -1))
+        self._in_use.extend(bytes(size))
+
+    @staticmethod
+    def _raw(rows: npt.NDArray[np.void]) -> npt.NDArray[Any]:
+        """Return the bytes of each record: numpy copies and clears records field by field, padding left out."""
+        return rows.view(np.uint8).reshape(len(rows), rows.itemsize)
