@@ -1,37 +1,30 @@
 """An online model that learns beside the served one, and so tells what could be had from the same features.
 
-River's StandardScaler and LogisticRegression or LinearRegression. It predicts when a prediction is served and learns
-when its label comes, so its figures are prequential: every pair is predicted before it is learned from.
+A logistic or least-squares regression of scaled inputs, as River has them. It predicts when a prediction is served and
+learns when its label comes, so its figures are prequential: every pair is predicted before it is learned from.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
-from river.linear_model import LinearRegression, LogisticRegression
-from river.optim import SGD
-from river.preprocessing import StandardScaler
-from river.utils import VectorDict
+import numpy as np
 
+from driftline.models.bank import Bank
+from driftline.models.kernels.linear_model import LINEAR_MODEL, MOST_INPUTS, learn_at, predict_at, scale_at
 from driftline.schemas.config import Challenger as ChallengerKind
 from driftline.schemas.config import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MOST_INPUTS: Final = 100
-"""Each costs half a microsecond a prediction, and 8 bytes of every one that waits for its label."""
-
-_CLIP: Final = 5.0
-"""Scaled inputs are cut off here: one unit mistake upstream must not throw the weights away."""
+    import numpy.typing as npt
 
 _LEARNING_RATE: Final = 0.01
 _STEP: Final = 0.2
 """Learning rate times number of inputs stays below this, or least squares diverges."""
 
-_LOST: Final = 1e6
-"""A scaled prediction beyond this means that the weights have diverged: the model starts again."""
+_TARGET: Final = "y"
 
 
 class OnlineModel:
@@ -45,6 +38,8 @@ class OnlineModel:
         The names of the numeric features; those after the 100th are left out.
     since
         The offset of the first prediction that it is shown. What is kept of earlier ones may be another model's.
+    bank
+        Where its record of type LINEAR_MODEL is, beside those of others; by default, in a bank of its own.
 
     Examples
     --------
@@ -57,78 +52,80 @@ class OnlineModel:
 
     """
 
-    def __init__(self, kind: ChallengerKind, *, inputs: Sequence[str], since: int = 0) -> None:
+    def __init__(
+        self, kind: ChallengerKind, *, inputs: Sequence[str], since: int = 0, bank: Bank | None = None
+    ) -> None:
         self.kind = kind
-        self.inputs = list(inputs[:_MOST_INPUTS])
+        self.inputs = list(inputs[:MOST_INPUTS])
         self.since = since
-        self.restarts = 0
-        self._rate = min(_LEARNING_RATE, _STEP / max(len(self.inputs), 1))
-        self._scaler: Any = StandardScaler()  # River's estimators are typed in part only
-        self._target: Any = StandardScaler()
-        self._model: Any = self._new()
+        self._bank = Bank(LINEAR_MODEL) if bank is None else bank
+        self.index: Final = self._bank.allocate()
+        record = self._record
+        record["logistic"] = kind is ChallengerKind.LOGISTIC_REGRESSION
+        record["inputs"] = len(self.inputs)
+        record["rate"] = min(_LEARNING_RATE, _STEP / max(len(self.inputs), 1))
 
     @property
-    def _logistic(self) -> bool:
-        return self.kind is ChallengerKind.LOGISTIC_REGRESSION
+    def _record(self) -> np.void:
+        record: np.void = self._bank.rows[self.index]
+        return record
 
-    def _new(self) -> Any:  # noqa: ANN401 - see above
-        algorithm = LogisticRegression if self._logistic else LinearRegression
-        return algorithm(optimizer=SGD(self._rate), intercept_lr=self._rate)
+    @property
+    def restarts(self) -> int:
+        """How often its weights diverged and it started again."""
+        return int(self._record["restarts"])
 
     def scale(self, inputs: dict[str, float]) -> tuple[float, ...]:
         """Learn the scale of finite inputs and return them scaled, in the order of `inputs`; a missing one is 0."""
-        self._scaler.learn_one(inputs)
-        scaled = self._scaler.transform_one(inputs)
-        values = [scaled.get(name, 0.0) for name in self.inputs]
-        return tuple([value if -_CLIP <= value <= _CLIP else math.copysign(_CLIP, value) for value in values])
+        values = np.array([inputs.get(name, 0.0) for name in self.inputs], np.float64)
+        present = np.array([name in inputs for name in self.inputs], np.bool_)
+        scaled = np.empty_like(values)
+        scale_at(self._bank.rows, self.index, values, present, scaled)
+        return tuple(scaled.tolist())
 
     def predict(self, scaled: Sequence[float]) -> float:
         """Return P(positive), or the expected number."""
-        inputs = dict(zip(self.inputs, scaled, strict=True))
-        if self._logistic:
-            return float(self._model.predict_proba_one(inputs)[True])
-        predicted = float(self._model.predict_one(inputs))
-        if not -_LOST < predicted < _LOST:  # NaN too
-            self.restarts += 1
-            self._model = self._new()
-            predicted = 0.0
-        spread, mean = self._target.vars["y"], self._target.means["y"]
-        return predicted * math.sqrt(spread) + float(mean)
+        return predict_at(self._bank.rows, self.index, self._row(scaled))
 
     def learn(self, scaled: Sequence[float], outcome: float) -> None:
         """Learn from a label: 1.0 or 0.0, or a finite number."""
-        inputs = dict(zip(self.inputs, scaled, strict=True))
-        if self._logistic:
-            self._model.learn_one(inputs, outcome == 1.0)
-            return
-        target = {"y": outcome}
-        self._target.learn_one(target)
-        self._model.learn_one(inputs, self._target.transform_one(target)["y"])
+        learn_at(self._bank.rows, self.index, self._row(scaled), outcome)
+
+    def _row(self, scaled: Sequence[float]) -> npt.NDArray[np.float64]:
+        if len(scaled) != len(self.inputs):  # kernels do not look where an array ends
+            raise ValueError(f"{len(scaled)} scaled inputs for a model of {len(self.inputs)}")
+        return np.array(scaled, np.float64)
+
+    def release(self) -> None:
+        """Give the record back to the bank; the model is not used after that."""
+        self._bank.free(self.index)
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values: weights and moments, nothing that would have to be unpickled."""
+        record = self._record
         return {
             "kind": self.kind.value,
             "inputs": self.inputs,
             "since": self.since,
             "restarts": self.restarts,
-            "scaler": _moments(self._scaler),
-            "target": _moments(self._target),
-            "weights": dict(self._model.weights),
-            "intercept": float(self._model.intercept),
-            "iterations": self._model.optimizer.n_iterations,
+            "scaler": _moments_of(self.inputs, record["moments"]),
+            "target": _moments_of([_TARGET], record["target"][np.newaxis]),
+            "weights": dict(zip(self.inputs, record["weights"].tolist(), strict=False)),
+            "intercept": float(record["intercept"]),
         }
 
     @classmethod
-    def restore(cls, snapshot: dict[str, Any]) -> OnlineModel:
+    def restore(cls, snapshot: dict[str, Any], bank: Bank | None = None) -> OnlineModel:
         """Rebuild what `snapshot` returned."""
-        model = cls(ChallengerKind(snapshot["kind"]), inputs=snapshot["inputs"], since=snapshot["since"])
-        model.restarts = snapshot["restarts"]
-        model._scaler = _scaler_of(snapshot["scaler"])
-        model._target = _scaler_of(snapshot["target"])
-        model._model._weights = VectorDict(snapshot["weights"])  # noqa: SLF001 - River gives no other way
-        model._model.intercept = snapshot["intercept"]
-        model._model.optimizer.n_iterations = snapshot["iterations"]
+        kind = ChallengerKind(snapshot["kind"])
+        model = cls(kind, inputs=snapshot["inputs"], since=snapshot["since"], bank=bank)
+        record = model._record
+        record["restarts"] = snapshot["restarts"]
+        record["intercept"] = snapshot["intercept"]
+        for k, name in enumerate(model.inputs):
+            record["weights"][k] = snapshot["weights"].get(name, 0.0)
+            record["moments"][k] = _moments_in(snapshot["scaler"], name)
+        record["target"] = _moments_in(snapshot["target"], _TARGET)
         return model
 
 
@@ -148,14 +145,11 @@ def choose(kind: ChallengerKind, task: Task) -> ChallengerKind:
     return fitting if kind in {ChallengerKind.AUTO, fitting} else ChallengerKind.NONE
 
 
-def _moments(scaler: StandardScaler) -> list[dict[str, float]]:
-    return [dict(scaler.counts), dict(scaler.means), dict(scaler.vars)]
+def _moments_of(names: Sequence[str], moments: npt.NDArray[np.void]) -> list[dict[str, float]]:
+    """Return counts, means and variances by name, of what has been seen."""
+    seen = [(name, *each.tolist()) for name, each in zip(names, moments, strict=False) if each["count"]]
+    return [{each[0]: each[field] for each in seen} for field in (1, 2, 3)]
 
 
-def _scaler_of(moments: list[dict[str, float]]) -> StandardScaler:
-    scaler = StandardScaler()
-    counts, means, variances = moments
-    scaler.counts.update(counts)
-    scaler.means.update(means)
-    scaler.vars.update(variances)
-    return scaler
+def _moments_in(snapshot: list[dict[str, float]], name: str) -> tuple[float, ...]:
+    return tuple([values.get(name, 0) for values in snapshot])
