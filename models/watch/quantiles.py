@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import numpy as np
+
+from driftline.models.bank import Bank
+from driftline.models.kernels.quantile_sketch import GAMMA, LOWEST, QUANTILE_SKETCH, update_at
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# With gamma = (1 + alpha) / (1 - alpha), the bucket i holds (gamma^(i - 1), gamma^i], and answering with its
-# 2 gamma^i / (gamma + 1) is off by at most alpha.
-_ALPHA: Final = 0.01
-_GAMMA: Final = (1.0 + _ALPHA) / (1.0 - _ALPHA)
-_BUCKETS_PER_LOG: Final = 1.0 / math.log(_GAMMA)
-
-# A fixed range bounds the buckets: 2,073 of them. DDSketch's own bound moves with the largest value, so that a single
-# absurd one costs the resolution of all others.
-_SMALLEST: Final = 1e-6
-_LARGEST: Final = 1e12
-_LOWEST: Final = math.ceil(math.log(_SMALLEST) * _BUCKETS_PER_LOG)
-_HIGHEST: Final = math.ceil(math.log(_LARGEST) * _BUCKETS_PER_LOG)
+    import numpy.typing as npt
 
 
 class QuantileSketch:
@@ -28,6 +22,11 @@ class QuantileSketch:
     A quantile is off by at most 1 % of itself, from 1e-6 to 1e12 of whatever the unit is (in seconds: from a
     microsecond to 30,000 years). Smaller values share the lowest bucket and larger ones the highest. A value below 0
     (clocks of two machines disagree) is taken as 0 and counted as `negative`.
+
+    Parameters
+    ----------
+    bank
+        Where its record of type QUANTILE_SKETCH is, beside those of others; by default, in a bank of its own.
 
     References
     ----------
@@ -45,45 +44,31 @@ class QuantileSketch:
 
     """
 
-    __slots__ = ("_buckets", "_count", "_max", "_min", "_negative")
+    __slots__ = ("_bank", "index")
 
-    def __init__(self) -> None:
-        self._buckets: dict[int, int] = {}
-        self._count = 0
-        self._negative = 0
-        self._min: float | None = None
-        self._max: float | None = None
+    def __init__(self, bank: Bank | None = None) -> None:
+        self._bank = Bank(QUANTILE_SKETCH) if bank is None else bank
+        self.index: Final = self._bank.allocate()
+
+    @property
+    def _record(self) -> np.void:
+        record: np.void = self._bank.rows[self.index]
+        return record
 
     def update(self, value: float) -> None:
         """Count a finite value."""
-        if value < 0.0:
-            value = 0.0
-            self._negative += 1
-        self._count += 1
-        self._extend(value, value)
-        if value <= _SMALLEST:
-            bucket = _LOWEST
-        elif value >= _LARGEST:
-            bucket = _HIGHEST
-        else:
-            bucket = math.ceil(math.log(value) * _BUCKETS_PER_LOG)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
-
-    def _extend(self, low: float, high: float) -> None:
-        if self._min is None or low < self._min:
-            self._min = low
-        if self._max is None or high > self._max:
-            self._max = high
+        update_at(self._bank.rows, self.index, value)
 
     def merge(self, other: QuantileSketch) -> None:
         """Add what `other` has counted; exactly as if its values had been counted here."""
-        if other._min is None or other._max is None:
+        mine, others = self._record, other._record
+        if not others["count"]:
             return
-        self._count += other._count
-        self._negative += other._negative
-        self._extend(other._min, other._max)
-        for bucket, count in other._buckets.items():
-            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+        mine["min"] = min(mine["min"], others["min"]) if mine["count"] else others["min"]
+        mine["max"] = max(mine["max"], others["max"]) if mine["count"] else others["max"]
+        mine["count"] += others["count"]
+        mine["negative"] += others["negative"]
+        _set_counts(mine, _counts(mine) + _counts(others))
 
     def quantile(self, q: float) -> float | None:
         """Return the value at rank ``floor(q * (count - 1))``, counted from 0 in rising order; None without values.
@@ -96,41 +81,63 @@ class QuantileSketch:
         """
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
-        if self._min is None or self._max is None:
+        record = self._record
+        if not record["count"]:
             return None
-        rank = math.floor(q * (self._count - 1))
-        for bucket in sorted(self._buckets):
-            rank -= self._buckets[bucket]
-            if rank < 0:
-                break
-        middle = 0.0 if bucket == _LOWEST else 2.0 * _GAMMA**bucket / (_GAMMA + 1.0)
-        return min(max(middle, self._min), self._max)
+        rank = math.floor(q * (int(record["count"]) - 1))
+        bucket = int(np.searchsorted(np.cumsum(_counts(record)), rank, side="right"))
+        middle = 2.0 * GAMMA ** (bucket + LOWEST) / (GAMMA + 1.0) if bucket else 0.0
+        return float(min(max(middle, record["min"]), record["max"]))
 
     def report(self) -> dict[str, float | int | None]:
         """Return the counts, the exact extremes and three quantiles; None without values."""
         return {
-            "count": self._count,
-            "negative": self._negative,
-            "min": self._min,
-            "max": self._max,
+            **self._totals(),
             "p50": self.quantile(0.5),
             "p90": self.quantile(0.9),
             "p99": self.quantile(0.99),
         }
 
+    def release(self) -> None:
+        """Give the record back to the bank; the sketch is not used after that."""
+        self._bank.free(self.index)
+
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as plain JSON; `restore` continues from it identically."""
-        buckets = [[bucket, self._buckets[bucket]] for bucket in sorted(self._buckets)]
-        counts = {"count": self._count, "negative": self._negative, "buckets": buckets}
-        return {**counts, "min": self._min, "max": self._max}
+        counts = _counts(self._record)
+        used = np.flatnonzero(counts)
+        buckets = [
+            [bucket, count] for bucket, count in zip((used + LOWEST).tolist(), counts[used].tolist(), strict=True)
+        ]
+        return {**self._totals(), "buckets": buckets}
+
+    def _totals(self) -> dict[str, float | int | None]:
+        record = self._record
+        count, negative = int(record["count"]), int(record["negative"])
+        low, high = (float(record["min"]), float(record["max"])) if count else (None, None)
+        return {"count": count, "negative": negative, "min": low, "max": high}
 
     @classmethod
-    def restore(cls, snapshot: Mapping[str, Any]) -> Self:
+    def restore(cls, snapshot: Mapping[str, Any], bank: Bank | None = None) -> Self:
         """Return the sketch that a snapshot describes."""
-        sketch = cls()
-        sketch._count = snapshot["count"]
-        sketch._negative = snapshot["negative"]
-        sketch._min = snapshot["min"]
-        sketch._max = snapshot["max"]
-        sketch._buckets = dict(snapshot["buckets"])
+        sketch = cls(bank)
+        record = sketch._record
+        for field in ("count", "negative", "min", "max"):
+            record[field] = snapshot[field] or 0
+        counts = _counts(record)
+        for bucket, count in snapshot["buckets"]:
+            counts[bucket - LOWEST] = count
+        _set_counts(record, counts)
         return sketch
+
+
+def _counts(record: np.void) -> npt.NDArray[np.int64]:
+    high: npt.NDArray[np.int64] = record["high"].astype(np.int64)
+    high <<= 32
+    high += record["low"]
+    return high
+
+
+def _set_counts(record: np.void, counts: npt.NDArray[np.int64]) -> None:
+    record["low"] = counts & 0xFFFFFFFF
+    record["high"] = counts >> 32
