@@ -12,6 +12,8 @@ from driftline.models.drift.thinned import pack, unpack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+
 _MOST_BINS: Final = 20
 _FEWEST_PAIRS: Final = 125  # of a bin: the mean outcome of fewer says little
 _LARGEST: Final = 1e100  # as of every number in an event
@@ -74,6 +76,13 @@ class Calibration:
         # From the corner and not from a far limit: beside that the distance would be lost in rounding.
         end = 0 if place == 0 else -1
         return min(max(outcomes[end] + (score - scores[end]), -_LARGEST), _LARGEST)
+
+    def fill(self, record: np.void) -> None:
+        """Copy the line into a record of type CALIBRATION, for the kernel that reads it."""
+        corners = len(self._scores)
+        record["corners"] = corners
+        record["scores"][:corners] = self._scores
+        record["outcomes"][:corners] = self._outcomes
 
     def snapshot(self) -> list[str]:
         """Return plain values."""
