@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from array import array
 from base64 import b64decode, b64encode
-from functools import cache
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zlib import compress, decompress
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import numpy as np
+
+from driftline.models.bank import Bank
+from driftline.models.kernels.thinned import CAPACITY, PAGE, THINNED, THINNED_PAGE, drawn, update_at
 
 _COMPRESSED: Final = "~"  # no character of base64
 _REPEATED: Final = 4  # times that a value occurs on average, from which compressing pays
-_CAPACITY: Final = 4096  # 256 quantile cells of 16 values each
-_64_BITS: Final = (1 << 64) - 1
 
 
 class Thinned:
@@ -24,6 +22,12 @@ class Thinned:
     Which one of a block is drawn by a hash: the k-th of each would be the same item of a batch again and again, where
     records come in a fixed rotation. Two blocks that become one draw between the two values they had, so the sample is
     a function of the stream alone, and a snapshot needs no generator.
+
+    Parameters
+    ----------
+    bank, pages
+        Where its record of type THINNED is, and its values, in records of type THINNED_PAGE, beside those of other
+        samples; by default, in banks of its own.
 
     Examples
     --------
@@ -35,57 +39,69 @@ class Thinned:
 
     """
 
-    __slots__ = ("_count", "_next", "_stride", "values")
+    __slots__ = ("_bank", "_pages", "index")
 
-    def __init__(self) -> None:
-        self.values = array("d")
-        self._count = 0
-        self._stride = 1
-        self._next = 0
+    def __init__(self, bank: Bank | None = None, pages: Bank | None = None) -> None:
+        self._bank = Bank(THINNED) if bank is None else bank
+        self._pages = Bank(THINNED_PAGE) if pages is None else pages
+        self.index: Final = self._bank.allocate()
+        self._record["stride"] = 1
+
+    @property
+    def _record(self) -> np.void:
+        record: np.void = self._bank.rows[self.index]
+        return record
+
+    @property
+    def values(self) -> array[float]:
+        """A copy of the values kept, in the order they came."""
+        record = self._record
+        pages = record["pages"][: record["room"] // PAGE]
+        values = self._pages.rows[pages]["values"].ravel()[: record["kept"]]
+        return array("d", values.tobytes())
+
+    def __len__(self) -> int:
+        """Return how many values are kept."""
+        return int(self._record["kept"])
 
     def update(self, value: float) -> None:
         """Take one finite value."""
-        if self._count == self._next:
-            self.values.append(value)
-            if len(self.values) == _CAPACITY:
-                self._stride *= 2
-                self.values = array("d", _halved(self._stride)(self.values))
-            self._next = _drawn(len(self.values), self._stride)
-        self._count += 1
+        if not update_at(self._bank.rows, self.index, self._pages.rows, value):
+            self.reserve(1)
+            update_at(self._bank.rows, self.index, self._pages.rows, value)
+
+    def reserve(self, values: int) -> None:
+        """Make room for so many values more, so that a kernel can take them."""
+        record = self._record
+        while record["room"] < min(record["kept"] + values, CAPACITY):
+            record["pages"][record["room"] // PAGE] = self._pages.allocate()
+            record["room"] += PAGE
+
+    def release(self) -> None:
+        """Give the record and the pages back to their banks; the sample is not used after that."""
+        record = self._record
+        for page in record["pages"][: record["room"] // PAGE].tolist():
+            self._pages.free(page)
+        self._bank.free(self.index)
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [pack(self.values), self._count, self._stride]
+        record = self._record
+        return [pack(self.values), int(record["count"]), int(record["stride"])]
 
     @classmethod
-    def restore(cls, snapshot: list[Any]) -> Thinned:
+    def restore(cls, snapshot: list[Any], bank: Bank | None = None, pages: Bank | None = None) -> Thinned:
         """Rebuild what `snapshot` returned."""
-        sample = cls()
-        sample.values, sample._count, sample._stride = unpack(snapshot[0]), snapshot[1], snapshot[2]
-        sample._next = _drawn(len(sample.values), sample._stride)
+        sample = cls(bank, pages)
+        values, count, stride = np.array(unpack(snapshot[0])), snapshot[1], snapshot[2]
+        sample.reserve(len(values))
+        record = sample._record
+        for start in range(0, len(values), PAGE):
+            page = values[start : start + PAGE]
+            sample._pages.rows[record["pages"][start // PAGE]]["values"][: len(page)] = page
+        record["kept"], record["count"], record["stride"] = len(values), count, stride
+        record["due"] = drawn(len(values), stride)
         return sample
-
-
-@cache  # all samples of a version ask the same; as many answers as strides
-def _halved(stride: int) -> Callable[[array[float]], tuple[float, ...]]:
-    """Return what keeps one of each two values, which then stand for blocks of `stride`."""
-    return itemgetter(*(2 * block + _coin(block, stride) for block in range(_CAPACITY // 2)))
-
-
-def _drawn(block: int, stride: int) -> int:
-    """Return the number of the value that stands for a block: that which halving would leave of it."""
-    while stride > 1:
-        block = 2 * block + _coin(block, stride)
-        stride //= 2
-    return block
-
-
-def _coin(block: int, stride: int) -> int:
-    """Return 0 or 1 for the half of a block that is drawn: a bit of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    mixed = (stride * _CAPACITY + block + 1) * 0x9E3779B97F4A7C15 & _64_BITS
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _64_BITS
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _64_BITS
-    return mixed >> 63
 
 
 def pack(values: array[float]) -> str:
