@@ -31,7 +31,7 @@ MAX_NUMBER: Final = 1e100
 SHOWN: Final = 40
 """Characters of a name that the sender chose, in the sentence that refuses its record."""
 
-_MAX_EPOCH_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant RFC 3339 can write
+MAX_EPOCH_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant RFC 3339 can write
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - offsets are subtracted by hand, which halves the cost
 _DATE_AND_TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-9]{2}"
 _OFFSET: Final = r"[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -104,7 +104,7 @@ def parse_timestamp(value: object) -> int:
         return parse_timestamp(unwrapped)
     else:
         raise refuse(Reason.WRONG_TYPE, "must be an RFC 3339 string or integer epoch milliseconds")
-    if not 0 <= milliseconds <= _MAX_EPOCH_MS:
+    if not 0 <= milliseconds <= MAX_EPOCH_MS:
         raise refuse(Reason.OUT_OF_RANGE, "must be between 1970 and 9999; an integer counts milliseconds")
     return milliseconds
 
@@ -163,7 +163,7 @@ _TIMESTAMP_SCHEMA: Final[dict[str, Any]] = {
             "maxLength": _MAX_TIME,
             "pattern": rf"^{_DATE_AND_TIME}(?:\.[0-9]+)?(?:{_OFFSET})$",
         },
-        {"type": "integer", "minimum": 0, "maximum": _MAX_EPOCH_MS},
+        {"type": "integer", "minimum": 0, "maximum": MAX_EPOCH_MS},
     ],
 }
 
