@@ -9,20 +9,25 @@
 """
 
 from driftline.models.performance.auc import LogitBins, logit_bin
-from driftline.models.performance.binary import BinaryOutcome, BinaryPerformance
+from driftline.models.performance.bank import BinaryBank
+from driftline.models.performance.binary import BinaryPerformance
+from driftline.models.performance.binary_outcome import BinaryOutcome
+from driftline.models.performance.binary_panes import BinaryPanes
 from driftline.models.performance.binary_scoring import BinaryScoring
 from driftline.models.performance.classes import ClassSet
 from driftline.models.performance.multiclass import MulticlassOutcome, MulticlassPerformance
 from driftline.models.performance.multiclass_scoring import MulticlassScoring
 from driftline.models.performance.pair import Pair
-from driftline.models.performance.protocol import Metric, Performance, Report, Scoring, Snapshot
+from driftline.models.performance.protocol import Metric, Panes, Performance, Report, Scoring, Snapshot
 from driftline.models.performance.regression import RegressionOutcome, RegressionPerformance
 from driftline.models.performance.regression_scoring import RegressionScoring
 from driftline.models.performance.rolling import Rolling
 from driftline.models.performance.scorings import restore_scoring
 
 __all__ = [
+    "BinaryBank",
     "BinaryOutcome",
+    "BinaryPanes",
     "BinaryPerformance",
     "BinaryScoring",
     "ClassSet",
@@ -32,6 +37,7 @@ __all__ = [
     "MulticlassPerformance",
     "MulticlassScoring",
     "Pair",
+    "Panes",
     "Performance",
     "RegressionOutcome",
     "RegressionPerformance",

@@ -8,10 +8,11 @@ from itertools import accumulate
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from driftline.models.kernels.logit_bins import BINS_PER_LOGIT, HIGHEST, ORIGIN
 from driftline.models.performance.exact import ONE, divide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from driftline.models.performance.protocol import Snapshot
 
@@ -42,9 +43,6 @@ MAX_BINS: Final = 1024
 # Within a bin a positive beats a negative with probability 1/2 + (mean positive - mean negative) / width: right for a
 # pair drawn uniformly and for ties at one score, whereas counting half for all costs a positive its place in the
 # bin, which is most of the error where positives are few. The mean comes from an exact sum of positions.
-_BINS_PER_LOGIT: Final = 1 << 20
-_ORIGIN: Final = 745 * _BINS_PER_LOGIT
-_HIGHEST: Final = _ORIGIN + 37 * _BINS_PER_LOGIT
 
 
 def logit_bin(score: float) -> int:
@@ -59,8 +57,30 @@ def logit_bin(score: float) -> int:
     if score <= 0.0:
         return 0
     if score >= 1.0:
-        return _HIGHEST
-    return _ORIGIN + math.floor(math.log(score / (1.0 - score)) * _BINS_PER_LOGIT)
+        return HIGHEST
+    return ORIGIN + math.floor(math.log(score / (1.0 - score)) * BINS_PER_LOGIT)
+
+
+def area_under(cells: Iterable[Sequence[int]], width: int) -> float | None:
+    """Return the area under the ROC curve; None without weight in both classes.
+
+    Parameters
+    ----------
+    cells
+        By bin, in order: weight and sum of weight * position of the negatives, then of the positives. Positions in a
+        bin may be counted from anywhere, and weights in any unit.
+    width
+        Of a bin, in units of a position.
+
+    """
+    area = below = above = 0  # area in units of half a width
+    for negatives, negative_positions, positives, positive_positions in cells:
+        both = width * positives * negatives
+        lead = 2 * (positive_positions * negatives - negative_positions * positives)
+        area += 2 * width * positives * below + min(max(both + lead, 0), 2 * both)
+        below += negatives
+        above += positives
+    return divide(area, 2 * width * above * below)
 
 
 class LogitBins:
@@ -129,16 +149,21 @@ class LogitBins:
 
     def roc_auc(self) -> float | None:
         """Return the area under the ROC curve; None without weight in both classes."""
-        width = 1 << self._shift
-        area = below = above = 0  # area in units of half a width
-        for key in sorted(self._cells):
-            negatives, negative_positions, positives, positive_positions = self._cells[key]
-            both = width * positives * negatives
-            lead = 2 * (positive_positions * negatives - negative_positions * positives)
-            area += 2 * width * positives * below + min(max(both + lead, 0), 2 * both)
-            below += negatives
-            above += positives
-        return divide(area, 2 * width * above * below)
+        return area_under(map(self._cells.__getitem__, sorted(self._cells)), 1 << self._shift)
+
+    @classmethod
+    def counted(cls, max_bins: int, shift: int, rows: Iterable[Sequence[int]]) -> Self:
+        """Return the bins of pairs of weight 1.
+
+        Each row has a bin's key, then count and sum of offsets from its edge of its negatives, then of its positives.
+        """
+        bins = cls(max_bins)
+        bins._shift = shift
+        for key, negatives, negative_offsets, positives, positive_offsets in rows:
+            edge = key << shift
+            positions = (negative_offsets + edge * negatives, positive_offsets + edge * positives)
+            bins._cells[key] = [negatives * ONE, positions[0] * ONE, positives * ONE, positions[1] * ONE]
+        return bins
 
     def snapshot(self) -> Snapshot:
         """Return the bins in use: the distance from each to the next, and what is in it, by column."""

@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import finalize
 
-from driftline.models.performance.auc import MAX_BINS, LogitBins, logit_bin
-from driftline.models.performance.exact import ONE, divide, dump, load
-from driftline.models.performance.losses import log_loss, weighted
+import numpy as np
+
+from driftline.models.kernels.binary import count, load_bins, merge
+from driftline.models.kernels.exact_sum import from_words, to_words
+from driftline.models.performance.auc import MAX_BINS, LogitBins, area_under
+from driftline.models.performance.bank import BinaryBank
+from driftline.models.performance.exact import ONE, dump, load
+from driftline.models.performance.packed import pack, unpack
+from driftline.models.performance.weighted import BinarySums, WeightedPairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
+    from driftline.models.performance.binary_outcome import BinaryOutcome
     from driftline.models.performance.protocol import Report, Snapshot
 
-_TRUE_NEGATIVE, _FALSE_POSITIVE, _OUTSIDE_NEGATIVE, _FALSE_NEGATIVE, _TRUE_POSITIVE, _OUTSIDE_POSITIVE = range(6)
-_CORRECT = frozenset({_TRUE_NEGATIVE, _TRUE_POSITIVE})
-_OUTSIDE = frozenset({_OUTSIDE_NEGATIVE, _OUTSIDE_POSITIVE})
-
-
-class BinaryOutcome(NamedTuple):
-    """One pair, read: what `BinaryPerformance` adds up. Weights and losses are in units of ``2**-100``.
-
-    Attributes
-    ----------
-    cell
-        3 * (is the label positive) + (0 predicted negative, 1 predicted positive, 2 predicted neither).
-    weight
-        The weight of the pair.
-    score_bin
-        The finest logit bin of the score; None if there was no score.
-    log_loss, squared_error
-        Weighted losses of the score; 0 if there was none.
-
-    """
-
-    cell: int
-    weight: int
-    score_bin: int | None
-    log_loss: int
-    squared_error: int
-
-    @classmethod
-    def of(cls, positive: bool, predicted: bool | None, score: float | None, weight: int = ONE) -> Self:  # noqa: FBT001 - values
-        """Return the outcome of a pair; `predicted` is None for a prediction that is neither class."""
-        cell = 3 * positive + (2 if predicted is None else predicted)
-        if score is None or not 0.0 <= score <= 1.0:
-            return cls(cell, weight, None, 0, 0)
-        of_label = score if positive else 1.0 - score
-        of_rest = score - positive
-        return cls(cell, weight, logit_bin(score), log_loss(of_label, weight), weighted(of_rest * of_rest, weight))
-
-    @property
-    def positive(self) -> bool:
-        """Whether the label is the positive class."""
-        return self.cell >= _FALSE_NEGATIVE
-
-    @property
-    def correct(self) -> bool:
-        """Whether the prediction is the label."""
-        return self.cell in _CORRECT
+_COLUMNS: Final = 5  # of a row of bins
 
 
 class BinaryPerformance:
@@ -71,10 +36,18 @@ class BinaryPerformance:
     Parameters
     ----------
     max_bins
-        Bins of the ROC-AUC.
+        Bins of the ROC-AUC, at most 8192.
+    bank
+        Where the numbers are; by default in a bank of its own.
+
+    Attributes
+    ----------
+    bank, record
+        The bank, and the index of this one's record in it, for kernels that count pairs.
 
     Examples
     --------
+    >>> from driftline.models.performance import BinaryOutcome
     >>> performance = BinaryPerformance()
     >>> performance.update(BinaryOutcome.of(positive=True, predicted=True, score=0.9))
     >>> performance.update(BinaryOutcome.of(positive=False, predicted=True, score=0.6))
@@ -84,81 +57,114 @@ class BinaryPerformance:
 
     """
 
-    __slots__ = ("_bins", "_cells", "_log_loss", "_outside", "_pairs", "_scored", "_scored_weight", "_squared_error")
+    __slots__ = ("__weakref__", "_weighted", "bank", "record")
 
-    def __init__(self, max_bins: int = MAX_BINS) -> None:
-        self._pairs = self._outside = self._scored = 0
-        self._cells = [0] * 6
-        self._scored_weight = self._log_loss = self._squared_error = 0
-        self._bins = LogitBins(max_bins)
+    def __init__(self, max_bins: int = MAX_BINS, bank: BinaryBank | None = None) -> None:
+        self.bank: Final = BinaryBank() if bank is None else bank
+        self.record: Final = self.bank.take(max_bins)
+        self._weighted: WeightedPairs | None = None
+        finalize(self, self.bank.drop, self.record).atexit = False
+
+    @property
+    def _row(self) -> np.void:
+        row: np.void = self.bank.arrays.records[self.record]
+        return row
+
+    @property
+    def weighted(self) -> WeightedPairs | None:
+        """What was counted of pairs of another weight than 1."""
+        # A kernel that begins a pane anew forgets them by this number.
+        return self._weighted if self._row["weighted"] else None
+
+    def _weighted_here(self) -> WeightedPairs:
+        weighted = self.weighted
+        if weighted is None:
+            weighted = self._weighted = WeightedPairs(int(self._row["bins"]["most"]))
+        return weighted
 
     def update(self, outcome: BinaryOutcome) -> None:
         """Count one pair."""
         cell, weight, score_bin, log_loss, squared_error = outcome
-        self._pairs += 1
-        self._cells[cell] += weight
-        if cell in _OUTSIDE:
-            self._outside += 1
-        if score_bin is not None:
-            self._scored += 1
-            self._scored_weight += weight
-            self._log_loss += log_loss
-            self._squared_error += squared_error
-            self._bins.update(score_bin, cell >= _FALSE_NEGATIVE, weight)
+        if weight == ONE:
+            finest = -1 if score_bin is None else score_bin
+            read = (cell, finest, to_words(log_loss), to_words(squared_error))
+            count(self.bank.arrays, self.record, read)
+        else:
+            self._weighted_here().update(outcome)
+            row = self._row
+            row["pairs"] += 1
+            row["weighted"] += 1
 
     def merge(self, other: BinaryPerformance) -> None:
         """Add what `other` has counted."""
-        self._pairs += other._pairs
-        self._outside += other._outside
-        self._scored += other._scored
-        self._cells = [mine + theirs for mine, theirs in zip(self._cells, other._cells, strict=True)]
-        self._scored_weight += other._scored_weight
-        self._log_loss += other._log_loss
-        self._squared_error += other._squared_error
-        self._bins.merge(other._bins)
+        if other.weighted is not None:
+            self._weighted_here().merge(other.weighted)
+        merge(self.bank.arrays, self.record, other.bank.arrays, other.record)
 
     def report(self) -> Report:
         """Return the metrics, and the counts `pairs`, `scored` (those with a score) and `outside` (neither class)."""
-        tn, fp, _, fn, tp, outside_positive = self._cells
-        total = sum(self._cells)
-        missed = fn + outside_positive
-        return {
-            "pairs": self._pairs,
-            "scored": self._scored,
-            "outside": self._outside,
-            "base_rate": divide(tp + missed, total),
-            "accuracy": divide(tp + tn, total),
-            "precision": divide(tp, tp + fp),
-            "recall": divide(tp, tp + missed),
-            "f1": divide(2 * tp, 2 * tp + fp + missed),
-            "log_loss": divide(self._log_loss, self._scored_weight),
-            "brier": divide(self._squared_error, self._scored_weight),
-            "roc_auc": self._bins.roc_auc(),
-        }
+        row = self._row
+        weighted = self.weighted
+        bins, rows = row["bins"], self._rows()
+        cells, scored = row["cells"].tolist(), int(row["scored"])
+        sums = BinarySums(
+            sum(cells),
+            cells[2] + cells[5],
+            scored,
+            [pairs * ONE for pairs in cells],
+            scored * ONE,
+            from_words(row["log_loss"]),
+            from_words(row["squared_error"]),
+        )
+        if weighted is None:
+            return sums.report(area_under(rows[:, 1:].tolist(), 1 << int(bins["shift"])))
+        exact = LogitBins.counted(int(bins["most"]), int(bins["shift"]), rows.tolist())
+        exact.merge(weighted.bins)
+        sums.merge(weighted.sums)
+        return sums.report(exact.roc_auc())
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Return the rows of the bins in use, in order."""
+        bins = self._row["bins"]
+        rows = self.bank.arrays.chunks.rows[bins["start"] : bins["start"] + bins["count"]]
+        return rows[np.argsort(rows[:, 0])]
 
     def snapshot(self) -> Snapshot:
-        """Return the whole state."""
+        """Return the whole state; the bins packed, the first column being the distance from each to the next."""
+        row, rows, weighted = self._row, self._rows(), self.weighted
+        keys = rows[:, 0]
+        steps = np.diff(keys, prepend=keys[:1])
         return {
-            "pairs": self._pairs,
-            "outside": self._outside,
-            "scored": self._scored,
-            "cells": [dump(weight) for weight in self._cells],
-            "scored_weight": dump(self._scored_weight),
-            "log_loss": dump(self._log_loss),
-            "squared_error": dump(self._squared_error),
-            "bins": self._bins.snapshot(),
+            "pairs": int(row["pairs"]),
+            "weighted": None if weighted is None else weighted.snapshot(),
+            "cells": row["cells"].tolist(),
+            "scored": int(row["scored"]),
+            "log_loss": dump(from_words(row["log_loss"])),
+            "squared_error": dump(from_words(row["squared_error"])),
+            "bins": {
+                "most": int(row["bins"]["most"]),
+                "shift": int(row["bins"]["shift"]),
+                "count": len(rows),
+                "first": int(keys[0]) if len(rows) else 0,
+                "packed": pack([steps, *rows.T[1:]]),
+            },
         }
 
     @classmethod
-    def restore(cls, snapshot: Mapping[str, Any]) -> Self:
+    def restore(cls, snapshot: Mapping[str, Any], bank: BinaryBank | None = None) -> Self:
         """Return the counters that a snapshot describes."""
-        performance = cls()
-        performance._pairs = snapshot["pairs"]
-        performance._outside = snapshot["outside"]
-        performance._scored = snapshot["scored"]
-        performance._cells = [load(weight) for weight in snapshot["cells"]]
-        performance._scored_weight = load(snapshot["scored_weight"])
-        performance._log_loss = load(snapshot["log_loss"])
-        performance._squared_error = load(snapshot["squared_error"])
-        performance._bins = LogitBins.restore(snapshot["bins"])
+        bins = snapshot["bins"]
+        performance = cls(bins["most"], bank)
+        row = performance._row
+        row["pairs"] = snapshot["pairs"]
+        if snapshot["weighted"] is not None:
+            performance._weighted = WeightedPairs.restore(snapshot["weighted"])
+            row["weighted"] = performance._weighted.sums.pairs
+        row["cells"] = snapshot["cells"]
+        row["scored"] = snapshot["scored"]
+        row["log_loss"] = to_words(load(snapshot["log_loss"]))
+        row["squared_error"] = to_words(load(snapshot["squared_error"]))
+        rows = np.column_stack(unpack(bins["packed"], bins["count"], _COLUMNS))
+        rows[:, 0] = bins["first"] + np.cumsum(rows[:, 0])
+        load_bins(performance.bank.arrays, performance.record, bins["shift"], np.ascontiguousarray(rows))
         return performance

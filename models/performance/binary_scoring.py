@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.performance.binary import BinaryOutcome, BinaryPerformance
+from driftline.models.performance.bank import BinaryBank
+from driftline.models.performance.binary import BinaryPerformance
+from driftline.models.performance.binary_outcome import BinaryOutcome
+from driftline.models.performance.binary_panes import BinaryPanes
 from driftline.models.performance.exact import weight_units
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ class BinaryScoring:
     positive
         The positive one, in any spelling. By default the class 1, or, if neither is, the one whose name sorts last,
         which is scikit-learn's choice.
+    bank
+        Where the numbers of all counters are; by default in a bank of their own.
 
     Raises
     ------
@@ -49,9 +54,9 @@ class BinaryScoring:
 
     """
 
-    __slots__ = ("_classes", "_positive")
+    __slots__ = ("_bank", "_classes", "_positive")
 
-    def __init__(self, classes: ClassSet, positive: Scalar | None = None) -> None:
+    def __init__(self, classes: ClassSet, positive: Scalar | None = None, bank: BinaryBank | None = None) -> None:
         if len(classes) != 2:  # noqa: PLR2004 - what binary means
             raise ValueError(f"a binary model has two classes, not {len(classes)}: {', '.join(classes.names)}")
         if positive is None:
@@ -61,6 +66,7 @@ class BinaryScoring:
             raise ValueError(f"the positive label {positive!r} is not one of the classes {', '.join(classes.names)}")
         self._classes: Final = classes
         self._positive: Final = index
+        self._bank: Final = BinaryBank() if bank is None else bank
 
     @property
     def positive(self) -> str:
@@ -98,15 +104,19 @@ class BinaryScoring:
 
     def new(self) -> BinaryPerformance:
         """Return empty counters."""
-        return BinaryPerformance()
+        return BinaryPerformance(bank=self._bank)
 
     def new_compact(self) -> BinaryPerformance:
         """Return empty counters with an eighth of the bins."""
-        return BinaryPerformance(_COMPACT_BINS)
+        return BinaryPerformance(_COMPACT_BINS, self._bank)
+
+    def new_panes(self, count: int, size: int) -> BinaryPanes:
+        """Return `count` empty panes, each for `size` pairs, with compact counters."""
+        return BinaryPanes(self._bank, count, size, _COMPACT_BINS)
 
     def restore(self, snapshot: Mapping[str, Any]) -> BinaryPerformance:
         """Return the counters that a snapshot describes."""
-        return BinaryPerformance.restore(snapshot)
+        return BinaryPerformance.restore(snapshot, self._bank)
 
     def snapshot(self) -> Snapshot:
         """Return the task, its classes and the positive one."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from driftline.models.kernels.binary import EPSILON
 from driftline.models.performance.exact import ONE, UNIT_BITS
-
-EPSILON: Final = 2.0**-52
-"""Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as scikit-learn does for float64."""
 
 _SCALE: Final = float(ONE)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from driftline.models.performance.exact import weight_units
 from driftline.models.performance.losses import log_loss
 from driftline.models.performance.multiclass import MulticlassOutcome, MulticlassPerformance
+from driftline.models.performance.panes import TumblingPanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,10 @@ class MulticlassScoring:
     def new_compact(self) -> MulticlassPerformance:
         """Return empty counters: they are compact already."""
         return MulticlassPerformance(self._classes)
+
+    def new_panes(self, count: int, size: int) -> TumblingPanes[MulticlassOutcome]:
+        """Return `count` empty panes, each for `size` pairs."""
+        return TumblingPanes(self, count, size)
 
     def restore(self, snapshot: Mapping[str, Any]) -> MulticlassPerformance:
         """Return the counters that a snapshot describes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from driftline.models.performance.pair import Pair
     from driftline.schemas.fields import Scalar
@@ -44,6 +44,22 @@ class Performance(Protocol[_OutcomeT_contra]):
         """Return the metrics of what was counted so far."""
 
 
+class Panes(Protocol[_OutcomeT_contra]):
+    """The last panes of pairs, all of one size."""
+
+    def update(self, outcome: _OutcomeT_contra, /) -> None:
+        """Count one pair, and forget the oldest pane when a new one begins."""
+
+    def __iter__(self) -> Iterator[Performance[_OutcomeT_contra]]:
+        """Iterate over the counters of the panes."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state."""
+
+    def restore(self, snapshot: Mapping[str, Any], /) -> None:
+        """Take over what `snapshot` returned; these panes must be empty."""
+
+
 class Scoring(Protocol[OutcomeT]):
     """How the pairs of one task are read, and the counters that go with it."""
 
@@ -68,6 +84,9 @@ class Scoring(Protocol[OutcomeT]):
 
         They merge with, and report the same metrics as, those of `new`.
         """
+
+    def new_panes(self, count: int, size: int, /) -> Panes[OutcomeT]:
+        """Return `count` empty panes, each for `size` pairs, with compact counters."""
 
     def restore(self, snapshot: Mapping[str, Any], /) -> Performance[OutcomeT]:
         """Return the counters that a `Performance.snapshot` describes."""

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.performance.exact import weight_units
+from driftline.models.performance.panes import TumblingPanes
 from driftline.models.performance.regression import STEP_BITS, RegressionOutcome, RegressionPerformance
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ class RegressionScoring:
     def new_compact(self) -> RegressionPerformance:
         """Return empty counters: they are compact already."""
         return RegressionPerformance()
+
+    def new_panes(self, count: int, size: int) -> TumblingPanes[RegressionOutcome]:
+        """Return `count` empty panes, each for `size` pairs."""
+        return TumblingPanes(self, count, size)
 
     def restore(self, snapshot: Mapping[str, Any]) -> RegressionPerformance:
         """Return the counters that a snapshot describes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
 from driftline.models.performance.protocol import OutcomeT, Performance, Report, Scoring, Snapshot
@@ -26,6 +25,11 @@ class Rolling(Generic[OutcomeT]):
     panes
         Panes in the window; must divide it. More panes follow more smoothly and take more memory.
 
+    Attributes
+    ----------
+    panes
+        The panes.
+
     Raises
     ------
     ValueError
@@ -43,32 +47,24 @@ class Rolling(Generic[OutcomeT]):
 
     """
 
-    __slots__ = ("_current", "_filled", "_full", "_pane_size", "_panes", "_scoring", "_window")
+    __slots__ = ("_count", "_scoring", "_window", "panes")
 
     def __init__(self, scoring: Scoring[OutcomeT], window: int = 10_000, panes: int = 10) -> None:
         if panes < 1 or window < panes or window % panes:
             raise ValueError(f"a window of {window} pairs cannot be cut into {panes} panes of equal size")
         self._scoring: Final = scoring
         self._window: Final = window
-        self._panes: Final = panes
-        self._pane_size: Final = window // panes
-        self._full: deque[Performance[OutcomeT]] = deque(maxlen=panes - 1)
-        self._current = scoring.new_compact()
-        self._filled = 0
+        self._count: Final = panes
+        self.panes: Final = scoring.new_panes(panes, window // panes)
 
     def update(self, outcome: OutcomeT) -> None:
         """Count one pair, and forget the oldest pane when a new one begins."""
-        if self._filled == self._pane_size:
-            self._full.append(self._current)
-            self._current = self._scoring.new_compact()
-            self._filled = 0
-        self._current.update(outcome)
-        self._filled += 1
+        self.panes.update(outcome)
 
     def merged(self) -> Performance[OutcomeT]:
         """Return the counters of the window; they are the caller's."""
         total = self._scoring.new()
-        for pane in (*self._full, self._current):
+        for pane in self.panes:
             total.merge(pane)
         return total
 
@@ -78,19 +74,11 @@ class Rolling(Generic[OutcomeT]):
 
     def snapshot(self) -> Snapshot:
         """Return the whole state."""
-        return {
-            "window": self._window,
-            "panes": self._panes,
-            "full": [pane.snapshot() for pane in self._full],
-            "current": self._current.snapshot(),
-            "filled": self._filled,
-        }
+        return {"window": self._window, "panes": self._count, **self.panes.snapshot()}
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any], scoring: Scoring[OutcomeT]) -> Self:
         """Return the window that a snapshot describes, with the scoring it was made with."""
         rolling = cls(scoring, snapshot["window"], snapshot["panes"])
-        rolling._full.extend(map(scoring.restore, snapshot["full"]))
-        rolling._current = scoring.restore(snapshot["current"])
-        rolling._filled = snapshot["filled"]
+        rolling.panes.restore(snapshot)
         return rolling
