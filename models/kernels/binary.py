@@ -11,7 +11,7 @@ from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.chunks import Chunks
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.exact_sum import EXACT_SUM, Words, add, split
-from driftline.models.kernels.logit_bins import BINS, clear, logit_bin
+from driftline.models.kernels.logit_bins import BINS, clear, logit_bin, widen
 from driftline.models.kernels.logit_bins import load as load_rows
 from driftline.models.kernels.logit_bins import merge as merge_bins
 from driftline.models.kernels.logit_bins import update as update_bins
@@ -142,6 +142,12 @@ def reset(bank: Bank, index: int) -> None:
 def load_bins(bank: Bank, index: int, shift: int, rows: NDArray[np.int64]) -> None:
     """Give bins ``2**shift`` times the finest, and these contents, to a record that has none."""
     load_rows(bank.records[index].bins, bank.chunks, shift, rows)
+
+
+@kernel
+def widen_bins(bank: Bank, index: int, shift: int) -> None:
+    """Make the bins of a record at least ``2**shift`` times the finest."""
+    widen(bank.records[index].bins, bank.chunks, shift)
 
 
 @kernel

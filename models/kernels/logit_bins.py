@@ -62,12 +62,18 @@ def update(bins: Record, chunks: Chunks, finest: int, column: int) -> None:
 @kernel
 def merge(bins: Record, chunks: Chunks, other: Record, others: Chunks) -> None:
     """Add what `other`, whose rows are in `others`, has counted; the bound on bins stays this one's."""
-    while bins.shift < other.shift:
-        _double(bins, chunks)
+    widen(bins, chunks, other.shift)
     for theirs in range(other.start, other.start + other.count):
         edge = others.rows[theirs, 0] << other.shift
         row = row_of(bins, chunks, edge)
         _add(chunks.rows, row, others.rows, theirs, edge - (chunks.rows[row, 0] << bins.shift))
+
+
+@kernel
+def widen(bins: Record, chunks: Chunks, shift: int) -> None:
+    """Make the bins at least ``2**shift`` times the finest."""
+    while bins.shift < shift:
+        _double(bins, chunks)
 
 
 @kernel

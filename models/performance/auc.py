@@ -121,6 +121,15 @@ class LogitBins:
         if len(self._cells) > self._max_bins:
             self._widen()
 
+    @property
+    def shift(self) -> int:
+        """How wide the bins are: ``2**shift`` times the finest."""
+        return self._shift
+
+    def widen_to(self, shift: int) -> None:
+        """Make the bins at least ``2**shift`` times the finest."""
+        self._fold(max(0, shift - self._shift))
+
     def _widen(self) -> None:
         """Double the width until the bins in use are not too many."""
         shift = 0
@@ -143,7 +152,7 @@ class LogitBins:
 
     def merge(self, other: LogitBins) -> None:
         """Add what `other` has counted; the bound on bins stays this one's."""
-        self._fold(max(0, other._shift - self._shift))
+        self.widen_to(other._shift)
         self._add({key: list(cell) for key, cell in other._cells.items()}, self._shift - other._shift)
         self._widen()
 

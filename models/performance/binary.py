@@ -7,7 +7,7 @@ from weakref import finalize
 
 import numpy as np
 
-from driftline.models.kernels.binary import count, load_bins, merge
+from driftline.models.kernels.binary import count, load_bins, merge, widen_bins
 from driftline.models.kernels.exact_sum import from_words, to_words
 from driftline.models.performance.auc import MAX_BINS, LogitBins, area_under
 from driftline.models.performance.bank import BinaryBank
@@ -97,6 +97,7 @@ class BinaryPerformance:
 
     def merge(self, other: BinaryPerformance) -> None:
         """Add what `other` has counted."""
+        other._share_bins()
         if other.weighted is not None:
             self._weighted_here().merge(other.weighted)
         merge(self.bank.arrays, self.record, other.bank.arrays, other.record)
@@ -105,7 +106,6 @@ class BinaryPerformance:
         """Return the metrics, and the counts `pairs`, `scored` (those with a score) and `outside` (neither class)."""
         row = self._row
         weighted = self.weighted
-        bins, rows = row["bins"], self._rows()
         cells, scored = row["cells"].tolist(), int(row["scored"])
         sums = BinarySums(
             sum(cells),
@@ -117,11 +117,27 @@ class BinaryPerformance:
             from_words(row["squared_error"]),
         )
         if weighted is None:
-            return sums.report(area_under(rows[:, 1:].tolist(), 1 << int(bins["shift"])))
-        exact = LogitBins.counted(int(bins["most"]), int(bins["shift"]), rows.tolist())
-        exact.merge(weighted.bins)
+            return sums.report(area_under(self._rows()[:, 1:].tolist(), 1 << int(row["bins"]["shift"])))
         sums.merge(weighted.sums)
-        return sums.report(exact.roc_auc())
+        return sums.report(self._all_bins(weighted).roc_auc())
+
+    def _all_bins(self, weighted: WeightedPairs) -> LogitBins:
+        """Return the bins that there would be if pairs of all weights had been counted together."""
+        bins = self._row["bins"]
+        together = LogitBins.counted(int(bins["most"]), int(bins["shift"]), self._rows().tolist())
+        together.merge(weighted.bins)
+        return together
+
+    def _share_bins(self) -> None:
+        """Make the bins as wide as if pairs of all weights had been counted together.
+
+        For reports that is early enough. But counters with more bins that these are merged into could not know.
+        """
+        weighted = self.weighted
+        if weighted is not None:
+            shift = self._all_bins(weighted).shift
+            weighted.bins.widen_to(shift)
+            widen_bins(self.bank.arrays, self.record, shift)
 
     def _rows(self) -> NDArray[np.int64]:
         """Return the rows of the bins in use, in order."""
@@ -131,6 +147,7 @@ class BinaryPerformance:
 
     def snapshot(self) -> Snapshot:
         """Return the whole state; the bins packed, the first column being the distance from each to the next."""
+        self._share_bins()
         row, rows, weighted = self._row, self._rows(), self.weighted
         keys = rows[:, 0]
         steps = np.diff(keys, prepend=keys[:1])

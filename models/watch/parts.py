@@ -34,10 +34,22 @@ class Parts:
 
     def update(self, name: str, outcome: object) -> None:
         """Count one outcome of `scoring`."""
+        while (part := self.claim(name)) is None:
+            self.make_room(name)
+        part.update(outcome)
+
+    def claim(self, name: str) -> Performance[Any] | None:
+        """Return the counters that the next outcome is to be counted in: by whom, and when, is the caller's choice.
+
+        None, and nothing is changed, if there must be room first: see `make_room`.
+        """
         part = self._by_name.get(name)
         if part is None:
             part = self._open(name) if name != _OTHER and self._has_room() else self._rest()
-        part.update(outcome)
+        return part
+
+    def make_room(self, name: str) -> None:
+        """Let `claim` find counters for a name. All outcomes that were claimed must have been counted."""
 
     def _open(self, name: str) -> Performance[Any]:
         part = self._by_name[name] = self._scoring.new_compact()
@@ -81,23 +93,27 @@ class RecentParts(Parts):
         self._count = 0
         self._newest: dict[str, int] = {}  # which outcome was the last of each name
 
-    def update(self, name: str, outcome: object) -> None:
-        """Count one outcome of `scoring`."""
+    def claim(self, name: str) -> Performance[Any] | None:
+        """Return the counters that the next outcome is to be counted in; None if one name must lose its own first."""
+        if self._wants_room(name):
+            return None
         self._count += 1
-        super().update(name, outcome)
+        part = super().claim(name)
         if name in self._by_name:
             self._newest[name] = self._count
+        return part
 
-    def _has_room(self) -> bool:
-        return super()._has_room() or self._gave_up_one()
-
-    def _gave_up_one(self) -> bool:
-        stalest = min(self._newest, key=self._newest.__getitem__)
-        if self._count - self._newest[stalest] <= _OUT_OF_USE:
+    def _wants_room(self, name: str) -> bool:
+        if name in self._by_name or name == _OTHER or self._has_room():
             return False
-        self._rest().merge(self._by_name.pop(stalest))
-        del self._newest[stalest]
-        return True
+        return self._count + 1 - min(self._newest.values()) > _OUT_OF_USE
+
+    def make_room(self, name: str) -> None:
+        """Add what the name that is longest out of use has to "other", if `name` may take its place."""
+        if self._wants_room(name):
+            stalest = min(self._newest, key=self._newest.__getitem__)
+            self._rest().merge(self._by_name.pop(stalest))
+            del self._newest[stalest]
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
