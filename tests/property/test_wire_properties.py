@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -207,6 +208,11 @@ def test_so_it_is_as_other_writers_would_put_it(event: Prediction | Label, data:
 def test_other_alphabets_and_escapes_are_read_too(text: str) -> None:
     name = f'"{text}"'.encode()
     assert agrees(PREDICTION + b',"features":{%s:%s},"segments":{%s:%s}}' % (name, name, name, name), Prediction)
+
+
+@pytest.mark.parametrize(("struct", "kind"), [(wire.WirePrediction, Prediction), (wire.WireLabel, Label)])
+def test_the_structs_have_the_fields_of_the_contract(struct: type[msgspec.Struct], kind: Kind) -> None:
+    assert set(struct.__struct_fields__) == set(kind.model_fields)
 
 
 # -- Equality ----------------------------------------------------------------------------------------------------------
