@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from driftline.models.kernels.binary import outcome_of, score_pair
@@ -145,9 +145,11 @@ runs = st.lists(st.tuples(st.sampled_from([0, 1, 2, 20, 21, 22]), lengths, segme
 
 
 @settings(max_examples=20)
-@given(runs, st.lists(st.integers(1, 1500), max_size=8), st.integers(0, 2**32))
+@given(runs, st.lists(st.integers(1, 1500), max_size=8), st.sampled_from([0.0, 0.01, 0.2]), st.integers(0, 2**32))
+@example([(1, 979, {}), (22, 1, {})], [], 0.0, 1)
+@example([(1, 980, {}), (22, 1, {})], [], 0.0, 1)
 def test_a_scoreboard_comes_to_the_same_however_its_pairs_are_batched(
-    runs: list[tuple[int, int, dict[str, str]]], sizes: list[int], seed: int
+    runs: list[tuple[int, int, dict[str, str]]], sizes: list[int], share: float, seed: int
 ) -> None:
     """A version goes on for a while; all that there are come one after another at first."""
     random = Random(seed)
@@ -170,7 +172,7 @@ def test_a_scoreboard_comes_to_the_same_however_its_pairs_are_batched(
     for n, (version, of) in enumerate(pairs):
         label, predicted = random.randrange(2), random.randrange(-1, 2)
         score = random.choice([random.random(), random.gauss(0.4, 1e-6), math.nan])
-        weight = random.choice([1.0] * 99 + [0.3])
+        weight = 0.3 if random.random() < share else 1.0
         prediction = "neither" if predicted < 0 else predicted
         outcome = scoring.interpret(Pair(label, prediction, None if math.isnan(score) else score, weight=weight))
         expected.update(outcome, version, of)
