@@ -12,7 +12,7 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -130,16 +130,34 @@ class RecentPerformance:
 
 
 class Monitor:
-    """All monitors of one binary model; events are those of the contract, with epoch milliseconds and a score."""
+    """All monitors of one binary model; events are those of the contract, with epoch milliseconds and a score.
 
-    def __init__(self, *, reference: int, window: int) -> None:
+    Parameters
+    ----------
+    reference, window
+        Predictions whose values the later ones are ranked among, and pairs of the recent performance.
+    features, segments
+        Names of the features and of the attributes that are watched; an event may have others, or none.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        reference: int,
+        window: int,
+        features: Sequence[str] = ("x", "y", "z"),
+        segments: Sequence[str] = ("region",),
+    ) -> None:
         self.joined = 0
         self.drifts = 0
         self.performance = Performance()
         self._window = RecentPerformance(window)
         self._by_version: defaultdict[str, Performance] = defaultdict(Performance)
-        self._by_region: defaultdict[str, Performance] = defaultdict(Performance)
-        self._features: defaultdict[str, Feature] = defaultdict(lambda: Feature(reference))
+        self._by_segment: dict[str, defaultdict[str, Performance]] = {
+            name: defaultdict(Performance) for name in segments
+        }
+        self._features = {name: Feature(reference) for name in features}
         self._score = Ranked(reference)
         self._pairs = [drift.ADWIN(delta=DELTA) for _ in ("error", "residual", "excess")]
         self._model = compose.Pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression())
@@ -156,11 +174,12 @@ class Monitor:
         if name in self._pending or (name in self._labels and self._labels[name].get("joined")):
             return
         inputs = {}
-        for feature in ("x", "y", "z"):
-            value = event["features"].get(feature)
-            self.drifts += self._features[feature].update(value)
+        values = event["features"]
+        for feature_name, feature in self._features.items():
+            value = values.get(feature_name)
+            self.drifts += feature.update(value)
             if isinstance(value, float) and math.isfinite(value):
-                inputs[feature] = value
+                inputs[feature_name] = value
         self.drifts += self._score.update(event["score"])
         if (latency := event.get("latency_ms")) is not None:
             for quantile in self._latencies:
@@ -187,8 +206,10 @@ class Monitor:
         self.performance.update(truth, answer, score)
         self._window.update(truth, answer, score)
         self._by_version[event["model_version"]].update(truth, answer, score)
-        if (region := event.get("segments", {}).get("region")) is not None:
-            self._by_region[region].update(truth, answer, score)
+        of_event = event.get("segments", {})
+        for attribute, by_value in self._by_segment.items():
+            if (segment := of_event.get(attribute)) is not None:
+                by_value[segment].update(truth, answer, score)
         self._challenger.update(truth, challenger >= 0.5, challenger)  # noqa: PLR2004 - the likelier class
         self._model.learn_one(inputs, truth)
         residual = truth - score

@@ -21,7 +21,7 @@ from faust.types import StreamT
 from driftline.streams.transport import BatchApp, deliveries
 
 # What the batch app sets for itself, and must not be an advantage.
-_ALIKE: dict[str, Any] = {
+ALIKE: dict[str, Any] = {
     "broker_heartbeat_interval": 1.0,
     "broker_session_timeout": 6.0,
     "consumer_auto_offset_reset": "earliest",
@@ -70,7 +70,7 @@ class Measure:
 
 async def stock(bootstrap: str, topic: str, measure: Measure) -> None:
     """Faust as it comes: one event a record."""
-    app = faust.App(uuid.uuid4().hex, broker=f"kafka://{bootstrap}", **_ALIKE)
+    app = faust.App(uuid.uuid4().hex, broker=f"kafka://{bootstrap}", **ALIKE)
 
     @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"))
     async def read(stream: StreamT[Any]) -> None:

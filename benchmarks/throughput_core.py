@@ -1,0 +1,98 @@
+"""The core of Driftline as `benchmarks.throughput` runs it: from bytes, in memory, by batches of 1,000 records.
+
+What this calls of the project is called nowhere else in that benchmark.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from driftline.models.intake import Intake
+from driftline.models.pipeline import Pipeline
+from driftline.models.record import FileRecord
+from driftline.schemas.config import parse_configuration
+from driftline.schemas.decoding import decode
+from driftline.schemas.events import Label, Prediction
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from benchmarks.throughput_events import Event
+    from driftline.models.pipeline import Changes
+    from driftline.schemas.state import ModelState
+
+BATCH: Final = 1000
+_BATCHES: Final = 20  # between two checkpoints
+
+_KINDS: Final[dict[str, type[Prediction | Label]]] = {PREDICTIONS: Prediction, LABELS: Label}
+
+
+def decode_all(records: Iterable[tuple[str, bytes]]) -> int:
+    """Decode values by their topics; return how many there were."""
+    decoded = [decode(value, _KINDS[topic]) for topic, value in records]
+    return len(decoded)
+
+
+class Core:
+    """An intake, a pipeline, and in the place of Redis a dictionary of what the pipeline wants kept."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.pipeline = Pipeline(parse_configuration(document), partition=0)
+        self._intake = Intake(_KINDS, partitions=1)
+        self._next = dict.fromkeys(_KINDS, 0)
+        self._store: dict[bytes, bytes] = {}
+
+    def feed(self, events: Iterator[Event], count: int) -> float:
+        """Process the next events, with checkpoints; return the CPU seconds without those and without the store's."""
+        seconds = 0.0
+        for number, start in enumerate(range(0, count, BATCH), 1):
+            seconds += self._take(islice(events, min(BATCH, count - start)))
+            if number % _BATCHES == 0:
+                self.checkpoint()
+        return seconds
+
+    def _take(self, events: Iterable[Event]) -> float:
+        raws = [self._raw(event) for event in events]
+        began = time.process_time()
+        batch = [self._intake.read(raw) for raw in raws]
+        needed = self.pipeline.needed(batch)
+        seconds = time.process_time() - began
+        found = {key: self._store[key] for key in needed}
+        began = time.process_time()
+        outcome = self.pipeline.process(batch, found)
+        seconds += time.process_time() - began
+        if outcome.dead_letters:
+            raise RuntimeError(f"an event was refused: {outcome.dead_letters[0]}")
+        return seconds
+
+    def _raw(self, event: Event) -> FileRecord:
+        topic = LABELS if event.is_label else PREDICTIONS
+        offset = self._next[topic]
+        self._next[topic] = offset + 1
+        return FileRecord(topic, offset, event.value, timestamp=event.at)
+
+    def checkpoint(self) -> Changes:
+        """Store what has changed, and clear up, as a worker does; return it."""
+        changes = self.pipeline.changes()
+        self._store |= changes.entries
+        for key in changes.dropped:
+            self._store.pop(key, None)
+        self.pipeline.saved()
+        gc.collect()
+        gc.freeze()
+        return changes
+
+    def restore(self, changes: Changes, models: Iterable[tuple[str, bytes]]) -> None:
+        """Go on from a checkpoint without entries, with these models and their snapshots."""
+        self.pipeline.restore(changes.position)
+        self._next |= self.pipeline.next_offsets
+        for model_id, snapshot in models:
+            self.pipeline.restore_model(model_id, snapshot)
+
+    def state(self, model_id: str) -> ModelState:
+        """Return the state document of a model."""
+        return self.pipeline.documents()[model_id]
