@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 NAMES = ("transport", "replay", "state", "backlog", "decoding")
+NAMES = ("transport", "replay", "state", "backlog", "throughput")
 
 
 def main(names: list[str]) -> int:

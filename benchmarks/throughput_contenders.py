@@ -14,7 +14,6 @@ import logging
 import sys
 import time
 import uuid
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import faust
@@ -90,8 +89,7 @@ def core(skipped: int, total: int) -> str:
     driftline, events = Core(configuration()), stream(Mix())
     driftline.feed(events, skipped)
     driftline.checkpoint()
-    values = iter(list(islice(events, total - skipped)))
-    seconds = driftline.feed(values, total - skipped)
+    seconds = driftline.feed(events, total - skipped)
     state = driftline.state(model_name(0))
     measured = {
         "cpu_us_per_event": seconds / (total - skipped) * 1e6,

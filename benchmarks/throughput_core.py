@@ -17,6 +17,7 @@ from driftline.schemas.config import parse_configuration
 from driftline.schemas.decoding import decode
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from driftline.streams.lane import MOST_SNAPSHOT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,8 +77,8 @@ class Core:
         return FileRecord(topic, offset, event.value, timestamp=event.at)
 
     def checkpoint(self) -> Changes:
-        """Store what has changed, and clear up, as a worker does; return it."""
-        changes = self.pipeline.changes()
+        """Store what has changed, of many models a part at a time, and clear up, as a worker does; return it."""
+        changes = self.pipeline.changes(most_bytes=MOST_SNAPSHOT_BYTES)
         self._store |= changes.entries
         for key in changes.dropped:
             self._store.pop(key, None)
