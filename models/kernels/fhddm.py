@@ -26,15 +26,16 @@ LONGEST: Final = 512
 FHDDM: Final = np.dtype(
     [
         ("count", np.int64),
+        ("position", np.int64),  # of the next value among `values`: the count modulo the window's size
         ("ones", np.int64),  # in the window
         ("short_ones", np.int64),  # in the short window
         ("highest", np.float64),  # rate of ones in the window
         ("short_highest", np.float64),
-        ("values", np.uint8, LONGEST),  # the last ones: value n is at n modulo the window's size
+        ("values", np.uint8, LONGEST),  # the last ones, as a ring
     ],
     align=True,
 )
-"""552 bytes. Zeros are a detector that has not begun."""
+"""560 bytes. Zeros are a detector that has not begun."""
 
 # River's defaults, in the order of the arguments.
 SLIDING_WINDOW_SIZE: Final = 100
@@ -67,17 +68,15 @@ def update(record: np.void, value: float, size: int, confidence_level: float, sh
     566
 
     """
-    count, values, is_one = record["count"], record["values"], value != 0.0
-    position = count % size
-    if count >= size and values[position]:
-        record["ones"] -= 1
-    if count >= short_size > 0 and values[(count - short_size) % size]:
-        record["short_ones"] -= 1
+    position, values, is_one = record["position"], record["values"], value != 0.0
+    if short_size > 0:
+        leaving = position - short_size if position >= short_size else position - short_size + size
+        record["short_ones"] += is_one - values[leaving]  # before there was one, a 0
+    record["ones"] += is_one - values[position]
     values[position] = is_one
-    record["ones"] += is_one
-    record["short_ones"] += is_one
-    record["count"] = count + 1
-    if count + 1 < size:
+    record["position"] = position + 1 if position + 1 < size else 0
+    record["count"] += 1
+    if record["count"] < size:
         return False
     rate = record["ones"] / size
     record["highest"] = max(rate, record["highest"])
@@ -94,6 +93,7 @@ def update(record: np.void, value: float, size: int, confidence_level: float, sh
 def reset(record: np.void) -> None:
     """Begin again, as River's does at the value after a change."""
     record["count"] = 0
+    record["position"] = 0
     record["ones"] = 0
     record["short_ones"] = 0
     record["highest"] = 0.0
