@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("transport", "replay", "state", "backlog", "decoding")
-NAMES = ("transport", "replay", "state", "backlog", "throughput")
+NAMES = ("transport", "replay", "state", "backlog", "decoding", "kernels", "throughput")
 
 
 def main(names: list[str]) -> int:

@@ -25,9 +25,12 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from benchmarks.state_reader import quantile, reading
+from driftline.models.arena import Arena
 from driftline.models.intake import Intake
 from driftline.models.record import FileRecord
+from driftline.models.rows import Rows
 from driftline.models.watch.monitor import ModelMonitor
+from driftline.models.wire import WirePrediction
 from driftline.schemas import keys
 from driftline.schemas.config import Configuration, parse_configuration
 from driftline.schemas.events import Label, Prediction
@@ -184,15 +187,17 @@ def joining(pending: int) -> Configuration:
 
 def _kept(configuration: Configuration, features: int) -> list[Pending]:
     """Return what is kept of predictions once the model is known and its challenger has something to say."""
-    monitor = ModelMonitor(configuration.of("m"))
+    arena = Arena()
+    monitor, rows = ModelMonitor(configuration.of("m"), arena), Rows(arena)
     intake = Intake({PREDICTIONS: Prediction}, partitions=None)
     kept = []
     for n in range(TEMPLATES):
         event = intake.read(prediction("m", n, features)).event
-        assert isinstance(event, Prediction)  # noqa: S101 - for mypy
-        kept.append(monitor.predicted(event, n, -1)[0])
+        assert isinstance(event, WirePrediction)  # noqa: S101 - for mypy
+        kept.append(monitor.predicted(event, rows, n, -1))
+    rows.run()
     known = kept[TEMPLATES // 2 :]
-    if any(len(pending.inputs or ()) != features for pending in known):
+    if any(len(pending.inputs or ()) != 8 * features for pending in known):
         raise RuntimeError(f"not the {features} features are kept: {known[0]}")
     return known
 

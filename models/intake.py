@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from driftline.models.record import Record, Refusal
+from driftline.models.wire import read
 from driftline.schemas.decoding import decode
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.fields import MAX_NAME
@@ -52,28 +53,32 @@ class Intake:
     def read(self, raw: RawRecord) -> Record:
         """Decode one record and check what only its envelope can tell: the broker's time and the partition."""
         try:
-            event = decode(raw.value, self._kinds[raw.topic])
-            self._check_clock(raw, event)
-            self._check_partition(raw, event)
+            kind = self._kinds[raw.topic]
+            event = read(raw.value, kind) or decode(raw.value, kind)
+            if raw.timestamp is not None and raw.timestamp < event.timestamp - MAX_AHEAD_MS:
+                self._check_clock(raw.timestamp, event.timestamp)
+            if self._placed.get(event.model_id, self._partitions) != raw.partition:
+                self._check_partition(raw, event.model_id)
         except DecodeError as error:
             return Record(raw, Refusal(error.reason, error.detail, claimed_model(raw)))
         return Record(raw, event)
 
-    def _check_clock(self, raw: RawRecord, event: Prediction | Label) -> None:
-        if raw.timestamp is not None and 0 <= raw.timestamp < event.timestamp - MAX_AHEAD_MS:  # -1 is none in Kafka
-            ahead = (event.timestamp - raw.timestamp) / 1000
+    @staticmethod
+    def _check_clock(broker: int, sender: int) -> None:
+        if broker >= 0:  # -1 is none in Kafka
+            ahead = (sender - broker) / 1000
             raise DecodeError(
                 Reason.FUTURE_TIMESTAMP, f"timestamp: {ahead:.0f} s ahead of the broker; set the sender's clock"
             )
 
-    def _check_partition(self, raw: RawRecord, event: Prediction | Label) -> None:
+    def _check_partition(self, raw: RawRecord, model_id: str) -> None:
         if self._partitions is None:
             return
-        expected = self._placed.get(event.model_id)
+        expected = self._placed.get(model_id)
         if expected is None:
-            expected = partition_of(event.model_id, self._partitions)
+            expected = partition_of(model_id, self._partitions)
             if len(self._placed) < 10_000:  # noqa: PLR2004 - a bound, so that hostile ids cannot grow it
-                self._placed[event.model_id] = expected
+                self._placed[model_id] = expected
         if raw.partition != expected:
             raise DecodeError(
                 Reason.WRONG_PARTITION,

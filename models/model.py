@@ -15,83 +15,114 @@ from driftline.models.policy.retrain import RetrainPolicy
 from driftline.models.record import Refusal
 from driftline.models.watch.monitor import ModelMonitor
 from driftline.schemas import topics
-from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts, ModelState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from driftline.models.arena import Arena
     from driftline.models.drift.finding import Finding, Level, Subject
+    from driftline.models.join.entry import Pending
     from driftline.models.join.payload_cache import PayloadCache
+    from driftline.models.kernels.types import Record as Numbers
     from driftline.models.record import RawRecord, Record
+    from driftline.models.rows import Rows
+    from driftline.models.wire import WirePrediction
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import BadRecordsConfig, ModelConfig
+    from driftline.schemas.events import Prediction
 
 
 class Model:
-    """Everything held of one model; `payloads` is shared by those of a partition."""
+    """Everything held of one model; `payloads` and `arena` are shared by those of a partition."""
 
-    def __init__(self, config: ModelConfig, bad_records: BadRecordsConfig, payloads: PayloadCache) -> None:
+    def __init__(
+        self, config: ModelConfig, bad_records: BadRecordsConfig, payloads: PayloadCache, arena: Arena
+    ) -> None:
         self.config = config
+        self.model_id = config.model_id
         self.join = LabelJoin(config.model_id, payloads, timeout=config.label_timeout, max_pending=config.max_pending)
-        self.next_offsets: dict[str, int] = {}
-        self._records = 0
-        self._monitor = ModelMonitor(config)
+        self.next_offsets: dict[str, int] = {}  # after the rows that wait, where those of the record are before them
+        self._arena = arena
+        self._monitor = ModelMonitor(config, arena)
         self._policy = AlertPolicy(config.model_id, config.alerts)
         self._retrain = RetrainPolicy(config.model_id, config.retrain)
-        self._bad = BadRecords(bad_records.alert_share)
+        self._index = self._monitor.index
+        self._bad = BadRecords(bad_records.alert_share, arena.models, self._index)
+
+    @property
+    def _record(self) -> Numbers:
+        return self._arena.models.rows[self._index]
 
     def awaits(self, raw: RawRecord) -> bool:
         """Return whether a record is new to the model; what is below its own offsets has been taken before."""
         return raw.offset >= self.next_offsets.get(raw.topic, 0)
 
-    def process(
-        self, record: Record, found: Mapping[bytes, bytes], watermark: int
-    ) -> tuple[list[Alert], RetrainRequest | None]:
-        """Take one record of this model that it awaits."""
+    def take(self, record: Record, found: Mapping[bytes, bytes], watermark: int, rows: Rows) -> None:
+        """Take one record of this model that it awaits, and add its rows."""
         raw, event = record.raw, record.event
-        self.next_offsets[raw.topic] = raw.offset + 1
-        self._records += 1
+        topic, offset = raw.topic, raw.offset
+        self.next_offsets[topic] = offset + 1
         self.join.expire(watermark)
-        here = Mark(self._records, watermark, self._last(topics.PREDICTIONS), self._last(topics.LABELS))
-        bad_share = self._bad.update(is_bad=isinstance(event, Refusal), mark=here)
-        findings = [] if bad_share is None else [bad_share]
-        if isinstance(event, Prediction):
-            findings += self._predicted(event, raw.offset)
-        elif isinstance(event, Label):
-            findings += self._labelled(event, raw.offset, found)
-        return self._decide(findings, record, watermark)
+        is_label = topic == topics.LABELS
+        rows.begin(is_label, offset)
+        if type(event) is Refusal:
+            self._refused(rows, watermark)
+        elif is_label:
+            joined = self.join.label(event, offset=offset, found=found)  # type: ignore[arg-type]  # by its topic
+            if joined is None:
+                rows.add_other(self._index)
+            else:
+                self._monitor.labelled(joined, rows)
+        else:
+            self._predicted(event, offset, rows)  # type: ignore[arg-type]  # as above
+        rows.end(self, record, watermark)
 
-    def _predicted(self, prediction: Prediction, offset: int) -> list[Finding]:
+    def _refused(self, rows: Rows, watermark: int) -> None:
+        rows.add_other(self._index)
+        rows.run_first()
+        last = (offset - 1 for offset in self._record["next_offsets"].tolist())
+        share = self._bad.blame(Mark(int(self._record["records"]), watermark, *last))
+        if share is not None:
+            rows.carry(share)
+
+    def _predicted(self, prediction: Prediction | WirePrediction, offset: int, rows: Rows) -> None:
         key = self.join.admit(prediction)
         if key is None:
-            return []
-        pending, findings = self._monitor.predicted(prediction, offset, self._last(topics.LABELS))
+            rows.add_other(self._index)
+            return
+        pending = self._monitor.predicted(prediction, rows, offset, self.next_offsets.get(topics.LABELS, 0) - 1)
         joined = self.join.hold(key, pending)
         if joined is not None:
-            self._retrain.joined(joined.pending)
-            findings += self._monitor.labelled(joined)
-        return findings
+            self._monitor.labelled(joined, rows)
 
-    def _labelled(self, label: Label, offset: int, found: Mapping[bytes, bytes]) -> list[Finding]:
-        joined = self.join.label(label, offset=offset, found=found)
-        if joined is None:
-            return []
-        self._retrain.joined(joined.pending)
-        return self._monitor.labelled(joined)
+    def decide(
+        self, findings: list[Finding], record: Record, watermark: int, pending: Pending | None
+    ) -> tuple[list[Alert], RetrainRequest | None]:
+        """Return what comes of a record whose rows have run; `pending` is of the pair that it made, if any."""
+        if pending is not None:
+            self._retrain.joined(pending)
+        decided = self._decide(findings, record, watermark)
+        numbers = self._record
+        numbers["incidents"], numbers["needs"] = not self._policy.is_calm, not self._retrain.is_idle
+        return decided
 
     def _decide(
         self, findings: list[Finding], record: Record, watermark: int
     ) -> tuple[list[Alert], RetrainRequest | None]:
-        review = self._records % REVIEW_EVERY == 0 and not self._policy.is_calm
+        records = int(self._record["records"])
+        review = records % REVIEW_EVERY == 0 and not self._policy.is_calm
         if not findings and not review and self._retrain.is_idle:
             return [], None
-        place = Place(watermark, record.raw.partition, self.next_offsets, record.identity)
+        offsets = zip(topics.INPUTS, self._record["next_offsets"].tolist(), strict=True)
+        # A topic of which nothing has been read is not among the offsets.
+        next_offsets = {topic: offset for topic, offset in offsets if offset}
+        place = Place(watermark, record.raw.partition, next_offsets, record.identity)
         decided = self._policy.decide(findings, self, place)
         self._retrain.alerted(decided)
         alerts = [alert for alert, _ in decided]
         if review:
-            over = self._policy.review(self, place, self._records)
+            over = self._policy.review(self, place, records)
             self._retrain.resolved(over)
             alerts += over
         return alerts, self._retrain.decide(self._monitor.serves, place)
@@ -99,9 +130,6 @@ class Model:
     def level_of(self, subject: Subject, version: str) -> Level | None:
         """Return how a subject stands, for the policy."""
         return self._bad.level_of(subject) or self._monitor.level_of(subject, version)
-
-    def _last(self, topic: str) -> int:
-        return self.next_offsets.get(topic, 0) - 1
 
     def document(self, partition: int, watermark: int | None) -> ModelState:
         """Return the state document."""
@@ -129,7 +157,7 @@ class Model:
         """Return plain values; the join's entries are stored one by one."""
         return {
             "next_offsets": dict(self.next_offsets),
-            "records": self._records,
+            "records": int(self._record["records"]),
             "join": self.join.snapshot(),
             "monitor": self._monitor.snapshot(),
             "policy": self._policy.snapshot(),
@@ -140,10 +168,16 @@ class Model:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self.next_offsets = snapshot["next_offsets"]
-        self._records = snapshot["records"]
         seen = Seen(*(self.next_offsets.get(topic, 0) for topic in topics.INPUTS))
         self.join.restore(snapshot["join"], seen=seen)
-        self._monitor = ModelMonitor.restore(self.config, snapshot["monitor"])
+        self._monitor.close()
+        self._monitor = ModelMonitor.restore(self.config, snapshot["monitor"], self._arena)
+        self._index = self._monitor.index
+        self._bad = self._bad.moved(self._index)
         self._policy.restore(snapshot["policy"])
         self._retrain.restore(snapshot["retrain"])
         self._bad.restore(snapshot["bad"])
+        numbers = self._record
+        numbers["records"] = snapshot["records"]
+        numbers["next_offsets"] = [self.next_offsets.get(topic, 0) for topic in topics.INPUTS]
+        numbers["incidents"], numbers["needs"] = not self._policy.is_calm, not self._retrain.is_idle

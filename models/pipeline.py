@@ -11,12 +11,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from driftline.models.arena import Arena
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.model import Model
 from driftline.models.policy.unattributed import Unattributed
 from driftline.models.record import Record, Refusal
+from driftline.models.rows import Rows
 from driftline.models.snapshot import seal, unseal
+from driftline.models.wire import WireLabel
 from driftline.schemas.errors import Reason, SnapshotError
 from driftline.schemas.events import Label
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -115,6 +118,8 @@ class Pipeline:
         self._by_prefix: dict[bytes, Model] = {}
         self._unclaimed: dict[bytes, list[bytes]] = {}  # stored fields of models without a snapshot
         self._payloads = PayloadCache()
+        self._arena = Arena()
+        self._rows = Rows(self._arena)
 
     def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
         """Tell, with the first record that is new, of records that were lost, and whether the state was."""
@@ -127,7 +132,7 @@ class Pipeline:
         keys = set()
         for record in batch:
             event = record.event
-            if isinstance(event, Label) and (model := self._models.get(event.model_id)) is not None:
+            if isinstance(event, Label | WireLabel) and (model := self._models.get(event.model_id)) is not None:
                 key = model.join.needs(event)
                 if key is not None:
                     keys.add(key)
@@ -136,40 +141,82 @@ class Pipeline:
     def process(self, batch: Sequence[Record], found: Mapping[bytes, bytes]) -> Outcome:
         """Take records in order; `found` holds the packed entries that `needed` has named."""
         outcome = Outcome()
+        models = self._models
         for record in batch:
-            self._process(record, found, outcome)
+            event = record.event
+            if isinstance(event, Refusal) or (model := models.get(event.model_id)) is None:
+                self._process_other(record, found, outcome)
+            else:
+                self._process(record, model, event.timestamp, found, outcome)
+        self._run(outcome)
         return outcome
 
-    def _process(self, record: Record, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
+    def _run(self, outcome: Outcome) -> None:
+        for alerts, request in self._rows.run():
+            outcome.alerts += alerts
+            if request is not None:
+                outcome.retrain_requests.append(request)
+
+    def _process(self, record: Record, model: Model, at: int, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
+        """Take a record that its model can use."""
         raw = record.raw
+        topic, offset = raw.topic, raw.offset
+        before = self.watermark
+        watermark = at if before is None or at > before else before
+        self.watermark = watermark
+        if offset >= self.next_offsets.get(topic, 0):
+            self.next_offsets[topic] = offset + 1
+        if offset >= self._settled.get(topic, 0):  # else it comes again, and only a model may be behind
+            self._settled[topic] = offset + 1
+            if watermark and not self._unattributed.pass_by():
+                self._tell(record, watermark, outcome, is_bad=False)
+        if offset >= model.next_offsets.get(topic, 0):
+            self._take(record, model, found, watermark, before, outcome)
+
+    def _process_other(self, record: Record, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
+        """Take a record of a model that is new or has no room, or one that cannot be used."""
+        raw, event = record.raw, record.event
         model = self._model_of(record)
-        if model is None and not isinstance(record.event, Refusal):
+        if model is not None and not isinstance(event, Refusal):
+            self._process(record, model, event.timestamp, found, outcome)
+            return
+        if not isinstance(event, Refusal):
             limit = self._configuration.max_models
             detail = f"this partition has max_models: {limit} already; raise it or add partitions"
             record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
-        watermark_before = self.watermark
-        if not isinstance(record.event, Refusal):
-            self.watermark = max(record.event.timestamp, self.watermark or 0)
         watermark = self._now(raw)
         self.next_offsets[raw.topic] = max(raw.offset + 1, self.next_offsets.get(raw.topic, 0))
-        if raw.offset >= self._settled.get(raw.topic, 0):  # else it comes again, and only a model may be behind
+        if raw.offset >= self._settled.get(raw.topic, 0):
             self._settled[raw.topic] = raw.offset + 1
             if isinstance(record.event, Refusal):
                 outcome.dead_letters.append(record.dead_letter(record.event))
             if watermark:  # no alert can be dated before the first event of a file
-                outcome.alerts += self._unattributed.process(
-                    record, is_bad=model is None, watermark=watermark, next_offsets=self._settled
-                )
-        if model is None or not model.awaits(raw):
-            return
-        if model.config.model_id not in self._unsaved:
-            self._unsaved[model.config.model_id] = Start({**self.next_offsets, raw.topic: raw.offset}, watermark_before)
-        before = model.join.counts.joined
-        alerts, request = model.process(record, found, watermark)
-        outcome.joined += model.join.counts.joined - before
-        outcome.alerts += alerts
-        if request is not None:
-            outcome.retrain_requests.append(request)
+                self._tell(record, watermark, outcome, is_bad=model is None)
+        if model is not None and model.awaits(raw):
+            self._take(record, model, found, watermark, self.watermark, outcome)
+
+    def _tell(self, record: Record, watermark: int, outcome: Outcome, *, is_bad: bool) -> None:
+        alerts = self._unattributed.process(record, is_bad=is_bad, watermark=watermark, next_offsets=self._settled)
+        if alerts:
+            self._run(outcome)  # what came before is told first
+            outcome.alerts += alerts
+
+    def _take(  # noqa: PLR0913, PLR0917 - what a record comes with
+        self,
+        record: Record,
+        model: Model,
+        found: Mapping[bytes, bytes],
+        watermark: int,
+        watermark_before: int | None,
+        outcome: Outcome,
+    ) -> None:
+        raw = record.raw
+        if model.model_id not in self._unsaved:
+            self._unsaved[model.model_id] = Start({**self.next_offsets, raw.topic: raw.offset}, watermark_before)
+        counts = model.join.counts
+        before = counts.joined
+        model.take(record, found, watermark, self._rows)
+        outcome.joined += counts.joined - before
 
     def _now(self, raw: RawRecord) -> int:
         """Return the watermark; before the first event, which bad records may precede, the broker's time if any."""
@@ -191,7 +238,7 @@ class Pipeline:
         return model
 
     def _new_model(self, model_id: str) -> Model:
-        return Model(self._configuration.of(model_id), self._configuration.bad_records, self._payloads)
+        return Model(self._configuration.of(model_id), self._configuration.bad_records, self._payloads, self._arena)
 
     # -- state --------------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from driftline.models.wire import WireLabel, WirePrediction
 from driftline.schemas.dead_letter import DeadLetter
+from driftline.schemas.events import Label, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from driftline.schemas.errors import Reason
-    from driftline.schemas.events import Label, Prediction
 
 
 class RawRecord(Protocol):
@@ -71,12 +74,11 @@ class Refusal:
     model_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """A record and what was read from it."""
 
     raw: RawRecord
-    event: Prediction | Label | Refusal
+    event: Prediction | WirePrediction | Label | WireLabel | Refusal
 
     @property
     def identity(self) -> str:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from driftline.schemas.errors import SnapshotError
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HEADER: Final = Struct(">4sHI")  # magic, version, CRC-32 of the rest
 _MAGIC: Final = b"DRFT"
 

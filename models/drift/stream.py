@@ -3,101 +3,64 @@
 Detection and size are told apart. A detector says *that* something changed, often within a few dozen values of it, when
 the size cannot be known yet; so from there on the effect is measured again every 32 values, until a window full of
 values has come after the change, and each time the stream offers a `Finding`. Policy takes the first one that is large
-enough. What detectors miss is found by how the stream stands (`standing.py`), and offered for as long as it stands so.
+enough. What detectors miss is found by how the stream stands (`driftline.models.kernels.standing`), and offered for as
+long as it stands so.
+
+What every value passes is `driftline.models.kernels.stream.update`. What is rare is here.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.drift.adwin import Adwin
+from driftline.models.bank import Bank
 from driftline.models.drift.change import locate
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
-from driftline.models.drift.rank import restore_measure
-from driftline.models.drift.standing import Lasting, Standing
-from driftline.models.drift.thinned import pack, unpack
-from driftline.models.drift.trail import FINEST, Mark, Trail
+from driftline.models.drift.packed import pack_record, unpack_record
+from driftline.models.drift.rank import blank_measure
+from driftline.models.drift.trail import Mark, around
+from driftline.models.kernels import adwin, standing
+from driftline.models.kernels import stream as kernels
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from driftline.models.drift.measure import Measure
+    from driftline.models.kernels.types import Record
 
-RECENT: Final = 512
-"""Values by which the size of a change is measured."""
-
-_LOOK_EVERY: Final = 32
-_LEVEL_EVERY: Final = 256  # a multiple of the former, and that one of FINEST
-_BLOCK: Final = 16  # values; a multiple of FINEST
-_BLOCKS: Final = 128
 _FEWEST_BLOCKS: Final = 4
 
+RANK_DETECTORS: Final = ("adwin:rank", "adwin:spread", "adwin:beyond")
+"""What watches a stream of ranks; the first is the one that most changes are found by.
 
-def location(unit: float) -> float:
-    """Return what a detector is fed that watches where the values are."""
-    return unit
-
-
-def spread(unit: float) -> float:
-    """Return what a detector is fed that watches how far the values are from the middle.
-
-    Of a rank it is distributed like the rank itself; a change of unit about a mean of 0 moves only this.
-    """
-    return abs(2.0 * unit - 1.0)
+It is fed the rank, where the values are. The second is fed how far ranks are from the middle: that is distributed like
+the rank itself, and a change of unit about a mean of 0 moves only this. The third is fed whether a value lies outside
+all that the reference had: where nine of ten values are 0, a change of unit of the tenth hardly moves a mean of ranks.
+"""
 
 
-def beyond(unit: float) -> float:
-    """Return what a detector is fed that watches how many values lie outside all that the reference had.
+class Streams:
+    """The records of all streams of a partition, side by side by layout, and whose each is."""
 
-    Where nine of ten values are 0, a change of unit of the tenth hardly moves a mean of ranks.
-    """
-    return 0.0 if 0.0 < unit < 1.0 else 1.0
+    def __init__(self) -> None:
+        self.banks = tuple(map(Bank, kernels.LAYOUTS))
+        self._owners: tuple[dict[int, Stream], ...] = tuple({} for _ in self.banks)
 
+    def open(self, stream: Stream, bank: int) -> int:
+        """Return the index of a new record, in a bank, that is the stream's."""
+        index = self.banks[bank].allocate()
+        self._owners[bank][index] = stream
+        return index
 
-RANK_DETECTORS: Final = {"adwin:rank": location, "adwin:spread": spread, "adwin:beyond": beyond}
-"""What watches a stream of ranks; the first is the one that most changes are found by."""
+    def close(self, bank: int, index: int) -> None:
+        """Give a record back."""
+        del self._owners[bank][index]
+        self.banks[bank].free(index)
 
-
-class Detector:
-    """An ADWIN, what it is fed, and the sums of the last 128 blocks of that, by which a change is located."""
-
-    __slots__ = ("adwin", "blocks", "fed", "name", "open_block")
-
-    def __init__(self, name: str, fed: Callable[[float], float], delta: float) -> None:
-        self.name = name
-        self.fed = fed
-        self.adwin = Adwin(delta)
-        self.blocks: deque[float] = deque(maxlen=_BLOCKS)
-        self.open_block = 0.0
-
-    def close_block(self) -> None:
-        """Begin a new block."""
-        self.blocks.append(self.open_block)
-        self.open_block = 0.0
-
-    def snapshot(self) -> list[Any]:
-        """Return plain values."""
-        return [self.adwin.snapshot(), pack(array("d", self.blocks)), self.open_block]
-
-    def restore(self, snapshot: list[Any]) -> None:
-        """Take over what `snapshot` returned."""
-        adwin, blocks, self.open_block = snapshot
-        self.adwin = Adwin.restore(adwin)
-        self.blocks.extend(unpack(blocks))
-
-
-class Suspicion(NamedTuple):
-    """A change that was detected: by what, and between which counts of values it lies."""
-
-    detector: str
-    statistic: float
-    threshold: float
-    earliest: int
-    best: int
-    latest: int
+    def owner(self, bank: int, index: int) -> Stream:
+        """Return the stream whose record that is."""
+        return self._owners[bank][index]
 
 
 class Stream:
@@ -110,13 +73,15 @@ class Stream:
     measure
         Maps values into [0, 1] and sizes a change against the reference.
     detectors
-        By the name they have in alerts: what each is fed (`location`, `spread`, `beyond`).
+        The names that they have in alerts: `RANK_DETECTORS` of a `RankPsi`, any one of another measure.
     min_effect
         The size from which a change matters, in the measure's unit.
     delta
         ADWIN's parameter.
     describe
         Turns an effect into the words of an alert.
+    streams
+        Where its record is kept; one that is of no more use is given back by `close`.
 
     """
 
@@ -126,133 +91,155 @@ class Stream:
         version: str,
         measure: Measure,
         *,
-        detectors: Mapping[str, Callable[[float], float]],
+        detectors: Sequence[str],
         min_effect: float,
         delta: float,
         describe: Callable[[Effect], str],
+        streams: Streams | None = None,
     ) -> None:
         self.subject = subject
         self.version = version
         self.min_effect = min_effect
-        self.count = 0
-        self.detections = 0
-        self.level: Effect | None = None
-        self._measure = measure
-        self._unit = measure.unit
+        self._measure_name = measure.name
         self._describe = describe
-        self._detectors = [Detector(name, fed, delta) for name, fed in detectors.items()]
-        self._recent: deque[float] = deque(maxlen=RECENT)
-        self._standing = Standing(measure, min_effect, RECENT)
-        self._trail = Trail()
-        self._suspicion: Suspicion | None = None
-        self._regime = 0  # the count after which the newest change is thought to have begun
-        self._afresh = 0  # the count at which the detectors last began afresh
+        self._detectors = tuple(detectors)
+        self._streams = Streams() if streams is None else streams
+        self.bank = kernels.BANKS[measure.kind]
+        self.index = self._streams.open(self, self.bank)
+        record = self._record
+        record["measure"] = measure.record
+        record["min_effect"] = min_effect
+        record["delta"] = delta
+        standing.restart(record["standing"], 0, 0)
+
+    def close(self) -> None:
+        """Give the record back; nothing may be asked of the stream any more."""
+        self._streams.close(self.bank, self.index)
+
+    @property
+    def _record(self) -> Record:
+        return self._streams.banks[self.bank].rows[self.index]
 
     @property
     def detector(self) -> str:
         """The name of the first detector, by which the stream goes in the state document."""
-        return self._detectors[0].name
+        return self._detectors[0]
+
+    @property
+    def count(self) -> int:
+        """How many values there have been."""
+        return int(self._record["count"])
+
+    @property
+    def detections(self) -> int:
+        """How many changes its detectors have seen."""
+        return int(self._record["detections"])
+
+    @property
+    def level(self) -> Effect | None:
+        """How it stands; None until enough values have come."""
+        level = self._record["level"]
+        return self._effect(float(level["value"]), float(level["after"])) if level["known"] else None
+
+    def _effect(self, value: float, after: float) -> Effect:
+        before = float(self._record["measure"]["before"])
+        return Effect(measure=self._measure_name, value=value, before=before, after=after)
 
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
-        self.count = count = self.count + 1
-        self._recent.append(value)
-        unit = self._unit(value)
-        fired = None
-        for detector in self._detectors:
-            fed = detector.fed(unit)
-            detector.open_block += fed
-            if detector.adwin.update(fed):
-                fired = detector
-        if count % FINEST and fired is None and count > 1:
+        rows = self._streams.banks[self.bank].rows
+        seen = kernels.update_at(rows, self.index, value, at, prediction_offset, label_offset)
+        if seen == kernels.QUIET:
             return None
-        return self._update_at(Mark(count, at, prediction_offset, label_offset), fired)
+        return self.attend(seen, at, prediction_offset, label_offset)
 
-    def _update_at(self, here: Mark, fired: Detector | None) -> Finding | None:
-        self._trail.note(here)
-        if self.count % _BLOCK == 0:
-            for detector in self._detectors:
-                detector.close_block()
-        if fired is not None:
-            self._suspect(fired)
-        lasting = None
-        if self.count % _LEVEL_EVERY == 0:
-            lasting = self._settle()
-        if self._suspicion is not None and (fired is not None or self.count % _LOOK_EVERY == 0):
-            return self._look(self._suspicion, here)
-        if lasting is None:
+    def attend(self, seen: int, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
+        """Do what is due after a value about which the kernel's `update` has returned `seen`."""
+        record = self._record
+        here = Mark(int(record["count"]), at, prediction_offset, label_offset)
+        if seen >= kernels.FIRED:
+            self._suspect(record, seen - kernels.FIRED)
+            if here.nth % kernels.LEVEL_EVERY == 0:
+                kernels.settle(record)
+        if record["suspicion"]["open"]:
+            return self._look(record, here)
+        lasting = record["standing"]["lasting"]
+        if not lasting["found"]:
             return None
-        effect, earliest, latest = lasting
-        return self._finding(Suspicion(LEVEL, effect.value, self.min_effect, earliest, latest, latest), effect, here)
+        effect = self._effect(float(lasting["value"]), float(lasting["after"]))
+        span = int(lasting["earliest"]), int(lasting["latest"])
+        return self._finding(record, LEVEL, (effect.value, self.min_effect), span, effect, here)
 
-    def _suspect(self, detector: Detector) -> None:
-        self.detections += 1
-        sums = list(detector.blocks)
-        last = self.count // _BLOCK
+    def _suspect(self, record: Record, fired: int) -> None:
+        record["detections"] += 1
+        count, regime = int(record["count"]), int(record["regime"])
+        detector = record["detectors"][fired]
+        last = count // kernels.BLOCK
         # Before the newest change there is nothing to compare with; a new one right after it has but a few blocks.
-        sums = sums[-max(last - self._regime // _BLOCK, _FEWEST_BLOCKS) :]
-        change = locate(sums, size=_BLOCK, window=self.count - self._afresh, delta=detector.adwin.delta)
+        most = max(last - regime // kernels.BLOCK, _FEWEST_BLOCKS)
+        blocks = detector["blocks"].tolist()
+        kept = range(max(last - min(most, kernels.BLOCKS), 0) + 1, last + 1)
+        sums = [float(blocks[block % kernels.BLOCKS]) for block in kept]
+        window = count - int(record["afresh"])
+        change = locate(sums, size=kernels.BLOCK, window=window, delta=float(record["delta"]))
         first = last - len(sums)
         # A change in the middle of a block may be seen at either end of it.
-        earliest, latest = (first + change.earliest - 1) * _BLOCK, (first + change.latest + 1) * _BLOCK
+        earliest = (first + change.earliest - 1) * kernels.BLOCK
+        latest = (first + change.latest + 1) * kernels.BLOCK
         if change.earliest == 1:  # it may have begun before these blocks: ADWIN knows where its window was cut
-            earliest = min(earliest, max(self.count - detector.adwin.width, self._regime))
-        self._afresh = self.count
-        for other in self._detectors:  # they would find the same change again, and have nothing to locate it by
-            other.adwin.restart()
-        self._regime = (first + change.best) * _BLOCK
-        self._standing.restart(earliest, max(self.count // RECENT * RECENT - self._regime, 0))
-        self._suspicion = Suspicion(
-            detector.name,
-            change.statistic,
-            change.threshold,
-            earliest,
-            self._regime,
-            latest,
-        )
+            earliest = min(earliest, max(count - int(detector["adwin"]["width"]), regime))
+        record["afresh"] = count
+        for other in record["detectors"]:  # they would find the same change again, and have nothing to locate it by
+            adwin.reset(other["adwin"])
+        best = record["regime"] = (first + change.best) * kernels.BLOCK
+        panes = max(count // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
+        standing.restart(record["standing"], earliest, panes)
+        record["suspicion"] = (1, fired, change.statistic, change.threshold, earliest, best, latest)
 
-    def _settle(self) -> Lasting | None:
-        """Measure where the stream stands, once enough values have come since the newest change."""
-        since = self.count - self._regime
-        if since < _LEVEL_EVERY:
-            return None
-        recent = list(self._recent)[-since:]
-        tally, lasting = self._measure.tally(recent), None
-        if len(recent) == RECENT and self.count % RECENT == 0:
-            lasting = self._standing.update(recent, tally, self.count)
-        self.level = self._standing.farthest(recent, tally)
-        return lasting
+    def _look(self, record: Record, here: Mark) -> Finding:
+        suspicion = record["suspicion"]
+        since = here.nth - int(suspicion["best"])  # at least a block
+        if since >= kernels.RECENT:
+            suspicion["open"] = 0
+        effect = self._effect(*kernels.effect(record, since))
+        level = record["level"]
+        if (
+            not level["known"] or effect.value > level["value"]
+        ):  # a few values can say that it is bad, not that all is well
+            record["level"] = (1, effect.value, effect.after)
+        evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
+        span = int(suspicion["earliest"]), int(suspicion["latest"])
+        return self._finding(record, self._detectors[suspicion["detector"]], evidence, span, effect, here)
 
-    def _look(self, suspicion: Suspicion, here: Mark) -> Finding:
-        since = self.count - suspicion.best  # at least a block
-        if since >= RECENT:
-            self._suspicion = None
-        effect = self._measure.effect(list(self._recent)[-since:])
-        if self.level is None or effect.value > self.level.value:
-            self.level = effect  # a few values can say that it is bad, not that all is well
-        return self._finding(suspicion, effect, here)
-
-    def _finding(self, suspicion: Suspicion, effect: Effect, here: Mark) -> Finding:
+    def _finding(  # noqa: PLR0913, PLR0917 - what a finding is made of
+        self,
+        record: Record,
+        detector: str,
+        evidence: tuple[float, float],
+        span: tuple[int, int],
+        effect: Effect,
+        here: Mark,
+    ) -> Finding:
+        earliest, latest = span
         return Finding(
             self.subject,
             self.version,
-            suspicion.detector,
-            suspicion.statistic,
-            suspicion.threshold,
+            detector,
+            *evidence,
             effect,
             self.min_effect,
-            Span(*self._trail.around(suspicion.earliest, suspicion.latest + 1, now=here)),
+            Span(*around(record["trail"], earliest, latest + 1, now=here)),
             self._describe(effect),
         )
 
     def report(self) -> dict[str, Any]:
         """Return the stream's part of the state document."""
-        effect = self.level
+        effect, record = self.level, self._record
         return {
             "kind": self.subject.kind.value,
             "detector": self.detector,
             "count": self.count,
-            "window": self._detectors[0].adwin.width,
+            "window": int(record["detectors"][0]["adwin"]["width"]),
             "detections": self.detections,
             "measure": None if effect is None else effect.measure,
             "effect": None if effect is None else effect.value,
@@ -263,39 +250,22 @@ class Stream:
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
-        return {
-            "measure": self._measure.snapshot(),
-            "count": self.count,
-            "detections": self.detections,
-            "level": None if self.level is None else self.level.model_dump(),
-            "detectors": [detector.snapshot() for detector in self._detectors],
-            "recent": pack(array("d", self._recent)),
-            "standing": self._standing.snapshot(),
-            "trail": self._trail.snapshot(),
-            "suspicion": self._suspicion,
-            "regime": self._regime,
-            "afresh": self._afresh,
-        }
+        record = self._record
+        kind = int(record["measure"]["kind"])
+        return {"measure": [kind, self._measure_name], "record": pack_record(record)}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take over what `snapshot` returned, but for the measure, which was given to the constructor."""
-        self.count = snapshot["count"]
-        self.detections = snapshot["detections"]
-        self.level = None if snapshot["level"] is None else Effect(**snapshot["level"])
-        for detector, stored in zip(self._detectors, snapshot["detectors"], strict=True):
-            detector.restore(stored)
-        self._recent.extend(unpack(snapshot["recent"]))
-        self._standing.restore(snapshot["standing"])
-        self._trail = Trail.restore(snapshot["trail"])
-        self._suspicion = None if snapshot["suspicion"] is None else Suspicion(*snapshot["suspicion"])
-        self._regime = snapshot["regime"]
-        self._afresh = snapshot["afresh"]
+        """Take over what `snapshot` returned, but for what the configuration says."""
+        record = self._record
+        configured = float(record["min_effect"]), float(record["delta"])
+        unpack_record(snapshot["record"], record)
+        record["min_effect"], record["delta"] = configured
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:
     """Rebuild a stream from its snapshot, if there is one; `new` makes it for a measure."""
     if snapshot is None:
         return None
-    stream = new(restore_measure(snapshot["measure"]))
+    stream = new(blank_measure(*snapshot["measure"]))
     stream.restore(snapshot)
     return stream

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-FINEST: Final = 8
-"""Values between two marks: finer than any change point can be told."""
+from driftline.models.kernels.trail import SIZES, STARTS, STRIDES
 
-_LEVELS: Final = ((FINEST, 64), (64, 16), (512, 16), (4096, 16), (32_768, 16), (262_144, 16))
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Record
 
 
 class Mark(NamedTuple):
@@ -24,68 +23,44 @@ class Mark(NamedTuple):
     label_offset: int = -1
 
 
-class Trail:
-    """Marks of a stream in bounded memory: fine for the recent past, ever coarser before.
+def around(trail: Record, earliest: int, latest: int, *, now: Mark) -> tuple[Mark, Mark]:
+    """Return places between which all lies that came after the `earliest` and up to the `latest` value.
 
-    Values need not come in the order of event time and offsets: pairs come in the order of their labels. So `around`
-    answers with bounds.
+    The first is that of the last mark not after `earliest`, moved back to the earliest place up to the second; the
+    second that of the first mark not before `latest` (else `now`), moved on to the latest place so far. Values need not
+    come in the order of event time and offsets: pairs come in the order of their labels. So these are bounds.
 
     Examples
     --------
-    >>> trail = Trail()
+    >>> import numpy as np
+    >>> from driftline.models.kernels.trail import TRAIL, note
+    >>> trail = np.zeros(1, TRAIL)[0]
     >>> for n in range(1, 1001):
-    ...     trail.note(Mark(n, n * 10, n))
-    >>> start, end = trail.around(900, 901, now=Mark(1000, 10_000, 1000))
+    ...     note(trail, n, n * 10, n, -1)
+    >>> start, end = around(trail, 900, 901, now=Mark(1000, 10_000, 1000))
     >>> start.nth, start.at, end.nth, end.at
     (896, 8960, 904, 9040)
 
     """
+    kept = marks(trail)
+    start = next((mark for mark in reversed(kept) if mark.nth <= earliest), kept[0] if kept else now)
+    end = next((mark for mark in kept if mark.nth >= latest), now)
+    passed = [*(mark for mark in kept if mark.nth < end.nth), end]
+    between = [mark for mark in passed if mark.nth >= start.nth] or [end]
+    return (
+        Mark(start.nth, *map(min, zip(*(mark[1:] for mark in between), strict=True))),
+        Mark(end.nth, *map(max, zip(*(mark[1:] for mark in passed), strict=True))),
+    )
 
-    __slots__ = ("_first", "_levels")
 
-    def __init__(self) -> None:
-        self._first: Mark | None = None
-        self._levels: tuple[deque[Mark], ...] = tuple(deque(maxlen=size) for _, size in _LEVELS)
-
-    def note(self, mark: Mark) -> None:
-        """Take a place, in order: the first one, and then that of every eighth value; others are not kept."""
-        if self._first is None:
-            self._first = mark
-        for (stride, _), level in zip(_LEVELS, self._levels, strict=True):
-            if mark.nth % stride:
-                return
-            level.append(mark)
-
-    def around(self, earliest: int, latest: int, *, now: Mark) -> tuple[Mark, Mark]:
-        """Return places between which all lies that came after the `earliest` and up to the `latest` value.
-
-        The first is that of the last mark not after `earliest`, moved back to the earliest place up to the second; the
-        second that of the first mark not before `latest` (else `now`), moved on to the latest place so far.
-        """
-        kept = self._kept()
-        start = next((mark for mark in reversed(kept) if mark.nth <= earliest), kept[0] if kept else now)
-        end = next((mark for mark in kept if mark.nth >= latest), now)
-        passed = [*(mark for mark in kept if mark.nth < end.nth), end]
-        between = [mark for mark in passed if mark.nth >= start.nth] or [end]
-        return (
-            Mark(start.nth, *map(min, zip(*(mark[1:] for mark in between), strict=True))),
-            Mark(end.nth, *map(max, zip(*(mark[1:] for mark in passed), strict=True))),
-        )
-
-    def _kept(self) -> list[Mark]:
-        first = () if self._first is None else (self._first,)
-        return sorted({*first, *(mark for level in self._levels for mark in level)})
-
-    def snapshot(self) -> list[Any]:
-        """Return plain lists."""
-        return [self._first, [list(level) for level in self._levels]]
-
-    @classmethod
-    def restore(cls, snapshot: list[Any]) -> Trail:
-        """Rebuild what `snapshot` returned."""
-        trail = cls()
-        first, levels = snapshot
-        trail._first = None if first is None else Mark(*first)
-        for level, marks in zip(trail._levels, levels, strict=True):
-            level.extend(Mark(*mark) for mark in marks)
-        return trail
+def marks(trail: Record) -> list[Mark]:
+    """Return all marks that are kept, the oldest first."""
+    first, newest = trail["first"].tolist(), int(trail["newest"])
+    at, offsets = trail["at"].tolist(), trail["offsets"].tolist()
+    kept = {Mark(*first)} if first[0] else set()
+    for stride, size, start in zip(STRIDES, SIZES, STARTS, strict=True):
+        last = newest // stride
+        for block in range(max(last - size, 0) + 1, last + 1):
+            slot = start + block % size
+            kept.add(Mark(block * stride, at[slot], *offsets[slot]))
+    return sorted(kept)

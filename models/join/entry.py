@@ -1,33 +1,31 @@
 """What the join remembers of one prediction_id, and how that is written to the checkpoint store.
 
 What waits, a prediction or an early label, is ``state (1 byte) | expires (8 bytes, big-endian) | offset (8) | length of
-the JSON (4) | JSON | inputs of the challenger (8 each, IEEE 754) | CRC-32``; a tombstone ``state (1) | expires (8) |
-offset of the prediction (8) | of the label (8) | the label's token | CRC-32``. Each stands in a field of its own,
-`entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the offsets tell what a
-snapshot of the model can have known of.
+the JSON (4) | JSON | inputs of the challenger (8 each, IEEE 754, little-endian) | CRC-32``; a tombstone ``state (1) |
+expires (8) | offset of the prediction (8) | of the label (8) | the label's token | CRC-32``. Each stands in a field of
+its own, `entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the offsets tell
+what a snapshot of the model can have known of.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import struct
 from enum import IntEnum
 from hashlib import blake2b
-from struct import Struct, pack, unpack_from
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zlib import crc32
+
+from msgspec import Struct
 
 from driftline.models.snapshot import DamagedError
 from driftline.schemas.classes import class_token
+from driftline.schemas.fields import Scalar
 
-if TYPE_CHECKING:
-    from driftline.schemas.fields import Scalar
-
-_WAITING_HEADER: Final = Struct(">BqqI")
-_TOMBSTONE_HEADER: Final = Struct(">Bqqq")
-_FIELD_TAIL: Final = Struct(">sq")
-_CHECKSUM: Final = Struct(">I")
-_DOUBLE_BYTES: Final = 8
+_WAITING_HEADER: Final = struct.Struct(">BqqI")
+_TOMBSTONE_HEADER: Final = struct.Struct(">Bqqq")
+_FIELD_TAIL: Final = struct.Struct(">sq")
+_CHECKSUM: Final = struct.Struct(">I")
 NONE: Final = -1
 """The offset of a record that has not come."""
 PREFIX_BYTES: Final = 8
@@ -53,13 +51,12 @@ class EntryState(IntEnum):
     """Both have come, the label first; stands as long as `JOINED`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, gc=False):
     """What of a prediction is needed when its label comes.
 
     `at` and `offset` are the prediction's event time (epoch milliseconds) and Kafka offset, `segments` the values of
     the attributes that were configured then, `inputs` and `challenger` what the challenger model was given (already
-    scaled, in its own order) and what it predicted.
+    scaled, doubles in its own order) and what it predicted: these are known once the prediction's batch has run.
     """
 
     at: int
@@ -69,12 +66,11 @@ class Pending:
     score: float | None = None
     probabilities: dict[str, float] | None = None
     segments: dict[str, str] | None = None
-    inputs: tuple[float, ...] | None = None
+    inputs: bytes | None = None
     challenger: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True, gc=False):
     """A label: its event time (epoch milliseconds), Kafka offset, value and weight."""
 
     at: int
@@ -83,8 +79,7 @@ class Truth:
     weight: float = 1.0
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct, gc=False):
     """One prediction_id, and whether that is stored. `payload` is None where only the store holds it."""
 
     state: EntryState
@@ -134,14 +129,13 @@ def early_field(key: bytes, entry: Entry) -> bytes:
 
 
 def pending_fields(p: Pending) -> list[Any]:
-    """Return a pending prediction as plain values; its inputs come last."""
-    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.challenger, p.inputs]
+    """Return a pending prediction as plain values, but for the inputs of the challenger."""
+    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.challenger]
 
 
-def pending_of(fields: list[Any]) -> Pending:
+def pending_of(fields: list[Any], inputs: bytes | None = None) -> Pending:
     """Rebuild what `pending_fields` returned."""
-    at, offset, version, prediction, score, probabilities, segments, challenger, inputs = fields
-    inputs = None if inputs is None else tuple(inputs)
+    at, offset, version, prediction, score, probabilities, segments, challenger = fields
     return Pending(at, offset, version, prediction, score, probabilities, segments, inputs, challenger)
 
 
@@ -167,7 +161,7 @@ def pack_entry(entry: Entry) -> bytes:
 def _pack(entry: Entry) -> bytes:
     match entry.payload:
         case Pending() as p:
-            (*body, inputs), offset = pending_fields(p), entry.prediction_offset
+            body, inputs, offset = pending_fields(p), p.inputs, entry.prediction_offset
         case Truth() as t:
             body, inputs, offset = truth_fields(t), None, entry.label_offset
         case None:
@@ -175,7 +169,7 @@ def _pack(entry: Entry) -> bytes:
             return _TOMBSTONE_HEADER.pack(entry.state, entry.expires, *offsets) + (entry.token or "").encode()
     text = json.dumps([inputs is not None, *body], ensure_ascii=False, separators=(",", ":")).encode()
     header = _WAITING_HEADER.pack(entry.state, entry.expires, offset, len(text))
-    return header + text + (pack(f">{len(inputs)}d", *inputs) if inputs else b"")
+    return header + text + (inputs or b"")
 
 
 def unpack_entry(packed: bytes) -> Entry:
@@ -193,8 +187,7 @@ def unpack_entry(packed: bytes) -> Entry:
         end = _WAITING_HEADER.size + length
         has_inputs, *body = json.loads(packed[_WAITING_HEADER.size : end])
         if entry.state is EntryState.PENDING:
-            count = (len(packed) - _CHECKSUM.size - end) // _DOUBLE_BYTES
-            entry.payload = pending_of([*body, unpack_from(f">{count}d", packed, end) if has_inputs else None])
+            entry.payload = pending_of(body, packed[end : -_CHECKSUM.size] if has_inputs else None)
         else:
             entry.payload = truth = Truth(*body)
             entry.token = class_token(truth.label)

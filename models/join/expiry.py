@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,11 @@ class ExpiryQueue:
             self._heap = [entry for entry in self._heap if self._is_live(entry[1], entry[0])]
             heapify(self._heap)
         heappush(self._heap, (moment, key))
+
+    @property
+    def soonest(self) -> float:
+        """The moment before which no key expires: infinity without keys."""
+        return self._heap[0][0] if self._heap else math.inf
 
     def due(self, now: int) -> int | None:
         """Return the moment of the live key that expires first, if that is `now` or earlier."""

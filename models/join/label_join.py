@@ -10,10 +10,11 @@ whether a label will ask for it, and the caller then hands it in. `driftline.mod
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.join.entry import (
     KEY_BYTES,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
     from driftline.models.join.payload_cache import PayloadCache
     from driftline.models.join.stored import Seen
+    from driftline.models.wire import WireLabel, WirePrediction
     from driftline.schemas.events import Label, Prediction
+    from driftline.schemas.fields import Scalar
 
 
 class Group(IntEnum):
@@ -53,7 +56,7 @@ class Group(IntEnum):
     EARLY = 2
 
 
-_GROUPS = {EntryState.PENDING: Group.PENDING, EntryState.EARLY: Group.EARLY}
+_MOST_TOKENS: Final = 1024
 
 
 class Joined(NamedTuple):
@@ -115,7 +118,9 @@ class LabelJoin:
         self._timeout = timeout
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
-        self._sizes = dict.fromkeys(Group, 0)
+        self._sizes = [0] * len(Group)
+        self._next_due = math.inf  # nothing is due before
+        self._tokens: dict[Scalar, str] = {}
         self._elsewhere = Elsewhere()
         self._stored = StoredEntries(self._entries, payloads, self._elsewhere)
         # Without `self`, or a join that is given up would be garbage that only the collector finds.
@@ -138,7 +143,7 @@ class LabelJoin:
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    def admit(self, prediction: Prediction) -> bytes | None:
+    def admit(self, prediction: Prediction | WirePrediction) -> bytes | None:
         """Count a prediction; return the key under which it must be given to `hold`, None if its id was seen before."""
         key = self._prefix + id_hash(prediction.prediction_id)
         entry = self._entries.get(key)
@@ -148,19 +153,23 @@ class LabelJoin:
         self.counts.predictions += 1
         return key
 
+    def has_early(self, key: bytes) -> bool:
+        """Return whether the label of an admitted prediction has come already."""
+        return key in self._entries
+
     def hold(self, key: bytes, pending: Pending) -> Joined | None:
         """Keep an admitted prediction until its label comes; return the pair if that came early."""
         entry = self._entries.get(key)
         if entry is None:
             expires = pending.at + self._timeout
-            self._put(key, Entry(EntryState.PENDING, expires, pending, prediction_offset=pending.offset))
+            self._open(key, Entry(EntryState.PENDING, expires, pending, None, pending.offset), Group.PENDING)
             return None
         truth = entry.payload
         assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
         self.counts.early_labels += 1
         return self._pair(key, pending, truth, EntryState.MET)
 
-    def needs(self, label: Label) -> bytes | None:
+    def needs(self, label: Label | WireLabel) -> bytes | None:
         """Return the field whose payload this label will ask for and only the store has, if any."""
         if not self._elsewhere.count:
             return None
@@ -168,7 +177,7 @@ class LabelJoin:
         entry = self._entries.get(key)
         return entry_field(key, entry) if entry is not None and _is_elsewhere(entry) else None
 
-    def label(self, label: Label, *, offset: int, found: Mapping[bytes, bytes]) -> Joined | None:
+    def label(self, label: Label | WireLabel, *, offset: int, found: Mapping[bytes, bytes]) -> Joined | None:
         """Take a label; return the pair if its prediction waits.
 
         Parameters
@@ -187,10 +196,11 @@ class LabelJoin:
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
         truth = Truth(label.timestamp, offset, label.label, 1.0 if label.weight is None else label.weight)
-        token = class_token(label.label)
+        token = self._token(label.label)
         if entry is None:
             self.counts.labels += 1
-            self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token, label_offset=offset))
+            expires = truth.at + self._timeout
+            self._open(key, Entry(EntryState.EARLY, expires, truth, token, label_offset=offset), Group.EARLY)
             return None
         if entry.state is EntryState.PENDING:
             self.counts.labels += 1
@@ -211,6 +221,8 @@ class LabelJoin:
         All goes in the order of event time, so that it does not matter how often this is called on the way.
         """
         self._watermark = max(self._watermark, watermark)
+        if watermark <= self._next_due:
+            return
         now = watermark - 1
         while due := [(at, group) for group, queue in self._queues.items() if (at := queue.due(now)) is not None]:
             _, group = min(due)
@@ -222,19 +234,35 @@ class LabelJoin:
                 self._put(key, Entry(EntryState.EXPIRED, expires, prediction_offset=entry.prediction_offset))
             else:
                 self._stored.expire(key, self._drop(key))
+        self._next_due = min(queue.soonest for queue in self._queues.values())
+
+    def _token(self, label: Scalar) -> str:
+        """Return the token of a label; those that came first, of which there are few, are remembered."""
+        token = self._tokens.get(label)  # Python's 1, 1.0 and True are one key, as they are one class
+        if token is None:
+            token = class_token(label)
+            if len(self._tokens) < _MOST_TOKENS:
+                self._tokens[label] = token
+        return token
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
     def _pair(self, key: bytes, pending: Pending, truth: Truth, state: EntryState) -> Joined:
         self.counts.joined += 1
-        token, expires = class_token(truth.label), pending.at + self._timeout
+        token, expires = self._token(truth.label), pending.at + self._timeout
         self._put(key, Entry(state, expires, None, token, pending.offset, truth.offset))
         return Joined(pending, truth)
 
     def _put(self, key: bytes, entry: Entry) -> None:
-        self._place(key, entry)
+        """Let an entry take the place of the one that there is."""
+        before = self._entries[key]
+        self._count(before, -1)
+        self._stored.replace(key, before, entry)
+        self._open(key, entry, _group_of(entry))
+
+    def _open(self, key: bytes, entry: Entry, group: Group) -> None:
+        self._enter(key, entry, group)
         self._stored.change(key, entry)
-        group = _group_of(entry)
         while self._sizes[group] > self._max_pending:
             if group is Group.PENDING:
                 self.counts.evicted += 1
@@ -243,15 +271,13 @@ class LabelJoin:
             first = self._queues[group].first()
             self._stored.give_up(first, self._drop(first))
 
-    def _place(self, key: bytes, entry: Entry) -> None:
-        before = self._entries.get(key)
-        if before is not None:
-            self._count(before, -1)
-            self._stored.replace(key, before, entry)
-        self._count(entry, 1)
+    def _enter(self, key: bytes, entry: Entry, group: Group) -> None:
+        sizes = self._sizes
+        sizes[group] += 1
         self._entries[key] = entry
-        group = _group_of(entry)
-        self._queues[group].push(key, entry.expires, live=self._sizes[group])
+        expires = entry.expires
+        self._next_due = min(self._next_due, expires)
+        self._queues[group].push(key, expires, live=sizes[group])
 
     def _drop(self, key: bytes) -> Entry:
         entry = self._entries.pop(key)
@@ -299,7 +325,11 @@ class LabelJoin:
         entry.stored = True
         if entry.state is EntryState.EARLY:
             entry.payload, entry.token = (early := unpack_entry(packed)).payload, early.token
-        self._place(key, entry)  # a bound that it may be over holds from the next record on, when all are back
+        if there is not None:
+            self._count(there, -1)
+            self._stored.replace(key, there, entry)
+        self._elsewhere.count += _is_elsewhere(entry)
+        self._enter(key, entry, _group_of(entry))  # a bound that it may be over holds from the next record on
 
     def _is_over(self, entry: Entry) -> bool:
         """Return whether an entry is of what had not come to pass, or was over, when the watermark stood here."""
@@ -313,7 +343,10 @@ def _is_live(entries: Mapping[bytes, Entry], group: Group, key: bytes, at: int) 
 
 
 def _group_of(entry: Entry) -> Group:
-    return _GROUPS.get(entry.state, Group.TOMBSTONES)
+    state = entry.state
+    if state is EntryState.PENDING:
+        return Group.PENDING
+    return Group.EARLY if state is EntryState.EARLY else Group.TOMBSTONES
 
 
 def _is_elsewhere(entry: Entry) -> bool:

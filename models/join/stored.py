@@ -67,11 +67,10 @@ class StoredEntries:
 
     def replace(self, key: bytes, before: Entry, entry: Entry) -> None:
         """Note that an entry takes the place of another."""
-        field = entry_field(key, before)
-        if field == entry_field(key, entry):  # a late label changes its tombstone in place
-            entry.stored = before.stored
+        if not before.waits and entry_field(key, before) == entry_field(key, entry):
+            entry.stored = before.stored  # a late label changes its tombstone in place
         elif before.stored:
-            self._leaving[field] = None
+            self._leaving[entry_field(key, before)] = None
         before.payload = None
 
     def drop(self, key: bytes, entry: Entry) -> None:

@@ -68,6 +68,19 @@ class BinaryScoring:
         self._positive: Final = index
         self._bank: Final = BinaryBank() if bank is None else bank
 
+    def within(self, bank: BinaryBank) -> BinaryScoring:
+        """Return the same scoring with its numbers in another bank."""
+        return BinaryScoring(self._classes, self.positive, bank)
+
+    def cell(self, label: Scalar, prediction: Scalar) -> int | None:
+        """Return the cell of a pair, as `BinaryOutcome` has it; None if the label is neither class."""
+        truth = self._classes.index(label)
+        if truth is None:
+            return None
+        predicted = self._classes.index(prediction)
+        answer = 2 if predicted is None else int(predicted == self._positive)
+        return 3 * (truth == self._positive) + answer
+
     @property
     def positive(self) -> str:
         """The name of the positive class."""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from driftline.models.bank import Bank
 from driftline.models.drift.finding import Finding, Level, Span, Subject
 from driftline.models.drift.trail import Mark
+from driftline.models.kernels.bad_records import BAD_RECORDS, count_at
 from driftline.models.watch import wording
 from driftline.schemas.alerts import Effect, Kind, Target
 
-_PANE: Final = 500
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Record
+
+_FIELDS: Final = ("total", "records", "bad", "first")
+_ALONE: Final = np.dtype([("bad", BAD_RECORDS)], align=True)
 _FEWEST: Final = 20  # bad records, below which no share of them is worth a page
 _SUBJECT: Final = Subject(Kind.DATA_QUALITY, Target(metric="bad_records"))
-
-
-@dataclass(slots=True)
-class _Pane:
-    """Some records in a row: how many, how many of them bad, and where the first bad one stood."""
-
-    records: int = 0
-    bad: int = 0
-    first: Mark | None = None
 
 
 class BadRecords:
@@ -31,6 +29,8 @@ class BadRecords:
     ----------
     alert_share
         The share from which a bad record is a finding.
+    bank, index
+        Where the numbers are: in the field `bad` of a record of that bank, by default of one of its own.
 
     Examples
     --------
@@ -41,32 +41,49 @@ class BadRecords:
 
     """
 
-    def __init__(self, alert_share: float) -> None:
-        self.total = 0
+    def __init__(self, alert_share: float, bank: Bank | None = None, index: int = 0) -> None:
+        if bank is None:
+            bank = Bank(_ALONE)
+            index = bank.allocate()
         self._alert_share = alert_share
-        self._before = _Pane()
-        self._pane = _Pane()
+        self._bank = bank
+        self._index = index
+
+    @property
+    def _record(self) -> Record:
+        return self._bank.rows[self._index]["bad"]
+
+    @property
+    def total(self) -> int:
+        """How many bad records there have been."""
+        return int(self._record["total"])
 
     @property
     def share(self) -> float:
         """The share of bad records, 0 while there were none."""
-        records = self._before.records + self._pane.records
-        return (self._before.bad + self._pane.bad) / records if records else 0.0
+        records = int(self._record["records"].sum())
+        return int(self._record["bad"].sum()) / records if records else 0.0
 
     def update(self, *, is_bad: bool, mark: Mark) -> Finding | None:
         """Take one record and where it stood; return a finding while the share is too high."""
-        if self._pane.records == _PANE:
-            self._before, self._pane = self._pane, _Pane()
-        pane = self._pane
-        pane.records += 1
-        if not is_bad:
+        self.pass_by(1)
+        return self.blame(mark) if is_bad else None
+
+    def pass_by(self, records: int) -> None:
+        """Count so many records, good ones as far as `blame` is not called."""
+        count_at(self._bank.rows, self._index, records)
+
+    def blame(self, mark: Mark) -> Finding | None:
+        """Say that the record that was counted just now was bad; return a finding while the share is too high."""
+        record = self._record
+        record["total"] += 1
+        record["bad"][1] += 1
+        if record["bad"][1] == 1:
+            record["first"][1] = mark
+        share, bad = self.share, record["bad"].tolist()
+        if sum(bad) < _FEWEST or share < self._alert_share:
             return None
-        self.total += 1
-        pane.bad += 1
-        pane.first = pane.first or mark
-        share = self.share
-        if self._before.bad + pane.bad < _FEWEST or share < self._alert_share:
-            return None
+        first = record["first"][0 if bad[0] else 1].tolist()
         return Finding(
             _SUBJECT,
             "",
@@ -75,7 +92,7 @@ class BadRecords:
             self._alert_share,
             Effect(measure="bad_share", value=share, before=0.0, after=share),
             self._alert_share,
-            Span(self._before.first or pane.first, mark),
+            Span(Mark(*first), mark),
             wording.bad_records(share),
         )
 
@@ -85,13 +102,15 @@ class BadRecords:
             return None
         return Level(Effect(measure="bad_share", value=self.share, before=0.0, after=self.share))
 
+    def moved(self, index: int) -> BadRecords:
+        """Return the same, counted in another record of the bank."""
+        return BadRecords(self._alert_share, self._bank, index)
+
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [self.total, *([pane.records, pane.bad, pane.first] for pane in (self._before, self._pane))]
+        return [self._record[name].tolist() for name in _FIELDS]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.total, *panes = snapshot
-        self._before, self._pane = (
-            _Pane(records, bad, None if first is None else Mark(*first)) for records, bad, first in panes
-        )
+        for name, value in zip(_FIELDS, snapshot, strict=True):
+            self._record[name] = value

@@ -30,14 +30,28 @@ class Unattributed:
         self._policy = AlertPolicy(None, AlertsConfig())
         self._lost: Sequence[Lost] = ()
         self._is_rebuilt = False
+        self._uncounted = 0  # good records that the panes do not have yet
 
     def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
         """Take what the partition begins without; it is told with the next record, which gives it a time."""
         self._lost, self._is_rebuilt = lost, is_rebuilt
 
+    def pass_by(self) -> bool:
+        """Count a good record if nothing is to be decided with it; return whether that is so."""
+        if self._lost or self._is_rebuilt or not self._policy.is_calm:
+            return False
+        self._records += 1
+        self._uncounted += 1
+        return True
+
+    def _count(self) -> None:
+        self._bad.pass_by(self._uncounted)
+        self._uncounted = 0
+
     def process(self, record: Record, *, is_bad: bool, watermark: int, next_offsets: Mapping[str, int]) -> list[Alert]:
         """Take one record of the partition, good or bad, and the partition's watermark and offsets after it."""
         self._records += 1
+        self._count()
         last_prediction = next_offsets.get(topics.PREDICTIONS, 0) - 1
         here = Mark(self._records, watermark, last_prediction, next_offsets.get(topics.LABELS, 0) - 1)
         share = self._bad.update(is_bad=is_bad, mark=here)
@@ -59,6 +73,7 @@ class Unattributed:
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
+        self._count()
         return [self._records, self._bad.snapshot(), self._policy.snapshot()]
 
     def restore(self, snapshot: list[Any]) -> None:

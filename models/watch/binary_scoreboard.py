@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from driftline.models.watch.scoreboard import Scoreboard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from driftline.models.performance import BinaryPanes, BinaryPerformance
+    from driftline.models.performance import BinaryPanes, BinaryPerformance, Scoring
+    from driftline.models.watch.parts import Parts
+
+_MOST_CLAIMED: Final = 4096
 
 
 class BinaryScoreboard(Scoreboard):
@@ -33,6 +36,13 @@ class BinaryScoreboard(Scoreboard):
 
     """
 
+    def __init__(self, scoring: Scoring[Any], segments: Sequence[str], window: int) -> None:
+        super().__init__(scoring, segments, window)
+        self._no_values = (None,) * len(segments)
+        # Segments that have counters keep them, and those that have none go on without: so values that come together
+        # are looked up once.
+        self._claimed: dict[tuple[str | None, ...], list[int]] = {}
+
     @property
     def total(self) -> int:
         """The record of all pairs; another one after `restore`."""
@@ -51,13 +61,23 @@ class BinaryScoreboard(Scoreboard):
         part: Any = self._versions.claim(version)
         if part is None:
             return None
-        records = [part.record]
-        given = segments or {}
-        for name, parts in self._segments.items():
-            value = given.get(name)
-            part = None if value is None else parts.claim(value)
-            records.append(-1 if part is None else part.record)
-        return records
+        values = tuple(map(segments.get, self._segments)) if segments else self._no_values
+        records = self._claimed.get(values)
+        if records is None:
+            records = [self._record_of(*named) for named in zip(self._segments.values(), values, strict=True)]
+            if len(self._claimed) < _MOST_CLAIMED:
+                self._claimed[values] = records
+        return [part.record, *records]
+
+    @staticmethod
+    def _record_of(parts: Parts, value: str | None) -> int:
+        part: Any = None if value is None else parts.claim(value)
+        return -1 if part is None else int(part.record)
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over what `snapshot` returned, as far as segments and window are still the same."""
+        super().restore(snapshot)
+        self._claimed.clear()
 
     def make_room(self, version: str) -> None:
         """Let `claim` find a record for a version. All pairs that were claimed must have been counted."""

@@ -60,6 +60,7 @@ class OnlineModel:
         self.since = since
         self._bank = Bank(LINEAR_MODEL) if bank is None else bank
         self.index: Final = self._bank.allocate()
+        self.zeros: Final = bytes(8 * len(self.inputs))  # room for the inputs of a prediction
         record = self._record
         record["logistic"] = kind is ChallengerKind.LOGISTIC_REGRESSION
         record["inputs"] = len(self.inputs)

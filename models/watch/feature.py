@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import math
+from collections import Counter
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.arena import Arena
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.measure import ShareGrowth
+from driftline.models.drift.packed import pack_bytes, unpack_bytes
 from driftline.models.drift.rank import RankPsi
-from driftline.models.drift.stream import RANK_DETECTORS, RECENT, Stream, location, restore_stream
+from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
+from driftline.models.kernels import feature as kernels
+from driftline.models.kernels.stream import QUIET, RECENT
 from driftline.models.watch import wording
 from driftline.models.watch.quality import Problem, read_category, read_number
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureConfig, FeatureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
+    from driftline.models.kernels.types import Record
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
 _MOST_CATEGORIES: Final = 1000
 _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
-_QUALITY_DETECTORS: Final = {"adwin:bad": location}
+_QUALITY_DETECTORS: Final = ("adwin:bad",)
 
 
 class Feature:
@@ -40,44 +44,88 @@ class Feature:
     ----------
     missed
         How many predictions of the version came before the first that had the feature.
+    arena
+        Where its numbers are.
 
     """
 
-    def __init__(self, name: str, kind: FeatureKind, version: str, config: ModelConfig, *, missed: int = 0) -> None:
+    def __init__(  # noqa: PLR0913 - what one feature differs in from another
+        self,
+        name: str,
+        kind: FeatureKind,
+        version: str,
+        config: ModelConfig,
+        *,
+        missed: int = 0,
+        arena: Arena | None = None,
+    ) -> None:
         self.name = name
         self.kind = kind
         self._version = version
         self._config = config
-        self._limits = config.features.get(name) or FeatureConfig()
-        self._problems = [0] * len(Problem)
-        self._problems[Problem.MISSING] = missed
-        self._recent_problems: deque[int] = deque(maxlen=RECENT)
-        self._sample = Thinned()
-        self._categories: dict[str, int] = {}  # how often each was in the reference
+        self._arena = Arena() if arena is None else arena
         self._frozen = False
+        self._categories: dict[str, int] = {}  # how often each was in the reference
         self._quality: Stream | None = None
         self._drift: Stream | None = None
+        self._sample: Thinned | None = None
+        self.index = self._arena.features.allocate()
+        limits = config.features.get(name) or FeatureConfig()
+        record = self._record
+        record["numeric"] = kind is FeatureKind.NUMERIC
+        record["minimum"] = -math.inf if limits.min is None else limits.min
+        record["maximum"] = math.inf if limits.max is None else limits.max
+        record["problems"][Problem.MISSING] = missed
+        record["sample"] = record["quality"] = record["drift"] = kernels.NONE
+        if kind is FeatureKind.NUMERIC:
+            self._begin_sample(Thinned(self._arena.samples, self._arena.pages))
 
-    def update(self, value: object, at: int, offset: int, label_offset: int) -> Sequence[Finding]:
-        """Take the value of one prediction (or `Absent`), and where it stood."""
+    @property
+    def _record(self) -> Record:
+        return self._arena.features.rows[self.index]
+
+    def close(self) -> None:
+        """Give back all records; nothing may be asked of the feature any more."""
+        for stream in self.streams():
+            stream.close()
+        self._end_sample()
+        self._arena.features.free(self.index)
+
+    def _begin_sample(self, sample: Thinned) -> None:
+        self._sample = sample
+        self._record["sample"] = sample.index
+
+    def _end_sample(self) -> None:
+        if self._sample is not None:
+            self._sample.release()
+            self._sample = None
+            self._record["sample"] = kernels.NONE
+
+    def reserve(self, values: int) -> None:
+        """Make room for so many values more of the reference."""
+        if self._sample is not None:
+            self._sample.reserve(values)
+
+    def read(self, value: object) -> tuple[int, float]:
+        """Return what is wrong with a value (or `Absent`) so far, and the number if it is one, as kernels take it."""
         if self.kind is FeatureKind.NUMERIC:
-            problem, number = read_number(value, self._limits)
-        else:
-            problem, number = self._read_category(value), None
-        self._problems[problem] += 1
-        if not self._frozen:
-            if number is not None:
-                self._sample.update(number)
-            return ()
-        worse = shifted = None
-        if self._quality is not None:
-            self._recent_problems.append(problem)
-            worse = self._quality.update(1.0 if problem else 0.0, at, offset, label_offset)
-        if self._drift is not None and number is not None:
-            shifted = self._drift.update(number, at, offset, label_offset)
-        if worse is None and shifted is None:
-            return ()
-        return [found for found in (worse, shifted) if found is not None]
+            return read_number(value)
+        return self._read_category(value), 0.0
+
+    def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
+        """Take the value of one prediction alone, and where it stood."""
+        self.reserve(1)
+        banks, place = self._arena.banks, (at, offset, label_offset)
+        problem, number = self.read(value)
+        worse, shifted = kernels.update_at(
+            banks.features, self.index, problem, number, banks.samples, banks.pages, banks.shares, banks.psis, *place
+        )
+        found = []
+        if self._quality is not None and worse != QUIET:
+            found.append(self._quality.attend(worse, *place))
+        if self._drift is not None and shifted != QUIET:
+            found.append(self._drift.attend(shifted, *place))
+        return [finding for finding in found if finding is not None]
 
     def _read_category(self, value: object) -> Problem:
         problem, category = read_category(value)
@@ -99,14 +147,25 @@ class Feature:
     def freeze(self) -> None:
         """End the reference. A feature that had no value in it has nothing to be compared with."""
         self._frozen = True
-        total = sum(self._problems)
-        if total > self._problems[Problem.MISSING]:
+        record = self._record
+        record["frozen"] = 1
+        problems = record["problems"].tolist()
+        total = sum(problems)
+        if total > problems[Problem.MISSING]:
             if self._config.detectors.quality:
-                bad = (total - self._problems[Problem.FINE] + self._expected_unseen()) / total
-                self._quality = self._quality_stream(ShareGrowth("bad_share", bad, total))
-            if self._config.detectors.numeric and len(self._sample.values) >= _FEWEST_NUMBERS:
-                self._drift = self._drift_stream(RankPsi.of(self._sample.values))
-        self._sample = Thinned()
+                bad = (total - problems[Problem.FINE] + self._expected_unseen()) / total
+                self._watch_quality(self._quality_stream(ShareGrowth("bad_share", bad, total)))
+            if self._config.detectors.numeric and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
+                self._watch_drift(self._drift_stream(RankPsi.of(self._sample.values)))
+        self._end_sample()
+
+    def _watch_quality(self, stream: Stream | None) -> None:
+        self._quality = stream
+        self._record["quality"] = kernels.NONE if stream is None else stream.index
+
+    def _watch_drift(self, stream: Stream | None) -> None:
+        self._drift = stream
+        self._record["drift"] = kernels.NONE if stream is None else stream.index
 
     def _expected_unseen(self) -> int:
         """Return how many of as many further values would be categories that the reference does not have.
@@ -124,6 +183,7 @@ class Feature:
             min_effect=self._config.alerts.min_effect.bad_share,
             delta=self._config.detectors.adwin.delta,
             describe=self._describe_quality,
+            streams=self._arena.streams,
         )
 
     def _drift_stream(self, measure: Measure) -> Stream:
@@ -135,10 +195,15 @@ class Feature:
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
             describe=partial(wording.shifted, f"feature {self.name}"),
+            streams=self._arena.streams,
         )
 
     def _describe_quality(self, effect: Effect) -> str:
-        bad = Counter(problem for problem in self._recent_problems if problem)
+        count = 0 if self._quality is None else self._quality.count
+        recent = self._record["recent"].tolist()
+        # Of problems that are as frequent, the one that came first.
+        ordered = (recent[nth % RECENT] for nth in range(max(count - RECENT, 0) + 1, count + 1))
+        bad = Counter(problem for problem in ordered if problem)
         return wording.bad_values(self.name, Problem(bad.most_common(1)[0][0]) if bad else None, effect)
 
     def streams(self) -> list[Stream]:
@@ -147,31 +212,35 @@ class Feature:
 
     def report(self) -> dict[str, Any]:
         """Return the feature's part of the state document."""
-        counts = {problem.name.lower(): self._problems[problem] for problem in Problem if problem}
-        return {"kind": self.kind.value, "count": sum(self._problems), **counts}
+        problems = self._record["problems"].tolist()
+        counts = {problem.name.lower(): problems[problem] for problem in Problem if problem}
+        return {"kind": self.kind.value, "count": sum(problems), **counts}
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
             "kind": self.kind.value,
-            "problems": list(self._problems),
-            "recent": list(self._recent_problems),
-            "sample": self._sample.snapshot(),
-            "categories": dict(self._categories),
             "frozen": self._frozen,
+            "problems": self._record["problems"].tolist(),
+            "recent": pack_bytes(self._record["recent"]),
+            "sample": None if self._sample is None else self._sample.snapshot(),
+            "categories": dict(self._categories),
             "quality": None if self._quality is None else self._quality.snapshot(),
             "drift": None if self._drift is None else self._drift.snapshot(),
         }
 
     @classmethod
-    def restore(cls, name: str, version: str, config: ModelConfig, snapshot: dict[str, Any]) -> Feature:
+    def restore(cls, name: str, version: str, config: ModelConfig, snapshot: dict[str, Any], arena: Arena) -> Feature:
         """Rebuild what `snapshot` returned."""
-        feature = cls(name, FeatureKind(snapshot["kind"]), version, config)
-        feature._problems = list(snapshot["problems"])
-        feature._recent_problems.extend(snapshot["recent"])
-        feature._sample = Thinned.restore(snapshot["sample"])
+        feature = cls(name, FeatureKind(snapshot["kind"]), version, config, arena=arena)
+        record = feature._record
+        feature._end_sample()
+        record["frozen"] = feature._frozen = snapshot["frozen"]
+        record["problems"] = snapshot["problems"]
+        record["recent"] = unpack_bytes(snapshot["recent"])
+        if snapshot["sample"] is not None:
+            feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])
-        feature._frozen = snapshot["frozen"]
-        feature._quality = restore_stream(feature._quality_stream, snapshot["quality"])
-        feature._drift = restore_stream(feature._drift_stream, snapshot["drift"])
+        feature._watch_quality(restore_stream(feature._quality_stream, snapshot["quality"]))
+        feature._watch_drift(restore_stream(feature._drift_stream, snapshot["drift"]))
         return feature

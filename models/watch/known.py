@@ -6,6 +6,9 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.kernels.rows import NONE
+from driftline.models.performance import BinaryPerformance, BinaryScoring
+from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.models.watch.profile import Mistaken, Profile, configured_kinds
 from driftline.models.watch.scoreboard import Scoreboard
@@ -13,7 +16,9 @@ from driftline.models.watch.version_watch import VersionWatch
 from driftline.schemas.config import Challenger, FeatureKind, ModelConfig, Task
 
 if TYPE_CHECKING:
+    from driftline.models.arena import Arena
     from driftline.models.join.entry import Pending
+    from driftline.models.kernels.types import Record
     from driftline.models.performance import Performance
     from driftline.schemas.fields import Scalar
 
@@ -30,22 +35,71 @@ class Known:
         What the model is, and how it is watched.
     since
         The offset of the next prediction: the first that a new challenger is shown.
+    arena, index
+        Where the numbers are, and which record there is the model's.
 
     """
 
-    def __init__(self, profile: Profile, config: ModelConfig, *, since: int) -> None:
+    def __init__(self, profile: Profile, config: ModelConfig, arena: Arena, index: int, *, since: int) -> None:
+        if isinstance(profile.scoring, BinaryScoring):
+            profile = replace(profile, scoring=profile.scoring.within(arena.binary))
         self.profile = profile
-        self.scoreboard = Scoreboard(profile.scoring, config.segments, config.window)
+        self._arena = arena
+        self._index = index
+        scoring = profile.scoring
+        self.cell_of = scoring.cell if isinstance(scoring, BinaryScoring) else None
+        board = Scoreboard if self.cell_of is None else BinaryScoreboard
+        self.scoreboard = board(scoring, config.segments, config.window)
         self.online: OnlineModel | None = None
         self.online_performance: Performance[Any] = profile.scoring.new()
         if (kind := choose(config.challenger, profile.task)) is not Challenger.NONE:
             numeric = [name for name, kind in profile.kinds.items() if kind is FeatureKind.NUMERIC]
-            self.online = OnlineModel(kind, inputs=numeric, since=since)
+            self.online = OnlineModel(kind, inputs=numeric, since=since, bank=arena.challengers)
         self.versions: dict[str, VersionWatch] = {}
-        self.predictions = 0
         self.unwatched = 0
-        self.pairs = 0
         self._misfits: deque[tuple[int, Scalar]] = deque(maxlen=_MOST_MISFITS + 1)
+        self._record["predictions"] = self._record["pairs"] = 0
+        self._place()
+
+    def _place(self) -> None:
+        """Tell kernels where the numbers of the model as a whole are."""
+        record = self._record
+        record["challenger"] = NONE if self.online is None else self.online.index
+        if isinstance(self.scoreboard, BinaryScoreboard) and isinstance(self.online_performance, BinaryPerformance):
+            record["total"], record["window"] = self.scoreboard.total, self.scoreboard.window
+            record["challenger_total"] = self.online_performance.record
+
+    @property
+    def _record(self) -> Record:
+        return self._arena.models.rows[self._index]
+
+    @property
+    def predictions(self) -> int:
+        """How many predictions there have been since the model was known."""
+        return int(self._record["predictions"])
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs there have been since the model was known."""
+        return int(self._record["pairs"])
+
+    def open(self, version: str, config: ModelConfig) -> VersionWatch:
+        """Begin to watch a version."""
+        watch = VersionWatch(version, config, self.profile, self._arena)
+        return self._add(watch)
+
+    def _add(self, watch: VersionWatch) -> VersionWatch:
+        self.versions[watch.version] = watch
+        if self.online is not None:
+            watch.feed(self.online.inputs)
+        return watch
+
+    def close(self) -> None:
+        """Give back all records but that of the model; nothing may be asked of this any more."""
+        for watch in self.versions.values():
+            watch.close()
+        if self.online is not None:
+            self.online.release()
 
     def outside(self, pending: Pending) -> None:
         """Note the prediction of a pair whose label is none of the classes.
@@ -83,7 +137,9 @@ class Known:
         }
 
     @classmethod
-    def restore(cls, config: ModelConfig, snapshot: dict[str, Any], *, since: int) -> Known | None:
+    def restore(
+        cls, config: ModelConfig, snapshot: dict[str, Any], arena: Arena, index: int, *, since: int
+    ) -> Known | None:
         """Rebuild what `snapshot` returned; None if by now the configuration says that the model is something else.
 
         What else of the configuration has changed begins afresh: another challenger, a window of another size.
@@ -91,18 +147,18 @@ class Known:
         profile = Profile.restore(snapshot["profile"])
         if not profile.fits(config):
             return None
-        known = cls(replace(profile, kinds=profile.kinds | configured_kinds(config)), config, since=since)
+        kinds = profile.kinds | configured_kinds(config)
+        known = cls(replace(profile, kinds=kinds), config, arena, index, since=since)
         known.scoreboard.restore(snapshot["scoreboard"])
         online = snapshot["online"]
         if known.online is not None and online is not None and online["kind"] == known.online.kind:
-            known.online = OnlineModel.restore(online)
-            known.online_performance = profile.scoring.restore(snapshot["online_performance"])
-        known.versions = {
-            version: VersionWatch.restore(version, config, profile, watch)
-            for version, watch in snapshot["versions"].items()
-        }
-        known.predictions = snapshot["predictions"]
+            known.online.release()
+            known.online = OnlineModel.restore(online, arena.challengers)
+            known.online_performance = known.profile.scoring.restore(snapshot["online_performance"])
+        known._place()
+        for version, watch in snapshot["versions"].items():
+            known._add(VersionWatch.restore(version, config, profile, watch, arena))
+        known._record["predictions"], known._record["pairs"] = snapshot["predictions"], snapshot["pairs"]
         known.unwatched = snapshot["unwatched"]
-        known.pairs = snapshot["pairs"]
         known._misfits.extend((number, prediction) for number, prediction in snapshot["misfits"])
         return known

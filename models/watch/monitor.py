@@ -7,27 +7,37 @@ known anew, and what was watched of it begins afresh.
 
 from __future__ import annotations
 
-from copy import copy
+from array import array
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.arena import Arena
 from driftline.models.drift.finding import Level
-from driftline.models.join.entry import Pending, Truth
+from driftline.models.join.entry import Pending
 from driftline.models.performance import BinaryOutcome, Pair
+from driftline.models.rows import NONE, NOT_SCORED, Rows
+from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.early import Early
 from driftline.models.watch.known import Known
 from driftline.models.watch.profile import NOT_MISTAKEN, WARMUP, Mistaken, infer, is_known
 from driftline.models.watch.quality import finite_number
 from driftline.models.watch.quantiles import QuantileSketch
-from driftline.models.watch.truth_watch import read_scored
-from driftline.models.watch.version_watch import VersionWatch
-from driftline.schemas.config import ModelConfig, Task
+from driftline.models.watch.truth_watch import LOSSES, OUTCOMES, read_scored
+from driftline.schemas.config import Task
+from driftline.schemas.events import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from driftline.models.drift.finding import Finding, Subject
+    from driftline.models.drift.finding import Subject
+    from driftline.models.join.entry import Truth
     from driftline.models.join.label_join import Joined
-    from driftline.schemas.events import Prediction
+    from driftline.models.watch.challenger import OnlineModel
+    from driftline.models.watch.scoreboard import Scoreboard
+    from driftline.models.watch.truth_watch import Scored
+    from driftline.models.watch.version_watch import VersionWatch
+    from driftline.models.wire import WirePrediction
+    from driftline.schemas.config import ModelConfig
 
 _MOST_VERSIONS: Final = 4
 _OUT_OF_USE: Final = 1000  # predictions of others, after which a version counts as replaced
@@ -37,22 +47,36 @@ _MOST_RESTARTS: Final = 3  # for what the pairs of a model say; its configuratio
 class ModelMonitor:
     """Watches one model.
 
+    Parameters
+    ----------
+    config
+        How it is watched.
+    arena
+        Where its numbers are.
+
     Examples
     --------
+    >>> from driftline.models.join.entry import Truth
     >>> from driftline.models.join.label_join import Joined
-    >>> from driftline.schemas.events import Prediction
-    >>> monitor = ModelMonitor(ModelConfig(model_id="m"))
+    >>> from driftline.schemas.config import ModelConfig
+    >>> arena = Arena()
+    >>> monitor, rows = ModelMonitor(ModelConfig(model_id="m"), arena), Rows(arena)
     >>> for n in range(300):
     ...     event = Prediction(model_id="m", model_version="1", prediction_id=str(n), timestamp=n, prediction=n % 2)
-    ...     pending, _ = monitor.predicted(event, offset=n, label_offset=n - 1)
-    ...     _ = monitor.labelled(Joined(pending, Truth(n, n, n % 2)))
+    ...     pending = monitor.predicted(event, rows, n, n - 1)
+    ...     monitor.labelled(Joined(pending, Truth(n, n, n % 2)), rows)
+    >>> rows.run()
+    []
     >>> monitor.report()["performance"]["accuracy"]
     1.0
 
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, arena: Arena) -> None:
+        self.index: Final = arena.models.allocate()
+        self._arena = arena
         self._config = config
+        self._segments = frozenset(config.segments)
         self._early = Early()
         self._known: Known | None = None
         self._glimpsed: tuple[int, dict[str, Any]] = 0, {}  # of how many predictions, and what they suggest
@@ -60,107 +84,206 @@ class ModelMonitor:
         self._offset = -1  # of the newest prediction
         self._restarts = 0
         self._outside_labels = 0
-        self._latency = QuantileSketch()
-        self._label_delay = QuantileSketch()
+        self._latency = QuantileSketch(arena.sketches)
+        self._label_delay = QuantileSketch(arena.sketches)
+        self._place()
+
+    def _place(self) -> None:
+        """Tell kernels where the numbers of the model are."""
+        record = self._arena.models.rows[self.index]
+        record["latency"], record["label_delay"] = self._latency.index, self._label_delay.index
+
+    def close(self) -> None:
+        """Give back all records; nothing may be asked of the monitor any more."""
+        if self._known is not None:
+            self._known.close()
+        self._latency.release()
+        self._label_delay.release()
+        self._arena.models.free(self.index)
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    def predicted(self, prediction: Prediction, offset: int, label_offset: int) -> tuple[Pending, list[Finding]]:
-        """Observe a prediction, its offset, and that of the newest label before it (-1: none).
+    def predicted(self, prediction: Prediction | WirePrediction, rows: Rows, offset: int, label_offset: int) -> Pending:
+        """Add the row of a prediction, its offset, and that of the newest label before it (-1: none).
 
-        Return what must be kept of it until its label comes, and what was found.
+        Return what must be kept of it until its label comes.
         """
-        self._version, self._offset = prediction.model_version, offset
-        if prediction.latency_ms is not None:
-            self._latency.update(prediction.latency_ms)
-        known = self._known
-        if known is None:
-            self._early.predict(prediction, offset, label_offset)
-            return self._pending(prediction, offset), self._settle_if_known()
-        inputs = scored = None
-        if known.online is not None:
-            inputs = known.online.scale(_numbers(prediction, known.online.inputs))
-            scored = known.online.predict(inputs)
-        findings = self._watch(known, prediction, offset, label_offset)
-        return self._pending(prediction, offset, inputs, scored), findings
-
-    def labelled(self, joined: Joined) -> list[Finding]:
-        """Observe a pair; return what was found."""
-        self._label_delay.update((joined.truth.at - joined.pending.at) / 1000)
-        known = self._known
-        if known is None:
-            self._early.pair(joined)
-            return []
-        findings = self._score(known, joined)
-        if known.is_mistaken and self._may_infer_again:
-            self._begin_anew(known.mistaken)
-        return findings
-
-    def _score(self, known: Known, joined: Joined) -> list[Finding]:
-        pending, truth = joined
-        score = known.profile.score(pending)  # of a prediction from before the model was known too
-        pair = Pair(truth.label, pending.prediction, score, pending.probabilities, truth.weight)
-        outcome = known.profile.scoring.interpret(pair)
-        known.pairs += 1
-        if outcome is None:
-            self._outside_labels += 1
-            known.outside(pending)
-            return []
-        known.scoreboard.update(outcome, pending.version, pending.segments)
-        scored = read_scored(known.profile.task, outcome, score, pending, truth)
-        online, inputs, predicted = known.online, pending.inputs, pending.challenger
-        if online is not None and pending.offset >= online.since and inputs is not None and predicted is not None:
-            self._score_challenger(known, outcome, predicted, truth)
-            online.learn(inputs, scored.outcome)
-        watch = known.versions.get(pending.version)
-        return [] if watch is None else watch.labelled(scored, pending, truth)
-
-    @staticmethod
-    def _score_challenger(known: Known, outcome: Any, predicted: float, truth: Truth) -> None:  # noqa: ANN401 - of the task
-        if known.profile.task is Task.BINARY:
-            is_positive = predicted >= 0.5  # noqa: PLR2004 - the likelier class
-            outcome = BinaryOutcome.of(outcome.positive, is_positive, predicted, outcome.weight)
-        else:
-            outcome = known.profile.scoring.interpret(Pair(truth.label, predicted, weight=truth.weight))
-        known.online_performance.update(outcome)
-
-    def _pending(
-        self,
-        prediction: Prediction,
-        offset: int,
-        inputs: tuple[float, ...] | None = None,
-        challenger: float | None = None,
-    ) -> Pending:
-        return Pending(
+        self._offset = offset
+        self._version = version = prediction.model_version
+        pending = Pending(
             prediction.timestamp,
             offset,
-            prediction.model_version,
+            version,
             prediction.prediction,
             prediction.score,
             prediction.probabilities,
-            _chosen(prediction.segments, self._config.segments),
-            inputs,
-            challenger,
+            self._chosen(prediction.segments),
         )
+        known = self._known
+        if known is not None:
+            self._watch(known, prediction, rows, offset, label_offset, pending)
+        else:
+            if prediction.latency_ms is not None:
+                self._latency.update(prediction.latency_ms)
+            event = prediction if isinstance(prediction, Prediction) else prediction.event()
+            self._early.predict(event, offset, label_offset)
+            rows.add_other(self.index)
+            if self._is_known_by_now():
+                self._settle(rows)
+        return pending
 
-    def _watch(self, known: Known, prediction: Prediction, offset: int, label_offset: int) -> list[Finding]:
-        known.predictions += 1
-        watch = known.versions.get(prediction.model_version) or self._new_watch(known, prediction.model_version)
+    def _chosen(self, segments: dict[str, str]) -> dict[str, str] | None:
+        """Return the values of configured attributes; None, which is smaller, where there are none."""
+        if segments.keys() == self._segments:
+            return segments or None
+        return {name: segments[name] for name in self._config.segments if name in segments} or None
+
+    def labelled(self, joined: Joined, rows: Rows) -> None:
+        """Add the row of a pair."""
+        delay = (joined.truth.at - joined.pending.at) / 1000
+        if self._known is not None:
+            self._score(self._known, joined, rows, delay)
+        else:
+            self._label_delay.update(delay)
+            self._early.pair(joined)
+            rows.add_other(self.index)
+
+    def _watch(  # noqa: PLR0913, PLR0917 - what a row is made of
+        self,
+        known: Known,
+        prediction: Prediction | WirePrediction,
+        rows: Rows,
+        offset: int,
+        label_offset: int,
+        pending: Pending | None,
+    ) -> None:
+        """Add the row of a prediction; one from before the model was known has nothing that waits for its label."""
+        watch = known.versions.get(prediction.model_version)
         if watch is None:
-            known.unwatched += 1
-            return []
-        watch.served = known.predictions
-        return watch.predicted(prediction, known.profile.score(prediction), offset, label_offset)
+            watch = self._new_watch(known, prediction.model_version, rows)
+            if watch is None:
+                self._add_unwatched(known, prediction, rows, offset, label_offset, pending)
+                return
+        values = prediction.features
+        watch.discover(values)
+        completes = watch.reserve()
+        clear = watch.meet(values, prediction.timestamp, offset, label_offset) if watch.has_newcomers else ()
+        score = prediction.score
+        if score is None:
+            score = known.profile.score(prediction)
+        latency = prediction.latency_ms if pending is not None else None
+        challenged = None if pending is None or known.online is None else (pending, known.online.zeros)
+        rows.add_prediction(self.index, watch, prediction, score, latency, offset, label_offset, challenged)
+        if clear or completes:
+            rows.run_first()
+            watch.settle(clear)
+            if completes:
+                watch.freeze()
 
-    def _new_watch(self, known: Known, version: str) -> VersionWatch | None:
+    def _add_unwatched(  # noqa: PLR0913, PLR0917 - as `_watch`
+        self,
+        known: Known,
+        prediction: Prediction | WirePrediction,
+        rows: Rows,
+        offset: int,
+        label_offset: int,
+        pending: Pending | None,
+    ) -> None:
+        known.unwatched += 1
+        if pending is not None and known.online is not None:
+            self._challenge_alone(known.online, prediction, pending)
+        latency = prediction.latency_ms if pending is not None else None
+        rows.add_prediction(self.index, None, prediction, None, latency, offset, label_offset, None)
+
+    @staticmethod
+    def _challenge_alone(online: OnlineModel, prediction: Prediction | WirePrediction, pending: Pending) -> None:
+        """Let the challenger predict for a version that is not watched, whose features are in no row."""
+        features = prediction.features
+        numbers = {name: finite_number(features.get(name)) for name in online.inputs}
+        inputs = online.scale({name: number for name, number in numbers.items() if number is not None})
+        pending.challenger = online.predict(inputs)
+        pending.inputs = array("d", inputs).tobytes()
+
+    def _score(self, known: Known, joined: Joined, rows: Rows, delay: float | None) -> None:
+        pending, truth = joined
+        score = pending.score
+        if score is None:
+            score = known.profile.score(pending)  # of a prediction from before the model was known too
+        if known.cell_of is None or truth.weight != 1.0:
+            self._score_by_python(known, joined, score, rows, delay)
+            return
+        cell = known.cell_of(truth.label, pending.prediction)
+        if cell is None:
+            self._score_outside(known, joined, rows, delay)
+            return
+        parts = self._claim(known.scoreboard, pending, rows)
+        scored = LOSSES[cell], score, OUTCOMES[cell]
+        self._add_pair(known, joined, rows, scored, delay, cell, parts, None)
+
+    def _score_by_python(
+        self, known: Known, joined: Joined, score: float | None, rows: Rows, delay: float | None
+    ) -> None:
+        """Add the row of a pair that is no binary model's, or that does not weigh 1: no kernel counts it."""
+        pending, truth = joined
+        scoring = known.profile.scoring
+        outcome = scoring.interpret(Pair(truth.label, pending.prediction, score, pending.probabilities, truth.weight))
+        if outcome is None:
+            self._score_outside(known, joined, rows, delay)
+            return
+        if known.cell_of is not None:
+            rows.run_first()  # into whose panes it goes depends on those before it
+        known.scoreboard.update(outcome, pending.version, pending.segments)
+        scored = read_scored(known.profile.task, outcome, score, pending, truth)
+        self._add_pair(known, joined, rows, scored, delay, NONE, (), partial(_judge, known, outcome, truth))
+
+    def _add_pair(  # noqa: PLR0913, PLR0917 - what a row is made of
+        self,
+        known: Known,
+        joined: Joined,
+        rows: Rows,
+        scored: Scored,
+        delay: float | None,
+        cell: int,
+        parts: Sequence[int],
+        judge: Callable[[float], None] | None,
+    ) -> None:
+        pending = joined.pending
+        watch = known.versions.get(pending.version)
+        completes = watch is not None and watch.reserve_pair()
+        online = known.online
+        learner = None if online is None or pending.offset < online.since else (len(online.zeros), judge)
+        rows.add_pair(self.index, watch, joined, scored, delay, cell, parts, learner)
+        if completes and watch is not None:
+            rows.run_first()
+            watch.truth.freeze()
+
+    @staticmethod
+    def _claim(board: Scoreboard, pending: Pending, rows: Rows) -> list[int]:
+        assert isinstance(board, BinaryScoreboard)  # noqa: S101 - of a binary model
+        while (parts := board.claim(pending.version, pending.segments)) is None:
+            rows.run_first()
+            board.make_room(pending.version)
+        return parts
+
+    def _score_outside(self, known: Known, joined: Joined, rows: Rows, delay: float | None) -> None:
+        """Add the row of a pair whose label is none of the classes, or no number."""
+        self._outside_labels += 1
+        rows.add_pair(self.index, None, joined, NOT_SCORED, delay, NONE, (), None)
+        rows.run_first()
+        known.outside(joined.pending)
+        if known.is_mistaken and self._may_infer_again:
+            self._begin_anew(known.mistaken)
+
+    def _new_watch(self, known: Known, version: str, rows: Rows) -> VersionWatch | None:
         """Return the watch of a version that has none; None while as many as can be watched are in use."""
+        rows.run_first()
         if len(known.versions) == _MOST_VERSIONS:
             stalest = min(known.versions.values(), key=lambda watch: watch.served)
-            if self.serves(stalest.version):
+            # The row of the prediction at hand, which counts among those since, is still to come.
+            if known.predictions + 1 - stalest.served < _OUT_OF_USE:
                 return None
-            del known.versions[stalest.version]
-        watch = known.versions[version] = VersionWatch(version, self._config, known.profile)
-        return watch
+            known.versions.pop(stalest.version).close()
+        return known.open(version, self._config)
 
     def serves(self, version: str) -> bool:
         """Return whether a version is watched and among the last 1,000 predictions."""
@@ -170,25 +293,24 @@ class ModelMonitor:
 
     # -- getting to know the model ------------------------------------------------------------------------------------
 
-    def _settle_if_known(self) -> list[Finding]:
+    def _is_known_by_now(self) -> bool:
         if len(self._early.predictions) % WARMUP and not self._early.is_full:
-            return []
+            return False
         predictions = [prediction for prediction, *_ in self._early.predictions]
-        known = self._early.is_full or is_known(self._config, predictions, self._early.labels)
-        return self._settle() if known else []
+        return self._early.is_full or is_known(self._config, predictions, self._early.labels)
 
-    def _settle(self) -> list[Finding]:
+    def _settle(self, rows: Rows) -> None:
         early, self._early = self._early, Early()
         self._glimpsed = 0, {}
         predictions = [prediction for prediction, *_ in early.predictions]
         profile = infer(self._config, predictions, early.labels, early.mistaken)
-        known = self._known = Known(profile, self._config, since=self._offset + 1)
-        findings: list[Finding] = []
+        rows.run_first()
+        known = self._known = Known(profile, self._config, self._arena, self.index, since=self._offset + 1)
         for prediction, offset, label_offset in early.predictions:
-            findings += self._watch(known, prediction, offset, label_offset)
+            self._watch(known, prediction, rows, offset, label_offset, None)
         for joined in early.pairs:
-            findings += self._score(known, joined)
-        return findings
+            self._score(known, joined, rows, None)
+        rows.run_first()
 
     @property
     def _may_infer_again(self) -> bool:
@@ -199,6 +321,8 @@ class ModelMonitor:
     def _begin_anew(self, mistaken: Mistaken) -> None:
         """Forget what the model was taken for and all that was watched by it; the next predictions tell what it is."""
         self._restarts += 1
+        if self._known is not None:
+            self._known.close()
         self._known = None
         self._early = Early(since=self._offset + 1, mistaken=mistaken)
 
@@ -230,14 +354,17 @@ class ModelMonitor:
         early = self._early.glimpse()
         seen, watched = self._glimpsed
         if seen != len(early.predictions) or early is self._early:
-            watched = copy(self)._suggested_by(early)  # noqa: SLF001 - a copy of ours
+            watched = self._suggested_by(early)
             self._glimpsed = len(early.predictions), watched
         return watched
 
     def _suggested_by(self, early: Early) -> dict[str, Any]:
-        self._early, self._version = early, early.predictions[-1][0].model_version
-        self._settle()
-        return self._watched()
+        arena = Arena()
+        other = ModelMonitor(self._config, arena)
+        other._early, other._version, other._offset = early, early.predictions[-1][0].model_version, self._offset
+        other._restarts, other._outside_labels = self._restarts, self._outside_labels
+        other._settle(Rows(arena))
+        return other._watched()
 
     def _watched(self) -> dict[str, Any]:
         known = self._known
@@ -283,28 +410,31 @@ class ModelMonitor:
         }
 
     @classmethod
-    def restore(cls, config: ModelConfig, snapshot: dict[str, Any]) -> ModelMonitor:
+    def restore(cls, config: ModelConfig, snapshot: dict[str, Any], arena: Arena) -> ModelMonitor:
         """Rebuild what `snapshot` returned; where the configuration now says what the model is, it is known anew."""
-        monitor = cls(config)
+        monitor = cls(config, arena)
         monitor._version = snapshot["version"]
         monitor._offset = snapshot["offset"]
         monitor._restarts = snapshot["restarts"]
         monitor._outside_labels = snapshot["outside_labels"]
-        monitor._latency = QuantileSketch.restore(snapshot["latency"])
-        monitor._label_delay = QuantileSketch.restore(snapshot["label_delay"])
+        monitor._latency.release()
+        monitor._label_delay.release()
+        monitor._latency = QuantileSketch.restore(snapshot["latency"], arena.sketches)
+        monitor._label_delay = QuantileSketch.restore(snapshot["label_delay"], arena.sketches)
+        monitor._place()
         monitor._early = Early.restore(snapshot["early"])
         if (stored := snapshot["known"]) is not None:
-            monitor._known = Known.restore(config, stored, since=monitor._offset + 1)
+            monitor._known = Known.restore(config, stored, arena, monitor.index, since=monitor._offset + 1)
             if monitor._known is None:
                 monitor._begin_anew(NOT_MISTAKEN)
         return monitor
 
 
-def _chosen(segments: dict[str, str], names: Sequence[str]) -> dict[str, str] | None:
-    """Return the values of configured attributes; None, which is smaller, where there are none."""
-    return {name: segments[name] for name in names if name in segments} or None
-
-
-def _numbers(prediction: Prediction, names: Iterable[str]) -> dict[str, float]:
-    features = prediction.features
-    return {name: number for name in names if (number := finite_number(features.get(name))) is not None}
+def _judge(known: Known, outcome: Any, truth: Truth, predicted: float) -> None:  # noqa: ANN401 - of the task
+    """Count a pair of the challenger that no kernel counts."""
+    if known.profile.task is Task.BINARY:
+        is_positive = predicted >= 0.5  # noqa: PLR2004 - the likelier class
+        outcome = BinaryOutcome.of(outcome.positive, is_positive, predicted, outcome.weight)
+    else:
+        outcome = known.profile.scoring.interpret(Pair(truth.label, predicted, weight=truth.weight))
+    known.online_performance.update(outcome)

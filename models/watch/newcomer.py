@@ -9,6 +9,7 @@ from driftline.models.watch.profile import kind_of, leaning
 from driftline.schemas.config import FeatureKind
 
 if TYPE_CHECKING:
+    from driftline.models.arena import Arena
     from driftline.schemas.config import ModelConfig
 
 _ENOUGH: Final = 50  # values, so that a first one that is odd does not decide
@@ -24,8 +25,8 @@ class Newcomer:
 
     """
 
-    def __init__(self, name: str, version: str, config: ModelConfig, *, missed: int) -> None:
-        self._as = {kind: Feature(name, kind, version, config, missed=missed) for kind in FeatureKind}
+    def __init__(self, name: str, version: str, config: ModelConfig, arena: Arena, *, missed: int) -> None:
+        self._as = {kind: Feature(name, kind, version, config, missed=missed, arena=arena) for kind in FeatureKind}
         self._values = 0
         self._leanings = 0
 
@@ -47,6 +48,19 @@ class Newcomer:
         """The feature, as what it seems to be so far."""
         return self._as[kind_of(self._leanings)]
 
+    def settle(self) -> Feature:
+        """Return the feature as what it is; the newcomer is of no more use."""
+        chosen = self.feature
+        for feature in self._as.values():
+            if feature is not chosen:
+                feature.close()
+        return chosen
+
+    def close(self) -> None:
+        """Give back all records."""
+        for feature in self._as.values():
+            feature.close()
+
     def freeze(self) -> None:
         """Begin after the reference: there is nothing to be compared with."""
         for feature in self._as.values():
@@ -58,10 +72,11 @@ class Newcomer:
         return {"as": features, "values": self._values, "leanings": self._leanings}
 
     @classmethod
-    def restore(cls, name: str, version: str, config: ModelConfig, snapshot: dict[str, Any]) -> Newcomer:
+    def restore(cls, name: str, version: str, config: ModelConfig, snapshot: dict[str, Any], arena: Arena) -> Newcomer:
         """Rebuild what `snapshot` returned."""
-        newcomer = cls(name, version, config, missed=0)
+        newcomer = cls(name, version, config, arena, missed=0)
+        newcomer.close()
         for kind, stored in snapshot["as"].items():
-            newcomer._as[FeatureKind(kind)] = Feature.restore(name, version, config, stored)
+            newcomer._as[FeatureKind(kind)] = Feature.restore(name, version, config, stored, arena)
         newcomer._values, newcomer._leanings = snapshot["values"], snapshot["leanings"]
         return newcomer

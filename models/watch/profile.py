@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.kernels.version import MOST_FEATURES
 from driftline.models.performance import (
     BinaryScoring,
     ClassSet,
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
 
     from driftline.models.join.entry import Pending
     from driftline.models.performance import Scoring
+    from driftline.models.wire import WirePrediction
     from driftline.schemas.events import Prediction
     from driftline.schemas.fields import Scalar
 
 WARMUP: Final = 200
 """Predictions after which a model is known, unless they leave it open which classes it has."""
-
-MOST_FEATURES: Final = 1000
-"""Features of one version that are watched."""
 
 _PATIENCE: Final = 5000  # predictions after which a model is taken for what it seems to be
 _MOST_INTEGER_CLASSES: Final = 20
@@ -42,7 +41,7 @@ class Profile:
     scoring: Scoring[Any]
     kinds: dict[str, FeatureKind]
 
-    def score(self, prediction: Prediction | Pending) -> float | None:
+    def score(self, prediction: Prediction | WirePrediction | Pending) -> float | None:
         """Return P(positive) of a binary model, also where a prediction gives it as the probability of a class."""
         if not isinstance(self.scoring, BinaryScoring):
             return prediction.score

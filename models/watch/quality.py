@@ -4,49 +4,45 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from driftline.schemas.config import FeatureConfig
-
-_LARGEST: Final = 1e100  # squares and products of what is smaller stay finite
+from driftline.models.kernels import feature as kernels
 
 
 class Problem(IntEnum):
     """What a value is; `name.lower()` is its name in the state document."""
 
-    FINE = 0
-    MISSING = 1
-    WRONG_TYPE = 2
-    NON_FINITE = 3
-    OUT_OF_RANGE = 4
-    UNSEEN = 5
+    FINE = kernels.FINE
+    MISSING = kernels.MISSING
+    WRONG_TYPE = kernels.WRONG_TYPE
+    NON_FINITE = kernels.NON_FINITE
+    OUT_OF_RANGE = kernels.OUT_OF_RANGE
+    UNSEEN = kernels.UNSEEN
 
 
 class Absent:
     """The value of a feature that an event does not have."""
 
 
-def read_number(value: object, config: FeatureConfig) -> tuple[Problem, float | None]:
-    """Return what is wrong with a numeric feature's value, and the number if it is one.
+def read_number(value: object) -> tuple[Problem, float]:
+    """Return what is wrong with a numeric feature's value as it is, and the number if it is one.
 
-    A number out of the configured range is still a number. Beyond 1e100 it counts as not finite.
+    What is wrong with a number by itself is for the kernel to tell: out of the configured range it is still a number,
+    and beyond 1e100 or NaN it is none.
 
     Examples
     --------
-    >>> from driftline.schemas.config import FeatureConfig
-    >>> read_number(-3, FeatureConfig(min=0))
-    (<Problem.OUT_OF_RANGE: 4>, -3.0)
-    >>> read_number("12.5", FeatureConfig())
-    (<Problem.WRONG_TYPE: 2>, None)
+    >>> read_number(-3), read_number("12.5"), read_number(None)
+    ((<Problem.FINE: 0>, -3.0), (<Problem.WRONG_TYPE: 2>, 0.0), (<Problem.MISSING: 1>, 0.0))
 
     """
-    number = finite_number(value)
-    if number is None:
-        return _why_no_number(value), None
-    if (config.min is not None and number < config.min) or (config.max is not None and number > config.max):
-        return Problem.OUT_OF_RANGE, number
-    return Problem.FINE, number
+    if value is None or value is Absent:
+        return Problem.MISSING, 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Problem.WRONG_TYPE, 0.0
+    try:
+        return Problem.FINE, float(value)
+    except OverflowError:
+        return Problem.NON_FINITE, 0.0
 
 
 def finite_number(value: object) -> float | None:
@@ -54,21 +50,12 @@ def finite_number(value: object) -> float | None:
 
     Examples
     --------
-    >>> [finite_number(value) for value in (3, 2.5, True, "3", float("nan"), 10**400)]
+    >>> [finite_number(value) for value in (3, 2.5, True, "3", float("nan"), 1e101)]
     [3.0, 2.5, None, None, None, None]
 
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if -_LARGEST <= value <= _LARGEST else None  # NaN is in no interval
-
-
-def _why_no_number(value: object) -> Problem:
-    if value is None or value is Absent:
-        return Problem.MISSING
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return Problem.WRONG_TYPE
-    return Problem.NON_FINITE
+    problem, number = read_number(value)
+    return number if problem is Problem.FINE and -kernels.LARGEST <= number <= kernels.LARGEST else None
 
 
 def read_category(value: object) -> tuple[Problem, str | None]:

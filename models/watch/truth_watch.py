@@ -8,43 +8,45 @@ score tells less than it did, though neither class became more frequent).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankShift
-from driftline.models.drift.stream import Stream, location, restore_stream
+from driftline.models.drift.stream import Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
+from driftline.models.kernels.version import NONE
 from driftline.models.watch import wording
 from driftline.models.watch.calibration import Calibration
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable
 
-    from driftline.models.drift.finding import Finding
+    from driftline.models.arena import Arena
     from driftline.models.drift.measure import Measure
     from driftline.models.join.entry import Pending, Truth
+    from driftline.models.kernels.types import Record
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
+_SAMPLES: Final = ("loss_sample", "calibrated_sample", "outcome_sample")
 _CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A pair as the detectors see it.
+Scored: TypeAlias = tuple[float, float | None, float]
+"""A pair as the detectors see it: loss, score and outcome.
 
-    `loss` is 0 or 1, or the absolute error of a regression. `score` and `outcome` are what calibration compares:
-    P(positive) and whether it was; the highest probability and whether that class was right; the predicted and the
-    true number. `score` is None where the events carry none.
-    """
+The loss is 0 or 1, or the absolute error of a regression. Score and outcome are what calibration compares: P(positive)
+and whether it was; the highest probability and whether that class was right; the predicted and the true number. The
+score is None where the events carry none.
+"""
 
-    loss: float
-    score: float | None
-    outcome: float
+LOSSES: Final = (0.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+OUTCOMES: Final = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+"""Of the pair of a binary model, by its cell (`BinaryOutcome.cell`)."""
 
 
 def read_scored(task: Task, outcome: Any, score: float | None, pending: Pending, truth: Truth) -> Scored:  # noqa: ANN401 - of the task
@@ -52,70 +54,91 @@ def read_scored(task: Task, outcome: Any, score: float | None, pending: Pending,
     match task:
         case Task.BINARY:
             loss, positive = float(not outcome.correct), float(outcome.positive)
-            return Scored(loss, score, positive)
+            return loss, score, positive
         case Task.MULTICLASS:
             confidence = max(pending.probabilities.values()) if pending.probabilities else None
-            return Scored(float(not outcome.correct), confidence, float(outcome.correct))
+            return float(not outcome.correct), confidence, float(outcome.correct)
         case Task.REGRESSION:
-            return Scored(outcome.loss, float(pending.prediction), float(truth.label))
+            return outcome.loss, float(pending.prediction), float(truth.label)
 
 
 class TruthWatch:
-    """Watches the pairs of one version; the first `reference.events` of them are its reference."""
+    """Watches the pairs of one version; the first `reference.events` of them are its reference.
 
-    def __init__(self, task: Task, version: str, config: ModelConfig) -> None:
-        self.pairs = 0
+    Parameters
+    ----------
+    task, version, config
+        What the model is, which version this is, and how it is watched.
+    arena, index
+        Where the numbers are, and which record there is the version's.
+
+    """
+
+    def __init__(self, task: Task, version: str, config: ModelConfig, arena: Arena, index: int) -> None:
         self.frozen = False
         self._task = task
         self._version = version
         self._config = config
-        self._loss_sum = 0.0  # of the reference, also of what is left out of the sample
-        self._losses = Thinned()
-        self._scores = Thinned()
-        self._outcomes = Thinned()
+        self._arena = arena
+        self._index = index
         self._calibration: Calibration | None = None
         self._loss: Stream | None = None
         self._residual: Stream | None = None
         self._excess: Stream | None = None
+        self._samples: list[Thinned] = []
+        self._begin_samples([Thinned(arena.samples, arena.pages) for _ in _SAMPLES])
+        for name in ("loss", "residual", "excess"):
+            self._record[name] = NONE
 
-    def update(self, scored: Scored, pending: Pending, truth: Truth) -> list[Finding]:
-        """Take one pair; its place in event time is the prediction's."""
-        self.pairs += 1
-        if not self.frozen:
-            self._learn(scored)
-            return []
-        place = pending.at, pending.offset, truth.offset
-        found = [None if self._loss is None else self._loss.update(scored.loss, *place)]
-        if self._calibration is not None and scored.score is not None:
-            expected = self._calibration.expected(scored.score)
-            residual = scored.outcome - expected
-            if self._residual is not None:
-                found.append(self._residual.update(residual, *place))
-            if self._excess is not None:
-                found.append(self._excess.update(residual * residual - expected * (1 - expected), *place))
-        return [finding for finding in found if finding is not None]
+    @property
+    def _record(self) -> Record:
+        return self._arena.versions.rows[self._index]
 
-    def _learn(self, scored: Scored) -> None:
-        self._loss_sum += scored.loss
-        self._losses.update(scored.loss)
-        if scored.score is not None:
-            self._scores.update(scored.score)
-            self._outcomes.update(scored.outcome)
-        if self.pairs >= self._config.reference.events:
-            self._freeze()
+    @property
+    def pairs(self) -> int:
+        """How many pairs there have been."""
+        return int(self._record["pairs"])
 
-    def _freeze(self) -> None:
+    def _begin_samples(self, samples: list[Thinned]) -> None:
+        self._samples = samples
+        for name, sample in zip(_SAMPLES, samples, strict=True):
+            self._record[name] = sample.index
+
+    def _end_samples(self) -> None:
+        for sample in self._samples:
+            sample.release()
+        self._samples = []
+
+    def reserve(self, values: int) -> None:
+        """Make room for so many pairs more of the reference."""
+        for sample in self._samples:
+            sample.reserve(values)
+
+    def close(self) -> None:
+        """Give back all records but that of the version."""
+        self._end_samples()
+        for stream in self.streams():
+            stream.close()
+
+    def freeze(self) -> None:
+        """End the reference."""
         self.frozen = True
-        losses, scores, outcomes = self._losses.values, self._scores.values, self._outcomes.values
-        self._losses, self._scores, self._outcomes = Thinned(), Thinned(), Thinned()
+        record = self._record
+        record["pairs_frozen"] = 1
+        losses, scores, outcomes = (sample.values for sample in self._samples)
+        self._end_samples()
         if not self._config.detectors.error:
             return
         if self._task is Task.REGRESSION:
             self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
         else:
-            self._loss = self._loss_stream(ShareGrowth("error_rate", self._loss_sum / self.pairs, self.pairs))
-        if not scores:
-            return
+            share = float(record["loss_sum"]) / self.pairs
+            self._loss = self._loss_stream(ShareGrowth("error_rate", share, self.pairs))
+        if scores:
+            self._calibrate(scores, outcomes)
+        self._place()
+
+    def _calibrate(self, scores: array[float], outcomes: array[float]) -> None:
         if self._task is Task.REGRESSION:
             self._calibration = calibration = Calibration.of_numbers(scores, outcomes)
             residuals = [outcome - calibration.expected(score) for score, outcome in zip(scores, outcomes, strict=True)]
@@ -124,6 +147,17 @@ class TruthWatch:
             self._calibration = Calibration.of_probabilities(scores, outcomes)
             self._residual = self._residual_stream(Residual("calibration", len(scores)))
             self._excess = self._excess_stream(Residual("calibration", len(scores)))
+
+    def _place(self) -> None:
+        """Tell kernels where streams and calibration are."""
+        record = self._record
+        if self._calibration is not None:
+            record["calibrated"] = 1
+            self._calibration.fill(record["calibration"])
+        for name, stream in (("loss", self._loss), ("residual", self._residual), ("excess", self._excess)):
+            record[name] = NONE if stream is None else stream.index
+        record["loss_bank"] = 0 if self._loss is None else self._loss.bank
+        record["residual_bank"] = 0 if self._residual is None else self._residual.bank
 
     def _loss_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -156,10 +190,11 @@ class TruthWatch:
             subject,
             self._version,
             measure,
-            detectors={detector: location},
+            detectors=(detector,),
             min_effect=min_effect,
             delta=self._config.detectors.adwin.delta,
             describe=describe,
+            streams=self._arena.streams,
         )
 
     def streams(self) -> list[Stream]:
@@ -168,24 +203,29 @@ class TruthWatch:
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
+        record = self._record
         streams = {"loss": self._loss, "residual": self._residual, "excess": self._excess}
         return {
             "pairs": self.pairs,
             "frozen": self.frozen,
-            "loss_sum": self._loss_sum,
-            "samples": [sample.snapshot() for sample in (self._losses, self._scores, self._outcomes)],
+            "loss_sum": float(record["loss_sum"]),
+            "samples": [sample.snapshot() for sample in self._samples],
             "calibration": None if self._calibration is None else self._calibration.snapshot(),
             **{name: None if stream is None else stream.snapshot() for name, stream in streams.items()},
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.pairs = snapshot["pairs"]
-        self.frozen = snapshot["frozen"]
-        self._loss_sum = snapshot["loss_sum"]
-        self._losses, self._scores, self._outcomes = map(Thinned.restore, snapshot["samples"])
+        record = self._record
+        record["pairs"], record["loss_sum"] = snapshot["pairs"], snapshot["loss_sum"]
+        record["pairs_frozen"] = self.frozen = snapshot["frozen"]
+        self._end_samples()
+        if snapshot["samples"]:
+            banks = self._arena.samples, self._arena.pages
+            self._begin_samples([Thinned.restore(sample, *banks) for sample in snapshot["samples"]])
         if snapshot["calibration"] is not None:
             self._calibration = Calibration.restore(snapshot["calibration"])
         self._loss = restore_stream(self._loss_stream, snapshot["loss"])
         self._residual = restore_stream(self._residual_stream, snapshot["residual"])
         self._excess = restore_stream(self._excess_stream, snapshot["excess"])
+        self._place()

@@ -2,85 +2,216 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.rank import RankPsi
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
+from driftline.models.kernels.version import MOST_FEATURES, NONE
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
 from driftline.models.watch.newcomer import Newcomer
-from driftline.models.watch.profile import MOST_FEATURES
 from driftline.models.watch.quality import Absent
-from driftline.models.watch.truth_watch import Scored, TruthWatch
+from driftline.models.watch.truth_watch import TruthWatch
 from driftline.schemas.alerts import Kind, Target
+from driftline.schemas.config import FeatureKind
 
 if TYPE_CHECKING:
-    from driftline.models.drift.finding import Finding
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from driftline.models.arena import Arena
     from driftline.models.drift.measure import Measure
-    from driftline.models.join.entry import Pending, Truth
+    from driftline.models.kernels.types import Record
     from driftline.models.watch.profile import Profile
     from driftline.schemas.config import ModelConfig
-    from driftline.schemas.events import Prediction
+
+_PAGE: Final = 512  # values for which there is to be room at a time
+_NUMBERS: Final = frozenset({float, int})
 
 
 class VersionWatch:
     """Watches one version; the first `reference.events` predictions are its reference.
 
-    `served` is the number that its newest prediction had among all of the model's.
+    Parameters
+    ----------
+    version, config, profile
+        Which version of what, and how it is watched.
+    arena
+        Where its numbers are.
+
     """
 
-    def __init__(self, version: str, config: ModelConfig, profile: Profile) -> None:
+    def __init__(self, version: str, config: ModelConfig, profile: Profile, arena: Arena) -> None:
         self.version = version
-        self.predictions = 0
-        self.served = 0
+        self.index = arena.versions.allocate()
+        self._arena = arena
         self._features_dropped = 0
         self._frozen = False
         self._config = config
         self._features: dict[str, Feature] = {}
         self._newcomers: dict[str, Newcomer] = {}
-        self._score_sample = Thinned()
         self._score: Stream | None = None
-        self._truth = TruthWatch(profile.task, version, config)
+        self._score_sample: Thinned | None = None
+        self._begin_sample(Thinned(arena.samples, arena.pages))
+        self._record["score"] = NONE
+        self._taken = self._taken_pairs = self._room = self._pair_room = 0
+        self.truth = TruthWatch(profile.task, version, config, arena, self.index)
         for name, kind in profile.kinds.items():
             if self._has_room():
-                self._features[name] = Feature(name, kind, version, config)
+                self._features[name] = Feature(name, kind, version, config, arena=arena)
+        self._inputs: tuple[str, ...] = ()
+        self._lay_out()
 
-    def predicted(self, prediction: Prediction, score: float | None, offset: int, label_offset: int) -> list[Finding]:
-        """Take one prediction, its score, its offset, and the offset of the newest label before it (-1: none)."""
-        values, at = prediction.features, prediction.timestamp
-        if values.keys() - self._features.keys():
-            self._discover(values)
-        self.predictions += 1
-        findings: list[Finding] = []
-        for name, feature in self._features.items():
-            findings += feature.update(values.get(name, Absent), at, offset, label_offset)
-        if self._newcomers:
-            self._meet(values, at, offset, label_offset)
-        if score is not None:
-            if self._score is not None:
-                found = self._score.update(score, at, offset, label_offset)
-                findings += () if found is None else (found,)
-            elif not self._frozen:
-                self._score_sample.update(score)
-        if not self._frozen and self.predictions >= self._config.reference.events:
-            self._freeze()
-        return findings
+    @property
+    def _record(self) -> Record:
+        return self._arena.versions.rows[self.index]
 
-    def labelled(self, scored: Scored, pending: Pending, truth: Truth) -> list[Finding]:
-        """Take one joined pair."""
-        return self._truth.update(scored, pending, truth)
+    @property
+    def predictions(self) -> int:
+        """How many predictions there have been."""
+        return int(self._record["predictions"])
 
-    def _discover(self, values: dict[str, Any]) -> None:
+    @property
+    def served(self) -> int:
+        """The number that the newest prediction had among all of the model's."""
+        return int(self._record["served"])
+
+    def _begin_sample(self, sample: Thinned) -> None:
+        self._score_sample = sample
+        self._record["score_sample"] = sample.index
+
+    def _end_sample(self) -> None:
+        if self._score_sample is not None:
+            self._score_sample.release()
+            self._score_sample = None
+
+    def close(self) -> None:
+        """Give back all records; nothing may be asked of the watch any more."""
+        for feature in self._features.values():
+            feature.close()
+        for newcomer in self._newcomers.values():
+            newcomer.close()
+        self.truth.close()
+        if self._score is not None:
+            self._score.close()
+        self._end_sample()
+        self._arena.versions.free(self.index)
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def feed(self, names: Sequence[str]) -> None:
+        """Say which features the challenger takes: they are numeric, and the version has them all."""
+        self._inputs = tuple(names)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Tell kernels in which order the values of features come, and read them in that order from now on."""
+        names = list(self._features)
+        record = self._record
+        record["features"] = len(names)
+        record["feature"][: len(names)] = [feature.index for feature in self._features.values()]
+        record["input"][: len(self._inputs)] = [names.index(name) for name in self._inputs]
+        self._getter = itemgetter(*names) if len(names) > 1 else None
+        self._pack = Struct(f"{len(names)}d").pack
+        self._all_fine = bytes(len(names))
+        numeric = all(feature.kind is FeatureKind.NUMERIC for feature in self._features.values())
+        self._numbers_only = numeric and self._getter is not None
+
+    def discover(self, values: Mapping[str, Any]) -> None:
+        """Meet the features that a prediction has and that the version did not have before it."""
+        known = self._features.keys()
+        if len(values) <= len(known) and known >= values.keys():
+            return
         for name, value in values.items():
             # A null says nothing of the feature's kind.
-            if value is None or name in self._features or name in self._newcomers or not self._has_room():
+            if value is None or name in known or name in self._newcomers or not self._has_room():
                 continue
-            newcomer = self._newcomers[name] = Newcomer(name, self.version, self._config, missed=self.predictions)
+            newcomer = self._newcomers[name] = Newcomer(
+                name, self.version, self._config, self._arena, missed=self._taken
+            )
             if self._frozen:
                 newcomer.freeze()
+
+    def read(self, values: Mapping[str, Any], into: bytearray, problems: bytearray) -> None:
+        """Write the values of a prediction's features, as doubles, and what is wrong with them, as a row has both."""
+        if self._numbers_only and self._getter is not None:
+            try:
+                found = self._getter(values)
+            except KeyError:  # one is absent
+                pass
+            else:
+                if _NUMBERS.issuperset(map(type, found)):
+                    into += self._pack(*found)
+                    problems += self._all_fine
+                    return
+        numbers = []
+        for name, feature in self._features.items():
+            problem, number = feature.read(values.get(name, Absent))
+            numbers.append(number)
+            problems.append(problem)
+        into += self._pack(*numbers)
+
+    def reserve(self) -> bool:
+        """Make room for a prediction whose row is about to be added; return whether it completes the reference."""
+        self._taken += 1
+        if self._frozen:
+            return False
+        if self._taken > self._room:
+            self._room = self._taken + _PAGE - 1
+            values = self._taken - self.predictions + _PAGE  # those of rows that wait included
+            for feature in self._features.values():
+                feature.reserve(values)
+            if self._score_sample is not None:
+                self._score_sample.reserve(values)
+        return self._taken >= self._config.reference.events
+
+    def reserve_pair(self) -> bool:
+        """Make room for a pair whose row is about to be added; return whether it completes the reference."""
+        self._taken_pairs += 1
+        if self.truth.frozen:
+            return False
+        if self._taken_pairs > self._pair_room:
+            self._pair_room = self._taken_pairs + _PAGE - 1
+            self.truth.reserve(self._taken_pairs - self.truth.pairs + _PAGE)
+        return self._taken_pairs >= self._config.reference.events
+
+    @property
+    def has_newcomers(self) -> bool:
+        """Whether there are features of which it is not known yet what they are."""
+        return bool(self._newcomers)
+
+    def meet(self, values: Mapping[str, Any], at: int, offset: int, label_offset: int) -> list[str]:
+        """Show the newcomers a prediction; return the names of those of which it is clear now what they are."""
+        for name, newcomer in self._newcomers.items():
+            newcomer.update(values.get(name, Absent), at, offset, label_offset)
+        return [name for name, newcomer in self._newcomers.items() if newcomer.is_clear]
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Watch newcomers as what they are from the next row on; no row may wait."""
+        for name in names:
+            self._features[name] = self._newcomers.pop(name).settle()
+        self._room = 0
+        self._lay_out()
+
+    def freeze(self) -> None:
+        """End the reference of predictions."""
+        self._frozen = True
+        self._record["frozen"] = 1
+        self.settle(list(self._newcomers))
+        for feature in self._features.values():
+            feature.freeze()
+        if self._config.detectors.score and self._score_sample is not None and len(self._score_sample):
+            self._watch_score(self._score_stream(RankPsi.of(self._score_sample.values)))
+        self._end_sample()
+
+    def _watch_score(self, stream: Stream | None) -> None:
+        self._score = stream
+        self._record["score"] = NONE if stream is None else stream.index
 
     def _has_room(self) -> bool:
         """Return whether one more feature can be watched, and count it if not."""
@@ -88,22 +219,6 @@ class VersionWatch:
             return True
         self._features_dropped += 1
         return False
-
-    def _meet(self, values: dict[str, Any], at: int, offset: int, label_offset: int) -> None:
-        for name, newcomer in list(self._newcomers.items()):
-            newcomer.update(values.get(name, Absent), at, offset, label_offset)
-            if newcomer.is_clear:
-                self._features[name] = self._newcomers.pop(name).feature
-
-    def _freeze(self) -> None:
-        self._frozen = True
-        self._features |= {name: newcomer.feature for name, newcomer in self._newcomers.items()}
-        self._newcomers.clear()
-        for feature in self._features.values():
-            feature.freeze()
-        if self._config.detectors.score and self._score_sample.values:
-            self._score = self._score_stream(RankPsi.of(self._score_sample.values))
-        self._score_sample = Thinned()
 
     def _score_stream(self, measure: Measure) -> Stream:
         return Stream(
@@ -114,12 +229,13 @@ class VersionWatch:
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.adwin.delta,
             describe=partial(wording.shifted, "the score"),
+            streams=self._arena.streams,
         )
 
     def streams(self) -> list[Stream]:
         """Return what is watched."""
         score = [] if self._score is None else [self._score]
-        return [*(s for feature in self._features.values() for s in feature.streams()), *score, *self._truth.streams()]
+        return [*(s for feature in self._features.values() for s in feature.streams()), *score, *self.truth.streams()]
 
     def features_report(self) -> dict[str, dict[str, Any]]:
         """Return the features' part of the state document."""
@@ -131,10 +247,10 @@ class VersionWatch:
         events = self._config.reference.events
         return {
             "predictions": min(self.predictions, events),
-            "pairs": min(self._truth.pairs, events),
+            "pairs": min(self.truth.pairs, events),
             "events": events,
             "predictions_complete": self._frozen,
-            "pairs_complete": self._truth.frozen,
+            "pairs_complete": self.truth.frozen,
             "features_dropped": self._features_dropped,
         }
 
@@ -143,30 +259,34 @@ class VersionWatch:
         return {
             "predictions": self.predictions,
             "served": self.served,
-            "features_dropped": self._features_dropped,
             "frozen": self._frozen,
+            "features_dropped": self._features_dropped,
             "features": {name: feature.snapshot() for name, feature in self._features.items()},
             "newcomers": {name: newcomer.snapshot() for name, newcomer in self._newcomers.items()},
-            "score_sample": self._score_sample.snapshot(),
+            "score_sample": None if self._score_sample is None else self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
-            "truth": self._truth.snapshot(),
+            "truth": self.truth.snapshot(),
         }
 
     @classmethod
-    def restore(cls, version: str, config: ModelConfig, profile: Profile, snapshot: dict[str, Any]) -> VersionWatch:
+    def restore(
+        cls, version: str, config: ModelConfig, profile: Profile, snapshot: dict[str, Any], arena: Arena
+    ) -> VersionWatch:
         """Rebuild what `snapshot` returned."""
-        watch = cls(version, config, profile)
-        watch.predictions = snapshot["predictions"]
-        watch.served = snapshot["served"]
+        watch = cls(version, config, replace(profile, kinds={}), arena)
+        watch._end_sample()
+        record = watch._record
+        record["predictions"], record["served"] = snapshot["predictions"], snapshot["served"]
+        record["frozen"] = watch._frozen = snapshot["frozen"]
         watch._features_dropped = snapshot["features_dropped"]
-        watch._frozen = snapshot["frozen"]
-        watch._features = {
-            name: Feature.restore(name, version, config, stored) for name, stored in snapshot["features"].items()
-        }
-        watch._newcomers = {
-            name: Newcomer.restore(name, version, config, stored) for name, stored in snapshot["newcomers"].items()
-        }
-        watch._score_sample = Thinned.restore(snapshot["score_sample"])
-        watch._score = restore_stream(watch._score_stream, snapshot["score"])
-        watch._truth.restore(snapshot["truth"])
+        for name, stored in snapshot["features"].items():
+            watch._features[name] = Feature.restore(name, version, config, stored, arena)
+        for name, stored in snapshot["newcomers"].items():
+            watch._newcomers[name] = Newcomer.restore(name, version, config, stored, arena)
+        watch._lay_out()
+        if snapshot["score_sample"] is not None:
+            watch._begin_sample(Thinned.restore(snapshot["score_sample"], arena.samples, arena.pages))
+        watch._watch_score(restore_stream(watch._score_stream, snapshot["score"]))
+        watch.truth.restore(snapshot["truth"])
+        watch._taken, watch._taken_pairs = watch.predictions, watch.truth.pairs
         return watch

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from driftline.models.watch.feature import Feature
-from driftline.models.watch.quality import Absent, Problem, finite_number, read_category, read_number
+from driftline.models.watch.quality import Absent, Problem, finite_number, read_category
 from driftline.schemas.alerts import Kind
-from driftline.schemas.config import FeatureConfig, FeatureKind, ModelConfig
+from driftline.schemas.config import FeatureKind, ModelConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,11 +65,13 @@ NUMBERS: Final[dict[str, tuple[object, Problem]]] = {
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_each_value_of_a_number_has_one_fate(name: str) -> None:
-    value, problem = NUMBERS[name]
-    found, number = read_number(value, FeatureConfig(min=0, max=100))
-    assert found is problem
-    assert number == (float(str(value)) if problem in {Problem.FINE, Problem.OUT_OF_RANGE} else None)
-    assert finite_number(value) == number
+    value, expected = NUMBERS[name]
+    feature = new(features={"amount": {"min": 0, "max": 100}})
+    feature.update(value, 0, 0, 0)
+    counts = {problem.name.lower(): int(problem is expected) for problem in Problem if problem}
+    assert {name: feature.report()[name] for name in counts} == counts
+    is_number = expected in {Problem.FINE, Problem.OUT_OF_RANGE}
+    assert finite_number(value) == (float(str(value)) if is_number else None)
 
 
 @pytest.mark.parametrize(

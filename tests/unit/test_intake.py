@@ -9,6 +9,7 @@ import pytest
 
 from driftline.models.intake import MAX_AHEAD_MS, Intake, claimed_model
 from driftline.models.record import FileRecord, Record, Refusal
+from driftline.models.wire import WireLabel
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.partitioner import partition_of
@@ -30,7 +31,7 @@ def refusal_of(read: Record) -> Refusal:
 
 def test_each_topic_has_its_event() -> None:
     intake = Intake(KINDS, partitions=None)
-    assert isinstance(intake.read(record()).event, Label)
+    assert isinstance(intake.read(record()).event, WireLabel)
     as_prediction = FileRecord(PREDICTIONS, 7, record().value)
     assert refusal_of(intake.read(as_prediction)).reason is Reason.MISSING_FIELD
 
@@ -40,20 +41,20 @@ def test_each_topic_has_its_event() -> None:
 )
 def test_an_event_may_be_five_minutes_ahead_of_the_broker(ahead: int, accepted: bool) -> None:  # noqa: FBT001 - a column
     read = Intake(KINDS, partitions=None).read(record(timestamp=NOW - ahead))
-    assert isinstance(read.event, Label) is accepted
+    assert isinstance(read.event, WireLabel) is accepted
     if not accepted:
         assert refusal_of(read).reason is Reason.FUTURE_TIMESTAMP
 
 
 @pytest.mark.parametrize("timestamp", [None, -1])
 def test_without_a_broker_time_no_event_is_too_early(timestamp: int | None) -> None:
-    assert isinstance(Intake(KINDS, partitions=None).read(record(timestamp)).event, Label)
+    assert isinstance(Intake(KINDS, partitions=None).read(record(timestamp)).event, WireLabel)
 
 
 def test_a_record_in_the_wrong_partition_is_refused_and_charged_to_its_model() -> None:
     intake = Intake(KINDS, partitions=8)
     right = partition_of("m", 8)
-    assert isinstance(intake.read(record(partition=right)).event, Label)
+    assert isinstance(intake.read(record(partition=right)).event, WireLabel)
     for _ in range(2):  # the second time from memory
         refusal = refusal_of(intake.read(record(partition=(right + 1) % 8, key=b"wrong")))
         assert (refusal.reason, refusal.model_id) == (Reason.WRONG_PARTITION, "m")
@@ -64,7 +65,7 @@ def test_a_record_in_the_wrong_partition_is_refused_and_charged_to_its_model() -
 def test_hostile_ids_do_not_grow_what_is_remembered_of_partitions() -> None:
     intake = Intake(KINDS, partitions=1)
     for n in range(10_500):
-        assert isinstance(intake.read(record(model_id=f"m{n}")).event, Label)
+        assert isinstance(intake.read(record(model_id=f"m{n}")).event, WireLabel)
     assert len(intake._placed) == 10_000  # noqa: SLF001 - what is held cannot be seen from outside
 
 

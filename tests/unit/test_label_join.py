@@ -195,7 +195,13 @@ def test_a_queue_forgets_what_is_no_longer_live() -> None:
     "entry",
     [
         Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"}), None, 2),
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, (0.1, -5.0), 1e-320), None, 2),
+        Entry(
+            EntryState.PENDING,
+            5,
+            Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, bytes(range(16)), 1e-320),
+            None,
+            2,
+        ),
         Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), "1.5", label_offset=2),
         Entry(EntryState.JOINED, -1, None, "1", 2**60, 0),
         Entry(EntryState.EXPIRED, 2**60, prediction_offset=7),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from driftline.models.kernels.version import MOST_FEATURES
 from driftline.models.performance import Pair
 from driftline.models.watch.early import Early
-from driftline.models.watch.profile import MOST_FEATURES, WARMUP, Mistaken, Profile, infer, infer_kind, is_known
+from driftline.models.watch.profile import WARMUP, Mistaken, Profile, infer, infer_kind, is_known
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 from driftline.schemas.events import Prediction
 

@@ -7,9 +7,12 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pytest
 
+from driftline.models.arena import Arena
 from driftline.models.join.entry import Pending, Truth
+from driftline.models.kernels.version import paired
 from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, Pair, RegressionScoring
 from driftline.models.watch.truth_watch import TruthWatch, read_scored
 from driftline.schemas.alerts import Kind
@@ -33,17 +36,33 @@ SCORINGS: Final[dict[Task, Scoring[Any]]] = {
 
 
 def new(task: Task, **config: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
-    return TruthWatch(task, "1", ModelConfig(model_id="m", **{"reference": {"events": REFERENCE}, **config}))
+    arena = Arena()
+    config = {"reference": {"events": REFERENCE}, **config}
+    return TruthWatch(task, "1", ModelConfig(model_id="m", **config), arena, arena.versions.allocate())
 
 
 def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) -> list[Finding]:
     """Return the findings that are large enough to be told."""
-    found = []
+    found: list[Finding] = []
+    attention = np.zeros((4, 3), np.int64)
+    arena = watch._arena  # noqa: SLF001 - what a row would say of the watch
     for pending, truth in pairs:
         pair = Pair(truth.label, pending.prediction, pending.score, pending.probabilities)
         outcome = SCORINGS[task].interpret(pair)
         assert outcome is not None
-        found += watch.update(read_scored(task, outcome, pending.score, pending, truth), pending, truth)
+        loss, score, value = read_scored(task, outcome, pending.score, pending, truth)
+        watch.reserve(1)
+        banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
+        seen = (loss, math.nan if score is None else score, value)
+        of_streams = banks.samples, banks.pages, banks.shares, banks.residuals, banks.ranked
+        version = banks.versions[watch._index]  # noqa: SLF001 - as above
+        noted = paired(version, *seen, *of_streams, *place, attention)
+        if not watch.frozen and watch.pairs >= watch._config.reference.events:  # noqa: SLF001 - as above
+            watch.freeze()
+        attended = (
+            arena.streams.owner(bank, index).attend(what, *place) for bank, index, what in attention[:noted].tolist()
+        )
+        found += (finding for finding in attended if finding is not None)
     return [finding for finding in found if finding.effect.value >= finding.min_effect]
 
 

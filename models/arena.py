@@ -1,0 +1,47 @@
+"""Where the numbers of all models of a partition are: records of one kind side by side, which kernels reach at once."""
+
+from __future__ import annotations
+
+from driftline.models.bank import Bank
+from driftline.models.drift.stream import Streams
+from driftline.models.kernels.feature import FEATURE
+from driftline.models.kernels.linear_model import LINEAR_MODEL
+from driftline.models.kernels.quantile_sketch import QUANTILE_SKETCH
+from driftline.models.kernels.rows import MODEL, Banks
+from driftline.models.kernels.thinned import THINNED, THINNED_PAGE
+from driftline.models.kernels.version import VERSION
+from driftline.models.performance.bank import BinaryBank
+
+
+class Arena:
+    """The banks of a partition. What is in them belongs to the objects that have allocated it, and is freed by them."""
+
+    def __init__(self) -> None:
+        self.models = Bank(MODEL)
+        self.versions = Bank(VERSION)
+        self.features = Bank(FEATURE)
+        self.samples = Bank(THINNED)
+        self.pages = Bank(THINNED_PAGE)
+        self.streams = Streams()
+        self.challengers = Bank(LINEAR_MODEL)
+        self.sketches = Bank(QUANTILE_SKETCH)
+        self.binary = BinaryBank()
+
+    @property
+    def banks(self) -> Banks:
+        """All records as they are now: the next allocation may move them."""
+        psis, shares, residuals, ranked = (bank.rows for bank in self.streams.banks)
+        return Banks(
+            self.models.rows,
+            self.versions.rows,
+            self.features.rows,
+            self.samples.rows,
+            self.pages.rows,
+            psis,
+            shares,
+            residuals,
+            ranked,
+            self.challengers.rows,
+            self.sketches.rows,
+            self.binary.arrays,
+        )

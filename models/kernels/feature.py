@@ -1,0 +1,102 @@
+"""One value of a watched feature: its quality, and its drift.
+
+`driftline.models.watch.feature` says what a feature is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from driftline.models.kernels import stream, thinned
+from driftline.models.kernels.compiled import kernel
+
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Record, Records
+
+FINE, MISSING, WRONG_TYPE, NON_FINITE, OUT_OF_RANGE, UNSEEN = range(6)
+PROBLEMS = 6
+
+LARGEST = 1e100
+"""Squares and products of what is smaller stay finite."""
+
+NONE = -1
+"""In place of an index, or of a number."""
+
+FEATURE = np.dtype(
+    [
+        ("numeric", "i8"),
+        ("frozen", "i8"),
+        ("minimum", "f8"),
+        ("maximum", "f8"),
+        ("sample", "i8"),
+        ("quality", "i8"),
+        ("drift", "i8"),
+        ("problems", "i8", PROBLEMS),
+        ("recent", "u1", stream.RECENT),
+    ],
+    align=True,
+)
+"""`sample`, `quality` and `drift` are indices of a sample of the reference and of streams, or `NONE`.
+
+`recent` holds the problems of the values that the quality stream has had, at that stream's count.
+"""
+
+
+@kernel
+def update(
+    feature: Record,
+    problem: int,
+    number: float,
+    samples: Records,
+    pages: Records,
+    shares: Records,
+    psis: Records,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
+) -> tuple[int, int]:
+    """Take a value: what is wrong with it so far, and the number if it is one.
+
+    Return what `stream.update` says of the quality and of the drift.
+    """
+    has_number = feature.numeric and problem == FINE
+    if has_number:
+        if not -LARGEST <= number <= LARGEST:  # NaN is in no interval
+            problem = NON_FINITE
+            has_number = False
+        elif number < feature.minimum or number > feature.maximum:
+            problem = OUT_OF_RANGE
+    feature.problems[problem] += 1
+    if not feature.frozen:
+        if has_number:
+            thinned.update(samples[feature.sample], pages, number)
+        return stream.QUIET, stream.QUIET
+    worse = shifted = stream.QUIET
+    if feature.quality != NONE:
+        quality = shares[feature.quality]
+        bad = 0.0 if problem == FINE else 1.0
+        worse = stream.update(quality, bad, at, prediction_offset, label_offset)
+        feature.recent[quality.count % stream.RECENT] = problem
+    if feature.drift != NONE and has_number:
+        shifted = stream.update(psis[feature.drift], number, at, prediction_offset, label_offset)
+    return worse, shifted
+
+
+@kernel
+def update_at(
+    features: Records,
+    index: int,
+    problem: int,
+    number: float,
+    samples: Records,
+    pages: Records,
+    shares: Records,
+    psis: Records,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
+) -> tuple[int, int]:
+    """Do what `update` does, for Python."""
+    return update(features[index], problem, number, samples, pages, shares, psis, at, prediction_offset, label_offset)

@@ -1,0 +1,264 @@
+"""The rows of a batch, one for each record of a known model, through everything that is watched of their models.
+
+`driftline.models.rows` makes the rows and acts on what is found.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from driftline.models.kernels import bad_records, binary, linear_model, quantile_sketch, version
+from driftline.models.kernels.bad_records import BAD_RECORDS
+from driftline.models.kernels.borrowed import borrowed
+from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.feature import LARGEST
+
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records
+
+NONE = -1
+
+MODEL = np.dtype(
+    [
+        ("records", "i8"),
+        ("next_offsets", "i8", 2),
+        ("predictions", "i8"),
+        ("pairs", "i8"),
+        ("incidents", "i8"),
+        ("needs", "i8"),
+        ("bad", BAD_RECORDS),
+        ("latency", "i8"),
+        ("label_delay", "i8"),
+        ("challenger", "i8"),
+        ("challenger_since", "i8"),
+        ("challenger_total", "i8"),
+        ("total", "i8"),
+        ("window", "i8"),
+    ],
+    align=True,
+)
+"""One model: counts, next offsets of predictions and labels, whether incidents and needs are open, and indices.
+
+`predictions` and `pairs` count since it was known what the model is.
+"""
+
+REVIEW_EVERY = 256
+"""Records of a model between two reviews of its open incidents."""
+
+OTHER, PREDICTION, PAIR = range(3)
+"""What a row is: a record that only counts, a prediction, a prediction with its label."""
+
+ROW = np.dtype(
+    [
+        ("kind", "i8"),
+        ("model", "i8"),
+        ("version", "i8"),
+        ("counts", "i8"),
+        ("topic", "i8"),
+        ("offset", "i8"),
+        ("at", "i8"),
+        ("prediction_offset", "i8"),
+        ("label_offset", "i8"),
+        ("values", "i8"),
+        ("inputs", "i8"),
+        ("source", "i8"),
+        ("cell", "i8"),
+        ("parts", "i8"),
+        ("parts_end", "i8"),
+        ("score", "f8"),
+        ("duration", "f8"),
+        ("loss", "f8"),
+        ("outcome", "f8"),
+        ("predicted", "f8"),
+    ],
+    align=True,
+)
+"""What a row is of, and where the rest of it stands; `NONE` in place of an index, NaN of a number.
+
+`counts` is whether it is the first row of a record, which has `offset` in its `topic`; `at` is when the prediction was
+made, and `prediction_offset` and `label_offset` say where it and its label stood, or the newest label before it;
+`values` is where its features begin, `inputs` where those of the challenger do; `source` is the row of a pair's
+prediction if that is in the same batch; `cell` is 3 * (is the label positive) + (0 predicted negative, 1 predicted
+positive, 2 neither), or `NONE` if no kernel counts the pair; `parts` to `parts_end` are the counters that it is counted
+in. `score` is P(positive) or what else calibration takes, `duration` the latency in ms or the delay of the label in s,
+and `predicted` what the challenger has predicted.
+"""
+
+
+class Banks(NamedTuple):
+    """All records of a partition."""
+
+    models: Records
+    versions: Records
+    features: Records
+    samples: Records
+    pages: Records
+    psis: Records
+    shares: Records
+    residuals: Records
+    ranked: Records
+    challengers: Records
+    sketches: Records
+    binary: binary.Bank
+
+
+class Rows(NamedTuple):
+    """The rows of a batch.
+
+    `decides` is whether a row is the last of its record; `values` and `problems` are those of features, `inputs` those
+    of challengers, `parts` the counters of versions and segments. `predicted` is what challengers say of predictions.
+    """
+
+    rows: Records
+    decides: Bytes
+    values: Doubles
+    problems: Bytes
+    inputs: Doubles
+    parts: Indices
+    predicted: Doubles
+
+
+@kernel
+def run(banks: Banks, rows: Rows, start: int, attention: Integers) -> tuple[int, int]:
+    """Take rows from `start` on, up to one after which something is to be done.
+
+    Return which row is the next, and how many rows of `attention` are filled: (bank, index, what is to be looked at).
+    """
+    banks, rows = _borrow_banks(banks), _borrow_rows(rows)
+    for place in range(start, len(rows.rows)):
+        row = rows.rows[place]
+        model = banks.models[row.model]
+        if row.counts:
+            model.records += 1
+            model.next_offsets[row.topic] = row.offset + 1
+            bad_records.count(model.bad, 1)
+        noted = 0
+        if row.kind == PREDICTION:
+            noted = _predicted(banks, model, rows, place, attention)
+        elif row.kind == PAIR:
+            noted = _paired(banks, model, rows, place, attention)
+        is_due = model.needs or (model.incidents and model.records % REVIEW_EVERY == 0)
+        if noted > 0 or (is_due and rows.decides[place]):
+            return place + 1, noted
+    return len(rows.rows), 0
+
+
+@kernel
+def _borrow_banks(banks: Banks) -> Banks:
+    return Banks(
+        borrowed(banks.models),
+        borrowed(banks.versions),
+        borrowed(banks.features),
+        borrowed(banks.samples),
+        borrowed(banks.pages),
+        borrowed(banks.psis),
+        borrowed(banks.shares),
+        borrowed(banks.residuals),
+        borrowed(banks.ranked),
+        borrowed(banks.challengers),
+        borrowed(banks.sketches),
+        binary.borrow(banks.binary),
+    )
+
+
+@kernel
+def _borrow_rows(rows: Rows) -> Rows:
+    return Rows(
+        borrowed(rows.rows),
+        borrowed(rows.decides),
+        borrowed(rows.values),
+        borrowed(rows.problems),
+        borrowed(rows.inputs),
+        borrowed(rows.parts),
+        borrowed(rows.predicted),
+    )
+
+
+@kernel
+def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
+    row = rows.rows[place]
+    if not math.isnan(row.duration):
+        quantile_sketch.update(banks.sketches[model.latency], row.duration)
+    model.predictions += 1
+    if row.version == NONE:
+        return 0
+    watched = banks.versions[row.version]
+    watched.served = model.predictions
+    values, problems = rows.values[row.values :], rows.problems[row.values :]
+    if row.inputs != NONE:
+        challenger = banks.challengers[model.challenger]
+        scaled = rows.inputs[row.inputs :]
+        _take_inputs(watched, challenger, values, problems, scaled)
+        rows.predicted[place] = linear_model.predict(challenger, scaled)
+    return version.predicted(
+        watched,
+        values,
+        problems,
+        row.score,
+        banks.features,
+        banks.samples,
+        banks.pages,
+        banks.psis,
+        banks.shares,
+        row.at,
+        row.prediction_offset,
+        row.label_offset,
+        attention,
+    )
+
+
+@kernel
+def _take_inputs(watched: Record, challenger: Record, values: Doubles, problems: Bytes, scaled: Doubles) -> None:
+    """Scale the challenger's inputs, of those features that are finite numbers."""
+    inputs = challenger.inputs
+    present = np.empty(inputs, np.bool_)
+    for place in range(inputs):
+        at = watched.input[place]
+        number = values[at]
+        present[place] = problems[at] == 0 and -LARGEST <= number <= LARGEST
+        scaled[place] = number
+    linear_model.scale(challenger, scaled, present, scaled)
+
+
+@kernel
+def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
+    row = rows.rows[place]
+    if not math.isnan(row.duration):
+        quantile_sketch.update(banks.sketches[model.label_delay], row.duration)
+    model.pairs += 1
+    if row.cell != NONE:
+        outcome = binary.outcome_of(row.cell // 3, _predicted_class(row.cell % 3), row.score)
+        binary.score_pair(banks.binary, model.total, model.window, rows.parts[row.parts : row.parts_end], outcome)
+    if row.inputs != NONE:
+        predicted = rows.predicted[row.source] if row.source != NONE else row.predicted
+        rows.predicted[place] = predicted
+        if row.cell != NONE:
+            says = 1 if predicted >= 0.5 else 0  # noqa: PLR2004 - the likelier class
+            challenged = binary.outcome_of(row.cell // 3, says, predicted)
+            binary.count(banks.binary, model.challenger_total, challenged)
+        linear_model.learn(banks.challengers[model.challenger], rows.inputs[row.inputs :], row.outcome)
+    if row.version == NONE:
+        return 0
+    return version.paired(
+        banks.versions[row.version],
+        row.loss,
+        row.score,
+        row.outcome,
+        banks.samples,
+        banks.pages,
+        banks.shares,
+        banks.residuals,
+        banks.ranked,
+        row.at,
+        row.prediction_offset,
+        row.label_offset,
+        attention,
+    )
+
+
+@kernel
+def _predicted_class(cell: int) -> int:
+    return cell if cell < 2 else -1  # noqa: PLR2004 - neither of both classes

@@ -1,0 +1,175 @@
+"""One prediction, or one pair, of a version of a model: into everything that is watched of the version.
+
+`driftline.models.watch.version_watch` and `truth_watch` say what that is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from driftline.models.kernels import calibration, feature, stream, thinned
+from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.linear_model import MOST_INPUTS
+
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Bytes, Doubles, Integers, Record, Records
+
+NONE = feature.NONE
+
+MOST_FEATURES = 1000
+"""Features of one version that are watched."""
+
+VERSION = np.dtype(
+    [
+        ("predictions", "i8"),
+        ("served", "i8"),
+        ("frozen", "i8"),
+        ("features", "i8"),
+        ("feature", "i4", MOST_FEATURES),
+        ("input", "i4", MOST_INPUTS),
+        ("score_sample", "i8"),
+        ("score", "i8"),
+        ("pairs", "i8"),
+        ("pairs_frozen", "i8"),
+        ("loss_sum", "f8"),
+        ("loss_sample", "i8"),
+        ("calibrated_sample", "i8"),
+        ("outcome_sample", "i8"),
+        ("calibrated", "i8"),
+        ("calibration", calibration.CALIBRATION),
+        ("loss_bank", "i8"),
+        ("loss", "i8"),
+        ("residual_bank", "i8"),
+        ("residual", "i8"),
+        ("excess", "i8"),
+    ],
+    align=True,
+)
+"""What is watched of a version, by index, or `NONE` where it is not.
+
+`feature` lists its `features` in the order in which a row has their values, and `input` which of them the challenger
+takes, by place in that order.
+`loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
+"""
+
+PSI, SHARE, RESIDUAL, RANKED = range(4)
+"""The banks of streams, as in `stream.LAYOUTS`."""
+
+
+@kernel
+def predicted(
+    version: Record,
+    values: Doubles,
+    problems: Bytes,
+    score: float,
+    features: Records,
+    samples: Records,
+    pages: Records,
+    psis: Records,
+    shares: Records,
+    at: int,
+    offset: int,
+    label_offset: int,
+    attention: Integers,
+) -> int:
+    """Take a prediction; return how many rows of `attention` are filled: (bank, index, what `stream.update` said).
+
+    Parameters
+    ----------
+    version
+        Its record.
+    values, problems
+        Of its features, in their order.
+    score
+        NaN where there is none.
+    features, samples, pages, psis, shares
+        Banks.
+    at, offset, label_offset
+        Event time, and the offsets of the prediction and of the newest label before it (-1: none).
+    attention
+        Where to note which streams need to be looked at.
+
+    """
+    noted = 0
+    version.predictions += 1
+    for place in range(version.features):
+        record = features[version.feature[place]]
+        worse, shifted = feature.update(
+            record, problems[place], values[place], samples, pages, shares, psis, at, offset, label_offset
+        )
+        if worse != stream.QUIET:
+            noted = _note(attention, noted, SHARE, record.quality, worse)
+        if shifted != stream.QUIET:
+            noted = _note(attention, noted, PSI, record.drift, shifted)
+    if math.isnan(score):
+        return noted
+    if version.score != NONE:
+        seen = stream.update(psis[version.score], score, at, offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, PSI, version.score, seen)
+    elif not version.frozen:
+        thinned.update(samples[version.score_sample], pages, score)
+    return noted
+
+
+@kernel
+def paired(
+    version: Record,
+    loss: float,
+    score: float,
+    outcome: float,
+    samples: Records,
+    pages: Records,
+    shares: Records,
+    residuals: Records,
+    ranked: Records,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
+    attention: Integers,
+) -> int:
+    """Take a pair as `driftline.models.watch.truth_watch.Scored` has it; as for the rest, see `predicted`."""
+    noted = 0
+    version.pairs += 1
+    if not version.pairs_frozen:
+        version.loss_sum += loss
+        thinned.update(samples[version.loss_sample], pages, loss)
+        if not math.isnan(score):
+            thinned.update(samples[version.calibrated_sample], pages, score)
+            thinned.update(samples[version.outcome_sample], pages, outcome)
+        return noted
+    if version.loss != NONE:
+        if version.loss_bank == SHARE:
+            seen = stream.update(shares[version.loss], loss, at, prediction_offset, label_offset)
+        else:
+            seen = stream.update(ranked[version.loss], loss, at, prediction_offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, version.loss_bank, version.loss, seen)
+    if not version.calibrated or math.isnan(score):
+        return noted
+    expected = calibration.expected(version.calibration, score)
+    residual = outcome - expected
+    if version.residual != NONE:
+        if version.residual_bank == RESIDUAL:
+            seen = stream.update(residuals[version.residual], residual, at, prediction_offset, label_offset)
+        else:
+            seen = stream.update(ranked[version.residual], residual, at, prediction_offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, version.residual_bank, version.residual, seen)
+    if version.excess != NONE:
+        beyond = residual * residual - expected * (1.0 - expected)
+        seen = stream.update(residuals[version.excess], beyond, at, prediction_offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, RESIDUAL, version.excess, seen)
+    return noted
+
+
+@kernel
+def _note(attention: Integers, noted: int, bank: int, index: int, seen: int) -> int:
+    attention[noted, 0] = bank
+    attention[noted, 1] = index
+    attention[noted, 2] = seen
+    return noted + 1
