@@ -51,6 +51,7 @@ demo: $(DEMO)
 # pytest says so in its summary, once.
 test: $(DEV)
 	@$(BIN)/python -m tests.servers.jars 2>/dev/null || true
+	@$(BIN)/driftline warm
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=2 --dist=loadfile --cov --cov-report=term)
 
 test-lowest: $(DEV)

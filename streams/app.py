@@ -16,6 +16,7 @@ from driftline.schemas.config import Configuration
 from driftline.schemas.errors import DriftlineError, UnavailableError
 from driftline.schemas.topics import INPUTS
 from driftline.streams.checkpoint import RedisStore
+from driftline.streams.compiled import compiled
 from driftline.streams.configuration import read_configuration
 from driftline.streams.metrics import Metrics
 from driftline.streams.publisher import Publisher
@@ -193,6 +194,7 @@ def __getattr__(name: str) -> DriftlineApp:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = Settings.from_environment(os.environ)
     configuration = Configuration() if settings.config is None else read_configuration(settings.config)
+    compiled()  # not while it has partitions: it would hold up the event loop for longer than Kafka waits
     app = make_app(settings, configuration)
 
     async def crash_on_failure() -> None:  # Faust's own command line knows no other end

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from driftline.schemas.errors import UnavailableError
 from driftline.streams.app import make_app
+from driftline.streams.compiled import compiled
 
 if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
@@ -62,6 +63,8 @@ async def _run(settings: Settings, configuration: Configuration) -> None:
 
 async def _start_and_wait(app: DriftlineApp, settings: Settings) -> None:
     """Start, which lasts until the group has given the worker its partitions, and return when it fails or crashes."""
+    # Not while it has partitions: it would hold up the event loop for longer than Kafka waits.
+    await asyncio.to_thread(compiled)
     await app.start()
     _logger.info("reading from Kafka at %s, state in %s", settings.kafka, settings.redis_address)
     if app.metrics_port is not None:

@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from numba import njit
+import numba
+import numpy as np
+from numba import config, njit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 F = TypeVar("F", bound="Callable[..., object]")
+
+
+def _digest() -> str:
+    """Return what machine code depends on: the text of all kernels, and what compiles them.
+
+    Numba looks at the age and size of the file that a kernel stands in, and not of those that it calls; and after an
+    upgrade of a package both may be what they were.
+    """
+    digest = blake2b(f"{numba.__version__} {np.__version__}".encode(), digest_size=8)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _roots() -> Iterator[Path]:
+    """Yield where machine code may be kept, the best place first; only NUMBA_CACHE_DIR, Numba's own, if that is set."""
+    if given := getattr(config, "CACHE_DIR", ""):
+        yield Path(given)
+        return
+    yield Path(__file__).parent / "__pycache__"
+    try:
+        yield Path.home() / ".cache" / "driftline"
+    except RuntimeError:  # nobody's
+        return
+
+
+def _folder() -> Path | None:
+    """Return where the machine code of these kernels is kept, and make the folder; None if that can be nowhere."""
+    name = f"kernels-{_digest()}"
+    for root in _roots():
+        folder = root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+FOLDER: Final = _folder()
+"""Where machine code is kept from one process to the next; None where each has to compile for itself."""
+
+if FOLDER is not None:
+    config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]  # Numba makes it from the environment
 
 
 def kernel(function: F) -> F:
@@ -19,4 +69,4 @@ def kernel(function: F) -> F:
     written, never regrouped ("fastmath"), so that a result is the same on every path that leads to it. As in numpy, a
     division by zero is no error but infinite.
     """
-    return cast("F", njit(cache=True, error_model="numpy")(function))
+    return cast("F", njit(cache=FOLDER is not None, error_model="numpy")(function))

@@ -86,6 +86,18 @@ def worker(*, kafka: KafkaOption = None, redis: RedisOption = None, config: Conf
 
 
 @app.command()
+def warm() -> None:
+    """Compile what events pass, so that the first start does not have to; for images, and before measuring."""
+    from driftline.models.kernels.compiled import FOLDER
+    from driftline.streams.compiled import compiled
+
+    took = compiled()
+    if FOLDER is None:
+        raise ConfigurationError("no folder for machine code can be written to: set NUMBA_CACHE_DIR to one that can")
+    write_line(f"ready after {took:.1f} s; machine code is in {FOLDER}")
+
+
+@app.command()
 def replay(  # noqa: PLR0913 - its options
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go; made if need be.")],
