@@ -191,7 +191,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
     if row.inputs != NONE:
         challenger = banks.challengers[model.challenger]
         scaled = rows.inputs[row.inputs :]
-        _take_inputs(watched, challenger, values, problems, scaled)
+        _take_inputs(watched, challenger, values, scaled)
         rows.predicted[place] = linear_model.predict(challenger, scaled)
     return version.predicted(
         watched,
@@ -211,14 +211,14 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
 
 
 @kernel
-def _take_inputs(watched: Record, challenger: Record, values: Doubles, problems: Bytes, scaled: Doubles) -> None:
-    """Scale the challenger's inputs, of those features that are finite numbers."""
+def _take_inputs(watched: Record, challenger: Record, values: Doubles, scaled: Doubles) -> None:
+    """Scale the challenger's inputs, of those features that are finite numbers; a version need not have them all."""
     inputs = challenger.inputs
     present = np.empty(inputs, np.bool_)
     for place in range(inputs):
         at = watched.input[place]
-        number = values[at]
-        present[place] = problems[at] == 0 and -LARGEST <= number <= LARGEST
+        number = math.nan if at == NONE else values[at]
+        present[place] = -LARGEST <= number <= LARGEST
         scaled[place] = number
     linear_model.scale(challenger, scaled, present, scaled)
 

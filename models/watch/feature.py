@@ -107,10 +107,12 @@ class Feature:
             self._sample.reserve(values)
 
     def read(self, value: object) -> tuple[int, float]:
-        """Return what is wrong with a value (or `Absent`) so far, and the number if it is one, as kernels take it."""
-        if self.kind is FeatureKind.NUMERIC:
-            return read_number(value)
-        return self._read_category(value), 0.0
+        """Return what is wrong with a value (or `Absent`) so far, and the number if it is one, as kernels take it.
+
+        A category may be a number too, which a challenger from before it was said to be one takes as such.
+        """
+        problem, number = read_number(value)
+        return (problem if self.kind is FeatureKind.NUMERIC else self._read_category(value)), number
 
     def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
         """Take the value of one prediction alone, and where it stood."""

@@ -24,7 +24,7 @@ class Absent:
 
 
 def read_number(value: object) -> tuple[Problem, float]:
-    """Return what is wrong with a numeric feature's value as it is, and the number if it is one.
+    """Return what is wrong with a numeric feature's value as it is, and the number that it is, NaN if it is none.
 
     What is wrong with a number by itself is for the kernel to tell: out of the configured range it is still a number,
     and beyond 1e100 or NaN it is none.
@@ -32,17 +32,17 @@ def read_number(value: object) -> tuple[Problem, float]:
     Examples
     --------
     >>> read_number(-3), read_number("12.5"), read_number(None)
-    ((<Problem.FINE: 0>, -3.0), (<Problem.WRONG_TYPE: 2>, 0.0), (<Problem.MISSING: 1>, 0.0))
+    ((<Problem.FINE: 0>, -3.0), (<Problem.WRONG_TYPE: 2>, nan), (<Problem.MISSING: 1>, nan))
 
     """
     if value is None or value is Absent:
-        return Problem.MISSING, 0.0
+        return Problem.MISSING, math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Problem.WRONG_TYPE, 0.0
+        return Problem.WRONG_TYPE, math.nan
     try:
         return Problem.FINE, float(value)
     except OverflowError:
-        return Problem.NON_FINITE, 0.0
+        return Problem.NON_FINITE, math.nan
 
 
 def finite_number(value: object) -> float | None:
@@ -54,8 +54,8 @@ def finite_number(value: object) -> float | None:
     [3.0, 2.5, None, None, None, None]
 
     """
-    problem, number = read_number(value)
-    return number if problem is Problem.FINE and -kernels.LARGEST <= number <= kernels.LARGEST else None
+    _, number = read_number(value)
+    return number if -kernels.LARGEST <= number <= kernels.LARGEST else None
 
 
 def read_category(value: object) -> tuple[Problem, str | None]:

@@ -105,7 +105,7 @@ class VersionWatch:
     # -- rows ---------------------------------------------------------------------------------------------------------
 
     def feed(self, names: Sequence[str]) -> None:
-        """Say which features the challenger takes: they are numeric, and the version has them all."""
+        """Say which features the challenger takes; one that the version has not is missing to it."""
         self._inputs = tuple(names)
         self._lay_out()
 
@@ -115,7 +115,8 @@ class VersionWatch:
         record = self._record
         record["features"] = len(names)
         record["feature"][: len(names)] = [feature.index for feature in self._features.values()]
-        record["input"][: len(self._inputs)] = [names.index(name) for name in self._inputs]
+        places = {name: place for place, name in enumerate(names)}
+        record["input"][: len(self._inputs)] = [places.get(name, NONE) for name in self._inputs]
         self._getter = itemgetter(*names) if len(names) > 1 else None
         self._pack = Struct(f"{len(names)}d").pack
         self._all_fine = bytes(len(names))

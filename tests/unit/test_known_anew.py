@@ -155,6 +155,17 @@ def test_a_challenger_can_be_dropped_and_begins_afresh_when_it_is_wanted_again()
     assert again.restarted().report()["challenger"]["pairs"] == 10
 
 
+def test_a_challenger_that_is_wanted_with_a_feature_that_is_new_goes_without_it_in_the_version_at_hand() -> None:
+    before = Served(challenger="none")
+    serve(before, answers(0, 1, size=300), features={"x": 1.0, "place": 2.0})
+    features = {"late": {"kind": "numeric"}, "place": {"kind": "categorical"}}
+    after = before.restarted(challenger="logistic_regression", features=features)
+    serve(after, answers(0, 1, size=300), features={"x": 1.0, "late": 3.0, "place": 2.0})
+    assert after.report()["challenger"]["pairs"] == 300
+    serve(after, answers(0, 1, size=300), version="2", features={"x": 1.0, "late": 3.0, "place": 2.0})
+    assert after.report()["challenger"]["pairs"] == 600
+
+
 def test_a_challenger_of_another_task_is_not_taught_what_was_kept_for_the_one_before() -> None:
     served = Served()
     learned(Random(1), served)
