@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MOST_CATEGORIES: Final = 1000
 _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
+_PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("adwin:bad",)
 
 
@@ -65,6 +66,7 @@ class Feature:
         self._config = config
         self._arena = Arena() if arena is None else arena
         self._frozen = False
+        self._room = 0  # for values that come alone
         self._categories: dict[str, int] = {}  # how often each was in the reference
         self._quality: Stream | None = None
         self._drift: Stream | None = None
@@ -116,12 +118,16 @@ class Feature:
 
     def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
         """Take the value of one prediction alone, and where it stood."""
-        self.reserve(1)
-        banks, place = self._arena.banks, (at, offset, label_offset)
+        if self._room == 0:
+            self._room = _PAGE
+            self.reserve(_PAGE)
+        self._room -= 1
         problem, number = self.read(value)
-        worse, shifted = kernels.update_at(
-            banks.features, self.index, problem, number, banks.samples, banks.pages, banks.shares, banks.psis, *place
-        )
+        arena, place = self._arena, (at, offset, label_offset)
+        psis, shares = arena.streams.banks[0].rows, arena.streams.banks[1].rows
+        banks = arena.samples.rows, arena.pages.rows, shares, psis
+        # A plain integer: of an enum, Numba looks at all members each time.
+        worse, shifted = kernels.update_at(arena.features.rows, self.index, int(problem), number, *banks, *place)
         found = []
         if self._quality is not None and worse != QUIET:
             found.append(self._quality.attend(worse, *place))
