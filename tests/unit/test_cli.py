@@ -23,7 +23,7 @@ from driftline.streams.cli.output import printable
 from driftline.streams.cli.progress import counting
 
 DRIFTLINE = [sys.executable, "-m", "driftline"]
-COMMANDS = ["demo", "worker", "replay", "status", "alerts", "topics", "topics create", "check", "schema"]
+COMMANDS = ["demo", "worker", "warm", "replay", "status", "alerts", "topics", "topics create", "check", "schema"]
 SECONDS = 60
 
 PREDICTION = '{"model_id":"m","model_version":"1","prediction_id":"a","timestamp":0,"prediction":1}\n'
