@@ -10,14 +10,14 @@ whether a label will ask for it, and the caller then hands it in. `driftline.mod
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from enum import IntEnum
-from functools import partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.join.entry import (
     KEY_BYTES,
+    NONE,
     Entry,
     EntryState,
     Pending,
@@ -28,20 +28,19 @@ from driftline.models.join.entry import (
     unpack_entry,
     unpack_mark,
 )
-from driftline.models.join.expiry import ExpiryQueue
+from driftline.models.join.expiry import NEVER, ExpiryQueue
 from driftline.models.join.payload_cache import Elsewhere
 from driftline.models.join.stored import StoredEntries
 from driftline.schemas.classes import class_token
 from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from driftline.models.join.payload_cache import PayloadCache
     from driftline.models.join.stored import Seen
     from driftline.models.wire import WireLabel, WirePrediction
     from driftline.schemas.events import Label, Prediction
-    from driftline.schemas.fields import Scalar
 
 
 class Group(IntEnum):
@@ -56,7 +55,12 @@ class Group(IntEnum):
     EARLY = 2
 
 
-_MOST_TOKENS: Final = 1024
+_PENDING: Final = EntryState.PENDING  # looking up a member of an enum takes as long as a call
+_EARLY: Final = EntryState.EARLY
+_JOINED: Final = EntryState.JOINED
+_EXPIRED: Final = EntryState.EXPIRED
+
+_token_of: Final = lru_cache(maxsize=256)(class_token)  # a label of another type is equal only if its token is the same
 
 
 class Joined(NamedTuple):
@@ -118,19 +122,23 @@ class LabelJoin:
         self._timeout = timeout
         self._max_pending = max_pending
         self._entries: dict[bytes, Entry] = {}
-        self._sizes = [0] * len(Group)
-        self._next_due = math.inf  # nothing is due before
-        self._tokens: dict[Scalar, str] = {}
         self._elsewhere = Elsewhere()
         self._stored = StoredEntries(self._entries, payloads, self._elsewhere)
         # Without `self`, or a join that is given up would be garbage that only the collector finds.
-        self._queues = {group: ExpiryQueue(partial(_is_live, self._entries, group)) for group in Group}
+        self._over = ExpiryQueue(_liveness_of_tombstones(self._entries))
+        self._waiting = ExpiryQueue(_liveness_of(self._entries, _PENDING))
+        self._early = ExpiryQueue(_liveness_of(self._entries, _EARLY))
+        self._queues = {Group.TOMBSTONES: self._over, Group.PENDING: self._waiting, Group.EARLY: self._early}
+        self._tombstones = 0
+        self._pending = 0
+        self._early_labels = 0
+        self._earliest = NEVER  # nothing is due before it
         self._watermark = 0
 
     @property
     def pending(self) -> int:
         """Return how many predictions wait for their label."""
-        return self._sizes[Group.PENDING]
+        return self._pending
 
     @property
     def orphans(self) -> int:
@@ -147,27 +155,29 @@ class LabelJoin:
         """Count a prediction; return the key under which it must be given to `hold`, None if its id was seen before."""
         key = self._prefix + id_hash(prediction.prediction_id)
         entry = self._entries.get(key)
-        if entry is not None and entry.state is not EntryState.EARLY:
+        if entry is not None and entry.state is not _EARLY:
             self.counts.duplicate_predictions += 1
             return None
         self.counts.predictions += 1
         return key
 
-    def has_early(self, key: bytes) -> bool:
-        """Return whether the label of an admitted prediction has come already."""
-        return key in self._entries
-
     def hold(self, key: bytes, pending: Pending) -> Joined | None:
         """Keep an admitted prediction until its label comes; return the pair if that came early."""
         entry = self._entries.get(key)
+        expires = pending.at + self._timeout
         if entry is None:
-            expires = pending.at + self._timeout
-            self._open(key, Entry(EntryState.PENDING, expires, pending, None, pending.offset), Group.PENDING)
+            self._add_pending(key, Entry(_PENDING, expires, pending, None, pending.offset))
             return None
         truth = entry.payload
         assert isinstance(truth, Truth)  # noqa: S101 - `admit` let only a waiting label through
         self.counts.early_labels += 1
-        return self._pair(key, pending, truth, EntryState.MET)
+        self.counts.joined += 1
+        self._stored.leave(key, entry)
+        self._early_labels -= 1
+        entry.state, entry.expires = EntryState.MET, expires
+        entry.payload, entry.prediction_offset = None, pending.offset
+        self._bury(key, entry)
+        return Joined(pending, truth)
 
     def needs(self, label: Label | WireLabel) -> bytes | None:
         """Return the field whose payload this label will ask for and only the store has, if any."""
@@ -195,89 +205,123 @@ class LabelJoin:
         """
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
-        truth = Truth(label.timestamp, offset, label.label, 1.0 if label.weight is None else label.weight)
-        token = self._token(label.label)
-        if entry is None:
-            self.counts.labels += 1
-            expires = truth.at + self._timeout
-            self._open(key, Entry(EntryState.EARLY, expires, truth, token, label_offset=offset), Group.EARLY)
+        value = label.label
+        token = _token_of(value)
+        if entry is not None and entry.state is not _PENDING:
+            self._repeated(key, entry, token, offset)
             return None
-        if entry.state is EntryState.PENDING:
-            self.counts.labels += 1
-            return self._pair(key, _payload(key, entry, found), truth, EntryState.JOINED)
-        if entry.state is EntryState.EXPIRED:
+        self.counts.labels += 1
+        truth = Truth(label.timestamp, offset, value, 1.0 if label.weight is None else label.weight)
+        if entry is None:
+            self._add_early(key, Entry(_EARLY, truth.at + self._timeout, truth, token, NONE, offset))
+            return None
+        pending = entry.payload
+        if pending is None:
+            pending = _fetched(key, entry, found)
+            self._elsewhere.count -= 1
+        self.counts.joined += 1
+        if entry.stored:
+            self._stored.leave(key, entry)
+        self._pending -= 1
+        # In its place: whoever still holds the entry, the cache of payloads, sees that there is nothing to take.
+        entry.state = _JOINED
+        entry.expires = pending.at + self._timeout
+        entry.payload = None
+        entry.token = token
+        entry.label_offset = offset
+        self._bury(key, entry)
+        return Joined(pending, truth)  # type: ignore[arg-type]  # by its state
+
+    def _repeated(self, key: bytes, entry: Entry, token: str, offset: int) -> None:
+        """Count the label of a prediction that has one, or has expired."""
+        if entry.state is _EXPIRED:
             self.counts.labels += 1
             self.counts.late_labels += 1
-            self._put(key, Entry(EntryState.LATE, entry.expires, None, token, entry.prediction_offset, offset))
+            entry.state, entry.token, entry.label_offset = EntryState.LATE, token, offset
+            self._stored.change(key, entry)  # in the same field, so that it stays stored
         elif entry.token == token:
             self.counts.duplicate_labels += 1
         else:
             self.counts.contradicting_labels += 1
-        return None
 
     def expire(self, watermark: int) -> None:
         """Give up what was due before the watermark, in epoch milliseconds.
 
         All goes in the order of event time, so that it does not matter how often this is called on the way.
         """
-        self._watermark = max(self._watermark, watermark)
-        if watermark <= self._next_due:
-            return
-        now = watermark - 1
-        while due := [(at, group) for group, queue in self._queues.items() if (at := queue.due(now)) is not None]:
-            _, group = min(due)
-            key = self._queues[group].first()
-            if group is Group.PENDING:
-                entry = self._entries[key]
-                self.counts.expired += 1
-                expires = entry.expires + self._timeout
-                self._put(key, Entry(EntryState.EXPIRED, expires, prediction_offset=entry.prediction_offset))
-            else:
-                self._stored.expire(key, self._drop(key))
-        self._next_due = min(queue.soonest for queue in self._queues.values())
+        if watermark > self._watermark:  # noqa: PLR1730 - max() and min() take three times as long
+            self._watermark = watermark
+        if watermark > self._earliest:
+            self._expire(watermark - 1)
 
-    def _token(self, label: Scalar) -> str:
-        """Return the token of a label; those that came first, of which there are few, are remembered."""
-        token = self._tokens.get(label)  # Python's 1, 1.0 and True are one key, as they are one class
-        if token is None:
-            token = class_token(label)
-            if len(self._tokens) < _MOST_TOKENS:
-                self._tokens[label] = token
-        return token
+    def _expire(self, now: int) -> None:
+        over, waiting, early = self._over, self._waiting, self._early
+        while True:
+            pending_at, early_at = waiting.due(now), early.due(now)
+            until = now
+            if pending_at is not None:
+                until = pending_at
+            if early_at is not None and early_at < until:
+                until = early_at
+            while (key := over.take(until)) is not None:
+                self._stored.expire(key, self._drop(key))
+            if pending_at is not None and pending_at == until:
+                self._expire_prediction(waiting.first())
+            elif early_at is not None:
+                self._drop(early.first())
+            else:
+                break
+        self._earliest = min(over.earliest(), waiting.earliest(), early.earliest())
+
+    def _expire_prediction(self, key: bytes) -> None:
+        entry = self._entries[key]
+        self.counts.expired += 1
+        self._elsewhere.count -= _is_elsewhere(entry)
+        self._stored.leave(key, entry)
+        self._pending -= 1
+        entry.state, entry.expires, entry.payload = _EXPIRED, entry.expires + self._timeout, None
+        self._bury(key, entry)
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
-    def _pair(self, key: bytes, pending: Pending, truth: Truth, state: EntryState) -> Joined:
-        self.counts.joined += 1
-        token, expires = self._token(truth.label), pending.at + self._timeout
-        self._put(key, Entry(state, expires, None, token, pending.offset, truth.offset))
-        return Joined(pending, truth)
-
-    def _put(self, key: bytes, entry: Entry) -> None:
-        """Let an entry take the place of the one that there is."""
-        before = self._entries[key]
-        self._count(before, -1)
-        self._stored.replace(key, before, entry)
-        self._open(key, entry, _group_of(entry))
-
-    def _open(self, key: bytes, entry: Entry, group: Group) -> None:
-        self._enter(key, entry, group)
-        self._stored.change(key, entry)
-        while self._sizes[group] > self._max_pending:
-            if group is Group.PENDING:
-                self.counts.evicted += 1
-            else:
-                self.counts.forgotten += 1
-            first = self._queues[group].first()
-            self._stored.give_up(first, self._drop(first))
-
-    def _enter(self, key: bytes, entry: Entry, group: Group) -> None:
-        sizes = self._sizes
-        sizes[group] += 1
+    def _add_pending(self, key: bytes, entry: Entry) -> None:
+        """Add a prediction; beyond the bound, give up the one that would expire first."""
         self._entries[key] = entry
+        self._pending = pending = self._pending + 1
         expires = entry.expires
-        self._next_due = min(self._next_due, expires)
-        self._queues[group].push(key, expires, live=sizes[group])
+        self._waiting.push(key, expires, pending)
+        if expires < self._earliest:  # noqa: PLR1730 - as in `expire`
+            self._earliest = expires
+        self._stored.change(key, entry)
+        while self._pending > self._max_pending:
+            self.counts.evicted += 1
+            self._give_up(self._waiting.first())
+
+    def _add_early(self, key: bytes, entry: Entry) -> None:
+        """Add a label that waits for its prediction; the rest as above."""
+        self._entries[key] = entry
+        self._early_labels += 1
+        self._early.push(key, entry.expires, self._early_labels)
+        self._earliest = min(self._earliest, entry.expires)
+        self._stored.change(key, entry)
+        while self._early_labels > self._max_pending:
+            self.counts.forgotten += 1
+            self._give_up(self._early.first())
+
+    def _bury(self, key: bytes, entry: Entry) -> None:
+        """Take an entry that has just become a tombstone among them; the rest as above."""
+        self._tombstones = tombstones = self._tombstones + 1
+        expires = entry.expires
+        self._over.push(key, expires, tombstones)
+        if expires < self._earliest:  # noqa: PLR1730 - as in `expire`
+            self._earliest = expires
+        self._stored.change(key, entry)
+        while self._tombstones > self._max_pending:
+            self.counts.forgotten += 1
+            self._give_up(self._over.first())
+
+    def _give_up(self, key: bytes) -> None:
+        self._stored.give_up(key, self._drop(key))
 
     def _drop(self, key: bytes) -> Entry:
         entry = self._entries.pop(key)
@@ -286,8 +330,13 @@ class LabelJoin:
         return entry
 
     def _count(self, entry: Entry, by: int) -> None:
-        self._sizes[_group_of(entry)] += by
-        self._elsewhere.count += by if _is_elsewhere(entry) else 0
+        if entry.state is _PENDING:
+            self._pending += by
+            self._elsewhere.count += by if entry.payload is None else 0
+        elif entry.state is _EARLY:
+            self._early_labels += by
+        else:
+            self._tombstones += by
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -328,8 +377,17 @@ class LabelJoin:
         if there is not None:
             self._count(there, -1)
             self._stored.replace(key, there, entry)
-        self._elsewhere.count += _is_elsewhere(entry)
-        self._enter(key, entry, _group_of(entry))  # a bound that it may be over holds from the next record on
+            there.payload = None
+        self._entries[key] = entry
+        self._count(entry, 1)
+        # A bound that it may be over holds from the next record on, when all are back.
+        if entry.state is _PENDING:
+            self._waiting.push(key, entry.expires, self._pending)
+        elif entry.state is _EARLY:
+            self._early.push(key, entry.expires, self._early_labels)
+        else:
+            self._over.push(key, entry.expires, self._tombstones)
+        self._earliest = min(self._earliest, entry.expires)
 
     def _is_over(self, entry: Entry) -> bool:
         """Return whether an entry is of what had not come to pass, or was over, when the watermark stood here."""
@@ -337,26 +395,35 @@ class LabelJoin:
         return entry.expires < self._watermark or (has_expired and entry.expires - self._timeout >= self._watermark)
 
 
-def _is_live(entries: Mapping[bytes, Entry], group: Group, key: bytes, at: int) -> bool:
-    entry = entries.get(key)
-    return entry is not None and entry.expires == at and _group_of(entry) is group
+def _liveness_of(entries: Mapping[bytes, Entry], state: EntryState) -> Callable[[bytes, int], bool]:
+    """Return what tells whether an id is in this state still, and expires at that moment."""
+    entry_of = entries.get
+
+    def is_live(key: bytes, at: int) -> bool:
+        entry = entry_of(key)
+        return entry is not None and entry.state is state and entry.expires == at
+
+    return is_live
 
 
-def _group_of(entry: Entry) -> Group:
-    state = entry.state
-    if state is EntryState.PENDING:
-        return Group.PENDING
-    return Group.EARLY if state is EntryState.EARLY else Group.TOMBSTONES
+def _liveness_of_tombstones(entries: Mapping[bytes, Entry]) -> Callable[[bytes, int], bool]:
+    """Return what tells whether an id does not wait, and expires at that moment."""
+    entry_of = entries.get
+
+    def is_live(key: bytes, at: int) -> bool:
+        entry = entry_of(key)
+        return entry is not None and entry.expires == at and not (entry.state is _PENDING or entry.state is _EARLY)
+
+    return is_live
 
 
 def _is_elsewhere(entry: Entry) -> bool:
-    return entry.payload is None and entry.state is EntryState.PENDING
+    return entry.payload is None and entry.state is _PENDING
 
 
-def _payload(key: bytes, entry: Entry, found: Mapping[bytes, bytes]) -> Pending:
-    pending = entry.payload
-    if pending is None and (packed := found.get(entry_field(key, entry))) is not None:
-        pending = unpack_entry(packed).payload
+def _fetched(key: bytes, entry: Entry, found: Mapping[bytes, bytes]) -> Pending:
+    packed = found.get(entry_field(key, entry))
+    pending = None if packed is None else unpack_entry(packed).payload
     if not isinstance(pending, Pending):
         raise SnapshotError("the store has lost a prediction that waits for its label: restore it, or delete the state")
     return pending

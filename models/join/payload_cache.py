@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from driftline.models.join.entry import Entry
@@ -20,12 +20,6 @@ class Elsewhere:
 
     def __init__(self) -> None:
         self.count = 0
-
-
-class _Cached(NamedTuple):
-    entry: Entry
-    size: int
-    elsewhere: Elsewhere
 
 
 class PayloadCache:
@@ -52,7 +46,7 @@ class PayloadCache:
     def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most
         self._most_bytes = most_bytes
-        self._cached: deque[_Cached] = deque()
+        self._cached: deque[tuple[Entry, int, Elsewhere]] = deque()
         self._bytes = 0
 
     def add(self, entry: Entry, size: int, elsewhere: Elsewhere) -> None:
@@ -68,14 +62,14 @@ class PayloadCache:
             Of its model: counts it once it has gone.
 
         """
-        self._cached.append(_Cached(entry, size, elsewhere))
+        self._cached.append((entry, size, elsewhere))
         self._bytes += size
 
     def trim(self) -> None:
         """Let the oldest go that are too many; all of them must be stored by now."""
         while len(self._cached) > self._most or self._bytes > self._most_bytes:
-            oldest = self._cached.popleft()
-            self._bytes -= oldest.size
-            if oldest.entry.payload is not None:
-                oldest.entry.payload = None
-                oldest.elsewhere.count += 1
+            entry, size, elsewhere = self._cached.popleft()
+            self._bytes -= size
+            if entry.payload is not None:
+                entry.payload = None
+                elsewhere.count += 1

@@ -56,33 +56,40 @@ class StoredEntries:
         self._seen = Seen(0, 0)  # of what is restored
         self._changed: dict[bytes, None] = {}
         self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
+        self._may_come_again: set[bytes] = set()  # their keys: after a restart the same records come once more
         self._leaving: dict[bytes, None] = {}  # fields that are of no use any more, since the last checkpoint
         self._left: dict[bytes, None] = {}  # and those before: no snapshot needs them
 
     def change(self, key: bytes, entry: Entry) -> None:
         """Note that an entry is new or has changed."""
         self._changed[key] = None
-        if self._given_up:  # the same record comes again after a restart
+        if key in self._may_come_again:
             self._given_up.pop(entry_field(key, entry), None)
 
+    def leave(self, key: bytes, entry: Entry) -> None:
+        """Note that what is stored of an entry is of no use any more: it is about to be something else, or nothing."""
+        if entry.stored:
+            self._leaving[entry_field(key, entry)] = None
+            entry.stored = False
+
     def replace(self, key: bytes, before: Entry, entry: Entry) -> None:
-        """Note that an entry takes the place of another."""
-        if not before.waits and entry_field(key, before) == entry_field(key, entry):
-            entry.stored = before.stored  # a late label changes its tombstone in place
-        elif before.stored:
-            self._leaving[entry_field(key, before)] = None
-        before.payload = None
+        """Note that a stored entry takes the place of another."""
+        if entry_field(key, before) != entry_field(key, entry):
+            self.leave(key, before)
 
     def drop(self, key: bytes, entry: Entry) -> None:
         """Note that an entry is over."""
         self._changed.pop(key, None)
         if entry.stored:
             self._leaving[entry_field(key, entry)] = None
-        entry.payload = None
+        entry.payload = None  # the cache may hold the entry for longer
 
     def give_up(self, key: bytes, entry: Entry) -> None:
         """Note that an entry which is over did not come to its time: nothing but this list will say so."""
-        self._given_up |= dict.fromkeys(fields_of(key, entry))
+        given_up = self._given_up
+        for field in fields_of(key, entry):
+            given_up[field] = None
+        self._may_come_again.add(key)
 
     def expire(self, key: bytes, entry: Entry) -> None:
         """Note that an entry which is over came to its time.
@@ -92,17 +99,18 @@ class StoredEntries:
         """
         if entry.state is EntryState.MET:
             self._given_up[early_field(key, entry)] = None
+            self._may_come_again.add(key)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def take_entries(self) -> dict[bytes, bytes]:
         """Return the fields to write."""
-        written = {}
+        written, entries, pending = {}, self._entries, EntryState.PENDING
         for key in self._changed:
-            entry = self._entries[key]
+            entry = entries[key]
             packed = written[entry_field(key, entry)] = pack_entry(entry)
             entry.stored = True
-            if entry.state is EntryState.PENDING:
+            if entry.state is pending:
                 self._payloads.add(entry, len(packed), self._elsewhere)
         self._changed = {}
         return written
@@ -112,6 +120,7 @@ class StoredEntries:
         gone = [field for field in self._left if not self._is_stored(field)]
         self._left, self._leaving = self._leaving, {}
         self._given_up = {}
+        self._may_come_again = set()
         return gone
 
     def _is_stored(self, field: bytes) -> bool:
@@ -130,6 +139,7 @@ class StoredEntries:
         fields = b64decode(given_up)
         starts = range(0, len(fields), FIELD_BYTES)
         self._given_up = dict.fromkeys(fields[start : start + FIELD_BYTES] for start in starts)
+        self._may_come_again = {field[:KEY_BYTES] for field in self._given_up}
 
     def was_known(self, field: bytes, entry: Entry) -> bool:
         """Return whether the snapshot can have known a stored entry; a late label since then is taken back."""

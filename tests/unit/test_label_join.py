@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from struct import pack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,7 +199,7 @@ def test_a_queue_forgets_what_is_no_longer_live() -> None:
         Entry(
             EntryState.PENDING,
             5,
-            Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, bytes(range(16)), 1e-320),
+            Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, pack("<2d", 0.1, -5.0), 1e-320),
             None,
             2,
         ),
