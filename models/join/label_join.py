@@ -239,6 +239,7 @@ class LabelJoin:
             self.counts.late_labels += 1
             entry.state, entry.token, entry.label_offset = EntryState.LATE, token, offset
             self._stored.change(key, entry)  # in the same field, so that it stays stored
+            self._keep_bound()  # there may be too many from before a restart
         elif entry.token == token:
             self.counts.duplicate_labels += 1
         else:
@@ -316,6 +317,11 @@ class LabelJoin:
         if expires < self._earliest:  # noqa: PLR1730 - as in `expire`
             self._earliest = expires
         self._stored.change(key, entry)
+        if self._tombstones > self._max_pending:
+            self._keep_bound()
+
+    def _keep_bound(self) -> None:
+        """Forget the tombstones that are too many."""
         while self._tombstones > self._max_pending:
             self.counts.forgotten += 1
             self._give_up(self._over.first())
