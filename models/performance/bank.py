@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from driftline.models.bank import fresh
 from driftline.models.kernels.binary import BINARY, WINDOW, Bank, reset
 from driftline.models.kernels.chunks import ALLOTMENT, MOST_ROWS, Chunks, rows_for
 
@@ -107,8 +108,9 @@ class BinaryBank:
             return chunks
         length = max(self._promised, len(rows) * 3 // 2)
         used = int(allotment[0]["used"])
-        # Not of zeros, and nothing but what was used is copied: pages that are not touched cost no memory.
-        longer_rows, longer_places = np.empty((length, 5), np.int64), np.empty(2 * length, np.uint16)
+        # Nothing but what was used is copied: pages that are not touched cost no memory.
+        longer_rows = fresh(5 * length, np.dtype(np.int64)).reshape(length, 5)
+        longer_places = fresh(2 * length, np.dtype(np.uint16))
         longer_rows[:used] = rows[:used]
         longer_places[: 2 * used] = places[: 2 * used]
         return Chunks(allotment, longer_rows, longer_places)
@@ -117,6 +119,6 @@ class BinaryBank:
 def _longer(array: NDArray[Any], length: int) -> NDArray[Any]:
     if length <= len(array):
         return array
-    longer = np.zeros(max(length, 2 * len(array)), array.dtype)
+    longer = fresh(max(length, 2 * len(array)), array.dtype)
     longer[: len(array)] = array
     return longer
