@@ -62,7 +62,8 @@ class Measure:
         """Compare recent values, at least one, with the reference, or what was summed up; a median is of the recent."""
         summed = self.tally(recent) if tally is None else np.array(tally, float)
         at_least, _ = kernels.bounds(self.record, summed)
-        return self.as_effect(at_least, kernels.after(self.record, np.array(recent, float), len(recent), summed))
+        middle = kernels.middle(self.record, np.array(recent, float), len(recent))
+        return self.as_effect(at_least, kernels.after(self.record, middle, summed))
 
     def as_effect(self, value: float, after: float) -> Effect:
         """Return the effect that a kernel has measured."""

@@ -6,7 +6,7 @@ values has come after the change, and each time the stream offers a `Finding`. P
 enough. What detectors miss is found by how the stream stands (`driftline.models.kernels.standing`), and offered for as
 long as it stands so.
 
-What every value passes is `driftline.models.kernels.stream.update`. What is rare is here.
+What every value passes is in `driftline.models.kernels`: `ranked`, `shares` and `residuals`. What is rare is here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, around
-from driftline.models.kernels import adwin, standing
+from driftline.models.kernels import ranked, residuals, shares, standing
 from driftline.models.kernels import stream as kernels
 from driftline.schemas.alerts import Effect
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from driftline.models.kernels.types import Record
 
 _FEWEST_BLOCKS: Final = 4
+_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
+"""By bank, the module of its kernels."""
 
 RANK_DETECTORS: Final = ("adwin:rank", "adwin:spread", "adwin:beyond")
 """What watches a stream of ranks; the first is the one that most changes are found by.
@@ -105,6 +107,7 @@ class Stream:
         self._detectors = tuple(detectors)
         self._streams = Streams() if streams is None else streams
         self.bank = kernels.BANKS[measure.kind]
+        self._kernels = _KINDS[self.bank]
         self.index = self._streams.open(self, self.bank)
         record = self._record
         record["measure"] = measure.record
@@ -148,7 +151,7 @@ class Stream:
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows
-        seen = kernels.update_at(rows, self.index, value, at, prediction_offset, label_offset)
+        seen = self._kernels.update_at(rows, self.index, value, at, prediction_offset, label_offset)
         if seen == kernels.QUIET:
             return None
         return self.attend(seen, at, prediction_offset, label_offset)
@@ -160,7 +163,7 @@ class Stream:
         if seen >= kernels.FIRED:
             self._suspect(record, seen - kernels.FIRED)
             if here.nth % kernels.LEVEL_EVERY == 0:
-                kernels.settle(record)
+                self._kernels.settle(record)
         if record["suspicion"]["open"]:
             return self._look(record, here)
         lasting = record["standing"]["lasting"]
@@ -173,13 +176,12 @@ class Stream:
     def _suspect(self, record: Record, fired: int) -> None:
         record["detections"] += 1
         count, regime = int(record["count"]), int(record["regime"])
-        detector = record["detectors"][fired]
         last = count // kernels.BLOCK
         # Before the newest change there is nothing to compare with; a new one right after it has but a few blocks.
         most = max(last - regime // kernels.BLOCK, _FEWEST_BLOCKS)
-        blocks = detector["blocks"].tolist()
+        blocks = self._kernels.blocks(record, fired)
         kept = range(max(last - min(most, kernels.BLOCKS), 0) + 1, last + 1)
-        sums = [float(blocks[block % kernels.BLOCKS]) for block in kept]
+        sums = [blocks[block % kernels.BLOCKS] for block in kept]
         window = count - int(record["afresh"])
         change = locate(sums, size=kernels.BLOCK, window=window, delta=float(record["delta"]))
         first = last - len(sums)
@@ -187,10 +189,8 @@ class Stream:
         earliest = (first + change.earliest - 1) * kernels.BLOCK
         latest = (first + change.latest + 1) * kernels.BLOCK
         if change.earliest == 1:  # it may have begun before these blocks: ADWIN knows where its window was cut
-            earliest = min(earliest, max(count - int(detector["adwin"]["width"]), regime))
+            earliest = min(earliest, max(count - int(record["cut"]), regime))
         record["afresh"] = count
-        for other in record["detectors"]:  # they would find the same change again, and have nothing to locate it by
-            adwin.reset(other["adwin"])
         best = record["regime"] = (first + change.best) * kernels.BLOCK
         panes = max(count // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
         standing.restart(record["standing"], earliest, panes)
@@ -201,7 +201,7 @@ class Stream:
         since = here.nth - int(suspicion["best"])  # at least a block
         if since >= kernels.RECENT:
             suspicion["open"] = 0
-        effect = self._effect(*kernels.effect(record, since))
+        effect = self._effect(*self._kernels.effect(record, since))
         level = record["level"]
         if (
             not level["known"] or effect.value > level["value"]
@@ -239,7 +239,7 @@ class Stream:
             "kind": self.subject.kind.value,
             "detector": self.detector,
             "count": self.count,
-            "window": int(record["detectors"][0]["adwin"]["width"]),
+            "window": self._kernels.window(record),
             "detections": self.detections,
             "measure": None if effect is None else effect.measure,
             "effect": None if effect is None else effect.value,

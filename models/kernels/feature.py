@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import stream, thinned
+from driftline.models.kernels import ranked, shares, stream, thinned
 from driftline.models.kernels.compiled import kernel
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def update(
     number: float,
     samples: Records,
     pages: Records,
-    shares: Records,
+    qualities: Records,
     psis: Records,
     at: int,
     prediction_offset: int,
@@ -75,12 +75,12 @@ def update(
         return stream.QUIET, stream.QUIET
     worse = shifted = stream.QUIET
     if feature.quality != NONE:
-        quality = shares[feature.quality]
+        quality = qualities[feature.quality]
         bad = 0.0 if problem == FINE else 1.0
-        worse = stream.update(quality, bad, at, prediction_offset, label_offset)
+        worse = shares.update(quality, bad, at, prediction_offset, label_offset)
         feature.recent[quality.count % stream.RECENT] = problem
     if feature.drift != NONE and has_number:
-        shifted = stream.update(psis[feature.drift], number, at, prediction_offset, label_offset)
+        shifted = ranked.update(psis[feature.drift], number, at, prediction_offset, label_offset)
     return worse, shifted
 
 
@@ -92,11 +92,13 @@ def update_at(
     number: float,
     samples: Records,
     pages: Records,
-    shares: Records,
+    qualities: Records,
     psis: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
 ) -> tuple[int, int]:
     """Do what `update` does, for Python."""
-    return update(features[index], problem, number, samples, pages, shares, psis, at, prediction_offset, label_offset)
+    return update(
+        features[index], problem, number, samples, pages, qualities, psis, at, prediction_offset, label_offset
+    )

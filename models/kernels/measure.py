@@ -41,8 +41,8 @@ def layout(*, ranks: bool) -> np.dtype[np.void]:
     `reference` counts the reference's values and `before` is their mean or median; `bins` is how many of them each bin
     of the rank holds.
     """
-    cells = CELLS if ranks else 1
-    fields = [("kind", "i8"), ("reference", "i8"), ("before", "f8"), ("cells", "f8", cells), ("bins", "i8", BINS)]
+    cells, bins = (CELLS, BINS) if ranks else (1, 1)
+    fields = [("kind", "i8"), ("reference", "i8"), ("before", "f8"), ("cells", "f8", cells), ("bins", "u4", bins)]
     return np.dtype(fields, align=True)
 
 
@@ -79,10 +79,17 @@ def unit(measure: Record, value: float) -> float:
 @kernel
 def tally(measure: Record, values: Doubles, n: int, into: Doubles) -> None:
     """Sum up the first `n` values: counts by bin, or moments."""
-    into[:] = 0.0
     if measure.kind == PSI:
+        for place in range(BINS):
+            into[place] = 0.0
         for place in range(n):
             into[twice_mid_rank(measure.cells, values[place]) // (2 * _GROUP)] += 1.0
+        return
+    if measure.kind == SHARE:
+        ones = 0.0
+        for place in range(n):
+            ones += values[place]
+        tally_bits(n, ones, into)
         return
     taken = np.empty(n)
     for place in range(n):
@@ -94,10 +101,17 @@ def tally(measure: Record, values: Doubles, n: int, into: Doubles) -> None:
         taken[place] = value
     into[0] = n
     into[1] = fsum(taken, n)
-    if measure.kind != SHARE:
-        for place in range(n):
-            taken[place] *= taken[place]
-        into[2] = fsum(taken, n)
+    for place in range(n):
+        taken[place] *= taken[place]
+    into[2] = fsum(taken, n)
+
+
+@kernel
+def tally_bits(n: int, ones: float, into: Doubles) -> None:
+    """Sum up zeros and ones by their number."""
+    into[0] = n
+    into[1] = ones
+    into[2] = 0.0
 
 
 @kernel
@@ -154,19 +168,59 @@ def _psi_bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
 
 
 @kernel
-def after(measure: Record, values: Doubles, n: int, summed: Doubles) -> float:
-    """Return what is to be compared with `before`: a median of the values, or a mean of what was summed up."""
-    if measure.kind == PSI or measure.kind == SHIFT:  # noqa: PLR1714 - numba compiles no set of integers
-        return _median(values, n)
+def after(measure: Record, middle: float, summed: Doubles) -> float:
+    """Return what is to be compared with `before`: the median of the values, or a mean of what was summed up."""
+    if has_median(measure):
+        return middle
     mean: float = summed[1] / summed[0]
     return measure.before + mean if measure.kind == MEAN else mean
 
 
 @kernel
-def _median(values: Doubles, n: int) -> float:
-    middle = n // 2
-    parted = np.partition(values[:n], middle)
-    upper = parted[middle]
-    if n % 2:
-        return float(upper)
-    return float((parted[:middle].max() + upper) / 2.0)
+def has_median(measure: Record) -> bool:
+    """Return whether a median tells where values are."""
+    return bool(measure.kind == PSI or measure.kind == SHIFT)  # noqa: PLR1714 - numba compiles no set of integers
+
+
+@kernel
+def counts(measure: Record) -> bool:
+    """Return whether what is summed up are counts, which add up exactly in any way."""
+    return bool(measure.kind == PSI or measure.kind == SHARE)  # noqa: PLR1714 - as above
+
+
+@kernel
+def middle(measure: Record, values: Doubles, n: int) -> float:
+    """Return the median of the first `n` values, in any order, where it is one that tells where they are."""
+    return median(values, n, n // 2, n % 2 == 1) if has_median(measure) else 0.0
+
+
+@kernel
+def median(values: Doubles, n: int, place: int, odd: bool) -> float:  # noqa: FBT001 - what is asked for
+    """Return, of the first `n` values in order, that at a place, or the mean of that and of the one before it."""
+    parted = np.partition(values[:n], place)
+    upper = parted[place]
+    return float(upper) if odd else float((parted[:place].max() + upper) / 2.0)
+
+
+@kernel
+def middle_by_bins(measure: Record, values: Doubles, first: int, n: int, summed: Doubles) -> float:
+    """Return the median of `n` values from the `first` on, with their counts by bin: of the few in the middle ones."""
+    lowest, below = 0, summed[0]
+    while below < n // 2:  # of an even number that is the lower one of the two in the middle
+        lowest += 1
+        below += summed[lowest]
+    highest = lowest
+    while below < n // 2 + 1:
+        highest += 1
+        below += summed[highest]
+    # What is in a bin has at least as many cells not above it as there are below the bin.
+    least = measure.cells[lowest * _GROUP - 1] if lowest > 0 else -math.inf
+    most = measure.cells[(highest + 1) * _GROUP - 1] if highest < BINS - 1 else math.inf
+    near = np.empty(n)
+    kept = under = 0
+    for place in range(first, first + n):
+        value = values[place]
+        near[kept] = value
+        kept += least <= value <= most
+        under += value < least
+    return median(near, kept, n // 2 - under, n % 2 == 1)

@@ -11,7 +11,8 @@ import numpy as np
 
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.fsum import fsum
-from driftline.models.kernels.measure import BINS, after, bounds
+from driftline.models.kernels.measure import after, bounds, counts
+from driftline.models.kernels.scratch import doubles
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Doubles, Record
@@ -28,19 +29,22 @@ LASTING = np.dtype(
 """What has lasted for two windows: how far away both are, and between which counts of values that began."""
 
 
-def layout(tally: int) -> np.dtype[np.void]:
-    """Return the layout of a record whose panes hold so many sums each.
+def layout(tally: int, sums: str) -> np.dtype[np.void]:
+    """Return the layout of a record whose panes hold so many sums of this type each.
 
-    `taken` counts panes since the beginning and `panes` those that are kept. Of each window, `earliest` is where the
-    last one began that was surely not too far away, `latest` where the first of two ended that were both too far away.
+    `taken` counts panes since the beginning and `kept` those that are kept. Of each window, `earliest` is where the
+    last one began that was surely not too far away, `latest` where the first of two ended that were both too far away;
+    `least` is how far away the last two of it are at least, and `older` whether that is the one before the last.
     """
     windows = len(WINDOWS)
     fields = [
         ("taken", "i8"),
         ("kept", "i8"),
-        ("panes", "f8", (PANES, tally)),
+        ("panes", sums, (PANES, tally)),
         ("earliest", "i8", windows),
         ("latest", "i8", windows),
+        ("least", "f8", windows),
+        ("older", "i8", windows),
         ("lasting", LASTING),
     ]
     return np.dtype(fields, align=True)
@@ -57,81 +61,71 @@ def restart(standing: Record, earliest: int, panes: int) -> None:
 
 @kernel
 def update(
-    standing: Record, measure: Record, min_effect: float, values: Doubles, n: int, summed: Doubles, count: int
+    standing: Record, measure: Record, min_effect: float, middle: float, n: int, summed: Doubles, count: int
 ) -> None:
-    """Take a full pane of `n` values, its tally, and how many values there were with it.
+    """Take a full pane of `n` values: their median, as `after` has it, their tally, and how many there were with them.
 
     `lasting` is then what has lasted, if anything has: of the longest window if of several.
     """
     newest = standing.taken % PANES
-    for column in range(len(summed)):
+    width = standing.panes.shape[1]
+    for column in range(width):
         standing.panes[newest, column] = summed[column]
     standing.taken += 1
     standing.kept = min(standing.kept + 1, PANES)
     standing.lasting.found = 0
-    width = len(summed)
+    held = doubles()
     for place in range(len(WINDOWS)):
         panes = WINDOWS[place]
-        began = count - panes * n
-        if standing.kept >= panes:
-            _, at_most = bounds(measure, _sum(standing, panes, 0, width))
-            if at_most < min_effect:
-                standing.earliest[place] = began
-                standing.latest[place] = NEVER
-                continue
-        if standing.kept < 2 * panes:
+        if standing.kept < panes:
             continue
-        held = _held(standing, measure, panes, width)
-        at_least, _ = bounds(measure, held)
-        if at_least >= min_effect > 0.0:
+        began = count - panes * n
+        add_up(standing, measure, panes, 0, held)
+        least, most = bounds(measure, held)
+        if standing.kept >= 2 * panes:
+            add_up(standing, measure, panes, panes, held)
+            before, _ = bounds(measure, held)
+            standing.older[place] = 0 if least < before else 1
+            standing.least[place] = min(before, least)
+        if most < min_effect:
+            standing.earliest[place] = began
+            standing.latest[place] = NEVER
+        elif standing.kept >= 2 * panes and standing.least[place] >= min_effect > 0.0:
             if standing.latest[place] <= 0:
                 standing.latest[place] = began
             if standing.lasting.found == 0:
+                add_up(standing, measure, panes, panes * standing.older[place], held)
                 standing.lasting.found = 1
-                standing.lasting.value = at_least
-                standing.lasting.after = after(measure, values, n, held)
+                standing.lasting.value = standing.least[place]
+                standing.lasting.after = after(measure, middle, held)
                 standing.lasting.earliest = standing.earliest[place]
                 standing.lasting.latest = standing.latest[place]
 
 
 @kernel
-def farthest(standing: Record, measure: Record, summed: Doubles) -> Doubles:
-    """Return the tally of recent values, or of what has lasted if that is farther away.
+def farthest(standing: Record, measure: Record, summed: Doubles) -> float:
+    """Return how far recent values are at least, given their tally, or what has lasted if that is farther away.
 
-    The more values there are, the closer is the lower bound that an effect is.
+    Then `summed` is made the tally of that. The more values there are, the closer is the lower bound that an effect is.
     """
-    best = summed
-    distance, _ = bounds(measure, best)
-    for panes in WINDOWS:
-        if standing.kept >= 2 * panes:
-            held = _held(standing, measure, panes, len(summed))
-            at_least, _ = bounds(measure, held)
-            if at_least > distance:
-                best, distance = held, at_least
-    return best
+    distance, _ = bounds(measure, summed)
+    best = NEVER
+    for place in range(len(WINDOWS)):
+        if standing.kept >= 2 * WINDOWS[place] and standing.least[place] > distance:
+            best, distance = place, standing.least[place]
+    if best != NEVER:
+        add_up(standing, measure, WINDOWS[best], WINDOWS[best] * standing.older[best], summed)
+    return distance
 
 
 @kernel
-def _held(standing: Record, measure: Record, panes: int, width: int) -> Doubles:
-    """Return which of the last two windows of so many panes is less far away."""
-    before = _sum(standing, panes, panes, width)
-    now = _sum(standing, panes, 0, width)
-    before_at_least, _ = bounds(measure, before)
-    now_at_least, _ = bounds(measure, now)
-    return now if now_at_least < before_at_least else before
-
-
-@kernel
-def _sum(standing: Record, panes: int, before: int, width: int) -> Doubles:
-    """Return the sum of so many panes, the newest but for those `before`."""
-    summed = np.empty(width)
-    column_of = np.empty(panes)
-    last = standing.taken - before
-    for column in range(width):
+def add_up(standing: Record, measure: Record, panes: int, before: int, into: Doubles) -> None:
+    """Sum up so many panes, the newest but for those `before`."""
+    column_of = doubles()
+    first = standing.taken - before - panes
+    for column in range(standing.panes.shape[1]):
         total = 0.0
         for place in range(panes):
-            value = column_of[place] = standing.panes[(last - panes + place) % PANES, column]
+            value = column_of[place] = standing.panes[(first + place) % PANES, column]
             total += value
-        # Counts add up exactly as they are, in a tenth of the time.
-        summed[column] = total if width == BINS else fsum(column_of, panes)
-    return summed
+        into[column] = total if counts(measure) else fsum(column_of, panes)

@@ -1,6 +1,7 @@
-"""One value of a watched stream: into its detectors, its recent values and its marks, and how it stands with it.
+"""What every watched stream has: its recent values, its marks, how it stands, and what is due at which value.
 
-`driftline.models.drift.stream` says what a stream is, and does what is rare.
+`driftline.models.drift.stream` says what a stream is, and does what is rare. By what its values are it is one of
+`ranked`, `shares` and `residuals`, which have the detectors.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import adwin, measure, standing, trail
+from driftline.models.kernels import adwin, measure, standing, trail, windows
 from driftline.models.kernels.compiled import kernel
-from driftline.models.kernels.measure import after, bounds, tally, unit
+from driftline.models.kernels.measure import after, bounds
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Doubles, Record, Records
+    from driftline.models.kernels.types import Doubles, Record
 
 RECENT = 512
-"""Values by which the size of a change is measured."""
+"""Values by which the size of a change is measured. The n-th stands in place n - 1, modulo this."""
 
-LOOK_EVERY = 32
+CLOCK = windows.CLOCK
+"""Values of a stream that its detectors take at a time: they decide at the last of these only."""
+
+LOOK_EVERY = CLOCK
 LEVEL_EVERY = 256  # a multiple of the former, and that one of trail.FINEST
-BLOCK = 16  # values; a multiple of trail.FINEST
+BLOCK = 16  # values; CLOCK is a multiple
 BLOCKS = 128
 
 LOCATION, SPREAD, BEYOND = range(3)
@@ -51,49 +55,61 @@ SUSPICION = np.dtype(
 )
 
 
-def _detector(block: str) -> np.dtype[np.void]:
-    fields = [("adwin", adwin.ADWIN), ("blocks", block, BLOCKS), ("open_block", "f8")]
-    return np.dtype(fields, align=True)
+def _layout(tally: np.dtype[np.void], plain: np.dtype[np.void], *own: tuple[object, ...]) -> np.dtype[np.void]:
+    """Return the layout of a stream's record, of these panes and this measure, and with what it alone has.
 
-
-def layout(*, detectors: int, ranks: bool, sums: int, recent: str, block: str) -> np.dtype[np.void]:
-    """Return the layout of a stream's record.
-
-    Parameters
-    ----------
-    detectors
-        Of them the i-th is fed what has the number i: `LOCATION`, `SPREAD`, `BEYOND`.
-    ranks
-        Whether values are ranked among those of the reference.
-    sums
-        What the measure sums up of many values.
-    recent, block
-        The types of a recent value and of a block's sum: small ones where they hold all that there can be, exactly.
-
+    `regime` is where its newest change was, `afresh` where its detectors began anew after it, and `cut` how many values
+    the window held then of the one that saw it.
     """
     fields = [
-        ("measure", measure.layout(ranks=ranks)),
+        ("measure", plain),
         ("min_effect", "f8"),
         ("delta", "f8"),
         ("count", "i8"),
         ("detections", "i8"),
         ("regime", "i8"),
         ("afresh", "i8"),
+        ("cut", "i8"),
         ("level", LEVEL),
         ("suspicion", SUSPICION),
-        ("detectors", _detector(block), (detectors,)),
-        ("standing", standing.layout(sums)),
+        ("standing", tally),
         ("trail", trail.TRAIL),
-        ("recent", recent, RECENT),
+        *own,
     ]
     return np.dtype(fields, align=True)
 
 
-# A sum of 16 ranks is a number of 1/512ths, and one of 16 spreads of 1/256ths: a float32 holds both exactly.
-PSI = layout(detectors=3, ranks=True, sums=measure.BINS, recent="f8", block="f4")
-RANKED = layout(detectors=1, ranks=True, sums=measure.MOMENTS, recent="f8", block="f4")
-SHARE = layout(detectors=1, ranks=False, sums=measure.MOMENTS, recent="u1", block="u1")
-RESIDUAL = layout(detectors=1, ranks=False, sums=measure.MOMENTS, recent="f8", block="f8")
+def _ranked(numbers: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
+    return _layout(
+        tally,
+        measure.RANKED,
+        ("shape", windows.SHAPE),
+        ("numbers", windows.NUMBERS, (numbers,)),
+        ("bits", windows.BITS),
+        ("tallies", "u2", (RECENT // LEVEL_EVERY, measure.BINS)),
+        ("blocks", "u4", BLOCKS),
+        ("recent", "f8", RECENT),
+    )
+
+
+# What is counted of a pane of 512 values, and of a block of 16, has no need of more bits than it is given here.
+PSI = _ranked(2, standing.layout(measure.BINS, "u2"))
+RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"))
+SHARE = _layout(
+    standing.layout(measure.MOMENTS, "u2"),
+    measure.PLAIN,
+    ("shape", windows.SHAPE),
+    ("bits", windows.BITS),
+    ("blocks", "u1", BLOCKS),
+    ("recent", "u4", RECENT // CLOCK),
+)
+RESIDUAL = _layout(
+    standing.layout(measure.MOMENTS, "f8"),
+    measure.PLAIN,
+    ("adwin", adwin.ADWIN),
+    ("blocks", "f8", BLOCKS),
+    ("recent", "f8", RECENT),
+)
 
 LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED)
 """By number of the bank that holds such records."""
@@ -103,45 +119,17 @@ BANKS = (0, 1, 2, 3, 3)
 
 
 @kernel
-def update(stream: Record, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
-    """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
-    stream.count += 1
-    count = stream.count
-    stream.recent[count % RECENT] = value
-    mapped = unit(stream.measure, value)
-    fired = QUIET
-    for place in range(len(stream.detectors)):
-        detector = stream.detectors[place]
-        fed = mapped
-        if place == SPREAD:
-            fed = abs(2.0 * mapped - 1.0)
-        elif place == BEYOND:
-            fed = 0.0 if 0.0 < mapped < 1.0 else 1.0
-        detector.open_block += fed
-        if adwin.update(detector.adwin, fed, stream.delta):
-            fired = place
-    if count % trail.FINEST != 0 and fired == QUIET and count > 1:
-        return QUIET
-    trail.note(stream.trail, count, at, prediction_offset, label_offset)
-    if count % BLOCK == 0:
-        for place in range(len(stream.detectors)):
-            detector = stream.detectors[place]
-            detector.blocks[count // BLOCK % BLOCKS] = detector.open_block
-            detector.open_block = 0.0
-    if fired != QUIET:
-        return FIRED + fired
-    stream.standing.lasting.found = 0
-    if count % LEVEL_EVERY == 0:
-        settle(stream)
-    if stream.suspicion.open:
-        return LOOK if count % LOOK_EVERY == 0 else QUIET
-    return LOOK if stream.standing.lasting.found else QUIET
+def is_marked(count: int) -> bool:
+    """Return whether more is due at a value than to keep it: at the first one, and at every eighth."""
+    return count % trail.FINEST == 0 or count == 1
 
 
 @kernel
-def update_at(streams: Records, index: int, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
-    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
-    return update(streams[index], value, at, prediction_offset, label_offset)
+def said(stream: Record) -> int:
+    """Return what is to be said of a value at which no detector fires, once it is settled how the stream stands."""
+    if stream.suspicion.open:
+        return LOOK if stream.count % LOOK_EVERY == 0 else QUIET
+    return LOOK if stream.standing.lasting.found else QUIET
 
 
 @kernel
@@ -150,39 +138,22 @@ def recent(stream: Record, most: int) -> Doubles:
     n = min(most, RECENT, stream.count)
     values = np.empty(n)
     for place in range(n):
-        values[place] = stream.recent[(stream.count - n + 1 + place) % RECENT]
+        values[place] = stream.recent[(stream.count - n + place) % RECENT]
     return values
 
 
 @kernel
-def settle(stream: Record) -> None:
-    """Measure where the stream stands, once enough values have come since the newest change."""
-    since = stream.count - stream.regime
-    if since < LEVEL_EVERY:
-        return
-    values = recent(stream, since)
-    n = len(values)
-    summed = np.empty(stream.standing.panes.shape[1])
-    tally(stream.measure, values, n, summed)
+def settle(stream: Record, summed: Doubles, n: int, middle: float) -> None:
+    """Note where the stream stands, by the tally and the median of its last `n` values."""
     if n == RECENT and stream.count % RECENT == 0:
-        standing.update(stream.standing, stream.measure, stream.min_effect, values, n, summed, stream.count)
-    _set_level(stream, values, n, standing.farthest(stream.standing, stream.measure, summed))
-
-
-@kernel
-def _set_level(stream: Record, values: Doubles, n: int, summed: Doubles) -> None:
-    at_least, _ = bounds(stream.measure, summed)
+        standing.update(stream.standing, stream.measure, stream.min_effect, middle, n, summed, stream.count)
+    stream.level.value = standing.farthest(stream.standing, stream.measure, summed)
+    stream.level.after = after(stream.measure, middle, summed)
     stream.level.known = 1
-    stream.level.value = at_least
-    stream.level.after = after(stream.measure, values, n, summed)
 
 
 @kernel
-def effect(stream: Record, most: int) -> tuple[float, float]:
-    """Return how far the last values are from the reference, at least, and what stands beside its `before`."""
-    values = recent(stream, most)
-    n = len(values)
-    summed = np.empty(stream.standing.panes.shape[1])
-    tally(stream.measure, values, n, summed)
+def size(stream: Record, summed: Doubles, middle: float) -> tuple[float, float]:
+    """Return how far values are from the reference, at least, and what stands beside its `before`."""
     at_least, _ = bounds(stream.measure, summed)
-    return at_least, after(stream.measure, values, n, summed)
+    return at_least, after(stream.measure, middle, summed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import calibration, feature, stream, thinned
+from driftline.models.kernels import calibration, feature, ranked, residuals, shares, stream, thinned
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.linear_model import MOST_INPUTS
 
@@ -69,7 +69,7 @@ def predicted(
     samples: Records,
     pages: Records,
     psis: Records,
-    shares: Records,
+    qualities: Records,
     at: int,
     offset: int,
     label_offset: int,
@@ -85,7 +85,7 @@ def predicted(
         Of its features, in their order.
     score
         NaN where there is none.
-    features, samples, pages, psis, shares
+    features, samples, pages, psis, qualities
         Banks.
     at, offset, label_offset
         Event time, and the offsets of the prediction and of the newest label before it (-1: none).
@@ -98,7 +98,7 @@ def predicted(
     for place in range(version.features):
         record = features[version.feature[place]]
         worse, shifted = feature.update(
-            record, problems[place], values[place], samples, pages, shares, psis, at, offset, label_offset
+            record, problems[place], values[place], samples, pages, qualities, psis, at, offset, label_offset
         )
         if worse != stream.QUIET:
             noted = _note(attention, noted, SHARE, record.quality, worse)
@@ -107,7 +107,7 @@ def predicted(
     if math.isnan(score):
         return noted
     if version.score != NONE:
-        seen = stream.update(psis[version.score], score, at, offset, label_offset)
+        seen = ranked.update(psis[version.score], score, at, offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, PSI, version.score, seen)
     elif not version.frozen:
@@ -123,9 +123,9 @@ def paired(
     outcome: float,
     samples: Records,
     pages: Records,
-    shares: Records,
-    residuals: Records,
-    ranked: Records,
+    bits: Records,
+    signed: Records,
+    ranks: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
@@ -143,9 +143,9 @@ def paired(
         return noted
     if version.loss != NONE:
         if version.loss_bank == SHARE:
-            seen = stream.update(shares[version.loss], loss, at, prediction_offset, label_offset)
+            seen = shares.update(bits[version.loss], loss, at, prediction_offset, label_offset)
         else:
-            seen = stream.update(ranked[version.loss], loss, at, prediction_offset, label_offset)
+            seen = ranked.update(ranks[version.loss], loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.loss_bank, version.loss, seen)
     if not version.calibrated or math.isnan(score):
@@ -154,14 +154,14 @@ def paired(
     residual = outcome - expected
     if version.residual != NONE:
         if version.residual_bank == RESIDUAL:
-            seen = stream.update(residuals[version.residual], residual, at, prediction_offset, label_offset)
+            seen = residuals.update(signed[version.residual], residual, at, prediction_offset, label_offset)
         else:
-            seen = stream.update(ranked[version.residual], residual, at, prediction_offset, label_offset)
+            seen = ranked.update(ranks[version.residual], residual, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.residual_bank, version.residual, seen)
     if version.excess != NONE:
         beyond = residual * residual - expected * (1.0 - expected)
-        seen = stream.update(residuals[version.excess], beyond, at, prediction_offset, label_offset)
+        seen = residuals.update(signed[version.excess], beyond, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, RESIDUAL, version.excess, seen)
     return noted
