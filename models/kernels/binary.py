@@ -9,7 +9,7 @@ import numpy as np
 
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.chunks import Chunks
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.exact_sum import EXACT_SUM, Words, add, split
 from driftline.models.kernels.logit_bins import BINS, clear, logit_bin, widen
 from driftline.models.kernels.logit_bins import load as load_rows
@@ -66,11 +66,11 @@ class Bank(NamedTuple):
 @kernel
 def borrow(bank: Bank) -> Bank:
     """Return the bank as `borrowed` arrays, for the kernel that loops over pairs."""
-    allotment, rows, places = bank.chunks
+    allotment, words, longs, shorts, octets = bank.chunks
     return Bank(
         borrowed(bank.records),
         borrowed(bank.windows),
-        Chunks(borrowed(allotment), borrowed(rows), borrowed(places)),
+        Chunks(borrowed(allotment), borrowed(words), borrowed(longs), borrowed(shorts), borrowed(octets)),
     )
 
 
@@ -97,7 +97,7 @@ def outcome_of(positive: int, predicted: int, score: float) -> Outcome:
     return cell, logit_bin(score), split(log_loss), split(of_rest * of_rest)
 
 
-@kernel
+@inlined
 def count(bank: Bank, index: int, outcome: Outcome) -> None:
     """Count one pair of weight 1."""
     cell, finest, log_loss, squared_error = outcome
@@ -108,7 +108,7 @@ def count(bank: Bank, index: int, outcome: Outcome) -> None:
         record.scored += 1
         add(record.log_loss, log_loss)
         add(record.squared_error, squared_error)
-        update_bins(record.bins, bank.chunks, finest, 3 if cell >= 3 else 1)  # noqa: PLR2004 - see the cells
+        update_bins(record.bins, bank.chunks, finest, cell >= 3)  # noqa: PLR2004 - see the cells
 
 
 @kernel
@@ -150,7 +150,7 @@ def widen_bins(bank: Bank, index: int, shift: int) -> None:
     widen(bank.records[index].bins, bank.chunks, shift)
 
 
-@kernel
+@inlined
 def pane(bank: Bank, window: int) -> int:
     """Return the record of the pane that the next pair belongs to: if this one is full, the oldest, begun anew."""
     record = bank.windows[window]
@@ -160,7 +160,7 @@ def pane(bank: Bank, window: int) -> int:
     return int(record.pane)
 
 
-@kernel
+@inlined
 def score_pair(bank: Bank, total: int, window: int, parts: NDArray[np.int32], outcome: Outcome) -> None:
     """Count one pair of weight 1 wherever it belongs.
 

@@ -1,17 +1,18 @@
-"""Room for the bins of all records of a bank, in chunks of 16, 128 or 1024 rows.
+"""Room for the bins of all records of a bank, in chunks of 16, 128 or 1024 rows, narrow or wide.
 
-A record has one chunk, from its first bin on, and changes it for one of the next size when it is full. A chunk that was
-given back is used again for another record, but not for the next size: with sizes eight times as large the small ones
-that nobody needs any more are an eighth of the memory, with sizes twice as large they would be half of it.
+A record has one chunk, from its first bin on, and changes it for one of the next size when it is full, and for a wide
+one when a number is too large for narrow rows. A chunk that was given back is used again for another record, but not
+for another size: with sizes eight times as large the small ones that nobody needs any more are an eighth of the memory,
+with sizes twice as large they would be half of it.
 
-A kernel cannot make an array longer: whoever makes a record first sees to it that there are `rows_for` rows more. That
-is enough, since there are never more chunks of a size than records that may have one; and it costs nothing, since the
-system gives memory only for rows that have been touched.
+A kernel cannot make an array longer: whoever makes a record first sees to it that there are `words_for` words more.
+That is enough, since there are never more chunks of a kind than records that may have one; and it costs nothing, since
+the system gives memory only for words that have been touched.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,29 +26,43 @@ _SIZES: Final = 4
 MOST_ROWS: Final = 8192
 """Rows of a chunk of the last size."""
 
-ALLOTMENT: Final = np.dtype([("used", np.int64), ("free", np.int64, (_SIZES,))], align=True)
-"""The rows that were ever part of a chunk, and the first free chunk of each size, counted from 1; 0 if there is none.
-A free chunk has the next one in its first cell."""
+NARROW: Final = 4
+"""Words of a narrow row: a bin's key, 16 bits each for the counts of its negatives and of its positives, and the sums
+of their offsets."""
+
+WIDE: Final = 10
+"""Words of a wide row, which has two for each number: the key, then count and sum of each class."""
+
+ALLOTMENT: Final = np.dtype([("used", np.int64), ("free", np.int64, (2, _SIZES))], align=True)
+"""The words that were ever part of a chunk, and the first free chunk, narrow or wide, of each size, counted from 1; 0
+if there is none. A free chunk has the next one in its first word."""
 
 
 class Chunks(NamedTuple):
     """The arrays.
 
+    Behind its rows a chunk has two places for each, a hash table of their keys: which row of the chunk, counted from 1,
+    a key has; 0 where there is none. A place is a byte where that suffices, else two.
+
     Attributes
     ----------
     allotment
-        One record: which rows are free.
-    rows
-        Five columns: a bin's key, then count and sum of offsets of its negatives, then of its positives.
-    places
-        Two for each row. Those of a chunk are a hash table of its keys: which row of the chunk, counted from 1, a key
-        has; 0 where there is none.
+        One record: which words are free.
+    words, longs, shorts, octets
+        The same memory by 4, 8, 2 and 1 bytes.
 
     """
 
     allotment: NDArray[np.void]
-    rows: NDArray[np.int64]
-    places: NDArray[np.uint16]
+    words: NDArray[np.uint32]
+    longs: NDArray[np.int64]
+    shorts: NDArray[np.uint16]
+    octets: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, allotment: NDArray[np.void], words: NDArray[Any]) -> Chunks:
+        """Return the arrays of some words."""
+        return cls(allotment, words, words.view(np.int64), words.view(np.uint16), words.view(np.uint8))
 
 
 @kernel
@@ -56,39 +71,54 @@ def room(size: int) -> int:
     return 2 << 3 * size if size > 0 else 0
 
 
-def rows_for(most: int) -> int:
-    """Return how many rows a record with up to `most` bins may come to hold, each size having been in use.
-
-    Examples
-    --------
-    >>> rows_for(16), rows_for(128), rows_for(1024)  # 16, 16 + 128, 16 + 128 + 1024
-    (16, 144, 1168)
-
-    """
-    rows = largest = 16
-    while largest < most:
-        largest *= 8
-        rows += largest
-    return rows
+@kernel
+def has_octets(size: int) -> bool:
+    """Return whether a place of a chunk is a byte."""
+    return size <= 2  # noqa: PLR2004 - 128 rows
 
 
 @kernel
-def take(chunks: Chunks, size: int) -> int:
-    """Return the first row of a chunk that is now the caller's. What is in it is whatever it was."""
+def words_of(size: int, wide: int) -> int:
+    """Return the words of a chunk."""
+    rows = room(size)
+    return rows * (WIDE if wide else NARROW) + (rows // 2 if has_octets(size) else rows)
+
+
+def words_for(most: int) -> int:
+    """Return how many words a record with up to `most` bins may come to hold, each kind having been in use.
+
+    Examples
+    --------
+    >>> words_for(16), words_for(128)  # 16 * 15, and 128 * 15 more
+    (240, 2160)
+
+    """
+    size = 1
+    words = 0
+    while True:
+        words += words_of(size, 0) + words_of(size, 1)
+        if room(size) >= most:
+            return words
+        size += 1
+
+
+@kernel
+def take(chunks: Chunks, size: int, wide: int) -> int:
+    """Return the first word of a chunk that is now the caller's. What is in it is whatever it was."""
     allotment = chunks.allotment[0]
-    start = allotment.free[size - 1] - 1
+    start = allotment.free[wide, size - 1] - 1
     if start >= 0:
-        allotment.free[size - 1] = chunks.rows[start, 0]
+        allotment.free[wide, size - 1] = chunks.words[start]
     else:
         start = allotment.used
-        allotment.used += room(size)
+        allotment.used += words_of(size, wide)
     return int(start)
 
 
 @kernel
-def give_back(chunks: Chunks, start: int, size: int) -> None:
+def give_back(chunks: Chunks, start: int, size: int, wide: int) -> None:
     """Let a chunk be used again; the size 0 is none."""
     if size > 0:
         allotment = chunks.allotment[0]
-        chunks.rows[start, 0] = allotment.free[size - 1]
-        allotment.free[size - 1] = start + 1
+        chunks.words[start] = allotment.free[wide, size - 1]
+        allotment.free[wide, size - 1] = start + 1

@@ -70,3 +70,13 @@ def kernel(function: F) -> F:
     division by zero is no error but infinite.
     """
     return cast("F", njit(cache=FOLDER is not None, error_model="numpy")(function))
+
+
+def inlined(function: F) -> F:
+    """Compile a function as `kernel` does, and as part of each kernel that calls it.
+
+    An array is handed over as seven numbers, and a tuple of them one by one: to call a function with all records of a
+    partition takes 40 ns, and more than what many of them do. It makes compiling slower, so it is for what every row
+    passes and is called from one or two places.
+    """
+    return cast("F", njit(cache=FOLDER is not None, error_model="numpy", inline="always")(function))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.models.kernels import ranked, shares, stream, thinned
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Record, Records
@@ -44,7 +44,7 @@ FEATURE = np.dtype(
 """
 
 
-@kernel
+@inlined
 def update(
     feature: Record,
     problem: int,

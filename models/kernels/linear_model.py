@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,7 +61,7 @@ _CERTAIN: Final = 30.0  # River's sigmoid is 0 or 1 beyond
 _SATURATED: Final = 18.0  # River's gradient of the log loss is an exponential, or constant, beyond
 
 
-@kernel
+@inlined
 def standardized(moments: np.void, value: float) -> float:
     """Learn mean and variance from a finite value, and return it in standard deviations from the mean."""
     moments["count"] += 1
@@ -73,7 +73,7 @@ def standardized(moments: np.void, value: float) -> float:
     return after / math.sqrt(variance) if variance != 0.0 else 0.0
 
 
-@kernel
+@inlined
 def scale(record: np.void, values: Floats, present: npt.NDArray[np.bool_], scaled: Floats) -> None:
     """Learn the scale of the inputs that are present, finite ones, and write all to `scaled`; a missing one is 0.
 
@@ -87,7 +87,7 @@ def scale(record: np.void, values: Floats, present: npt.NDArray[np.bool_], scale
         scaled[k] = value if -_CLIP <= value <= _CLIP else math.copysign(_CLIP, value)
 
 
-@kernel
+@inlined
 def predict(record: np.void, scaled: Floats) -> float:
     """Return P(positive), or the expected number; a regression that has diverged is first made to start again."""
     raw = _raw(record, scaled)
@@ -105,7 +105,7 @@ def predict(record: np.void, scaled: Floats) -> float:
     return raw * math.sqrt(spread) + mean
 
 
-@kernel
+@inlined
 def learn(record: np.void, scaled: Floats, outcome: float) -> None:
     """Learn from a label: 1.0 or 0.0, or a finite number."""
     if record["logistic"]:
@@ -123,7 +123,7 @@ def learn(record: np.void, scaled: Floats, outcome: float) -> None:
         record["weights"][k] -= rate * (scaled[k] * slope)
 
 
-@kernel
+@inlined
 def _raw(record: np.void, scaled: Floats) -> float:
     total = 0.0
     for k in range(record["inputs"]):

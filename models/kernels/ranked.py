@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from driftline.models.kernels import stream as common
 from driftline.models.kernels import trail, windows
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import BINS, CELLS, PSI, middle, middle_by_bins, tally, twice_mid_rank
 from driftline.models.kernels.scratch import doubles, wholes
 from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
@@ -29,7 +29,7 @@ _SPREADS: Final = 14
 _BEYOND: Final = 27
 
 
-@kernel
+@inlined
 def update(stream: Record, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from driftline.models.kernels import adwin, trail
 from driftline.models.kernels import stream as common
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import middle, tally, unit
 from driftline.models.kernels.scratch import doubles
 from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from driftline.models.kernels.types import Record, Records
 
 
-@kernel
+@inlined
 def update(stream: Record, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1

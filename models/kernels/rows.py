@@ -13,7 +13,7 @@ import numpy as np
 from driftline.models.kernels import bad_records, binary, linear_model, quantile_sketch, version
 from driftline.models.kernels.bad_records import BAD_RECORDS
 from driftline.models.kernels.borrowed import borrowed
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.feature import LARGEST
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _borrow_rows(rows: Rows) -> Rows:
     )
 
 
-@kernel
+@inlined
 def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
     row = rows.rows[place]
     if not math.isnan(row.duration):
@@ -210,7 +210,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
     )
 
 
-@kernel
+@inlined
 def _take_inputs(watched: Record, challenger: Record, values: Doubles, scaled: Doubles) -> None:
     """Scale the challenger's inputs, of those features that are finite numbers; a version need not have them all."""
     inputs = challenger.inputs
@@ -223,7 +223,7 @@ def _take_inputs(watched: Record, challenger: Record, values: Doubles, scaled: D
     linear_model.scale(challenger, scaled, present, scaled)
 
 
-@kernel
+@inlined
 def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
     row = rows.rows[place]
     if not math.isnan(row.duration):
@@ -259,6 +259,6 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
     )
 
 
-@kernel
+@inlined
 def _predicted_class(cell: int) -> int:
     return cell if cell < 2 else -1  # noqa: PLR2004 - neither of both classes

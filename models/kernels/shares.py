@@ -8,7 +8,7 @@ import numpy as np
 
 from driftline.models.kernels import stream as common
 from driftline.models.kernels import trail, windows
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import tally_bits
 from driftline.models.kernels.scratch import doubles, wholes
 from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ONE: Final = 1.0  # the unit
 
 
-@kernel
+@inlined
 def update(stream: Record, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1
@@ -38,7 +38,7 @@ def update(stream: Record, value: float, at: int, prediction_offset: int, label_
     return int(common.said(stream))
 
 
-@kernel
+@inlined
 def _keep(stream: Record, place: int, value: float) -> None:
     word = place // CLOCK % len(stream.recent)
     if place % CLOCK == 0:

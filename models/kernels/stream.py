@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.models.kernels import adwin, measure, standing, trail, windows
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import after, bounds
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ BANKS = (0, 1, 2, 3, 3)
 """By kind of measure, the number of its bank."""
 
 
-@kernel
+@inlined
 def is_marked(count: int) -> bool:
     """Return whether more is due at a value than to keep it: at the first one, and at every eighth."""
     return count % trail.FINEST == 0 or count == 1

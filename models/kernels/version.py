@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.models.kernels import calibration, feature, ranked, residuals, shares, stream, thinned
-from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.compiled import inlined
 from driftline.models.kernels.linear_model import MOST_INPUTS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ PSI, SHARE, RESIDUAL, RANKED = range(4)
 """The banks of streams, as in `stream.LAYOUTS`."""
 
 
-@kernel
+@inlined
 def predicted(
     version: Record,
     values: Doubles,
@@ -115,7 +115,7 @@ def predicted(
     return noted
 
 
-@kernel
+@inlined
 def paired(
     version: Record,
     loss: float,
@@ -167,7 +167,7 @@ def paired(
     return noted
 
 
-@kernel
+@inlined
 def _note(attention: Integers, noted: int, bank: int, index: int, seen: int) -> int:
     attention[noted, 0] = bank
     attention[noted, 1] = index

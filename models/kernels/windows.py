@@ -175,9 +175,9 @@ def forget(window: Record, shape: Record, width: int, unit: float) -> None:
     """Give up the oldest bucket of a window of so many values; `shrink` is due for all windows together."""
     row = shape.used - 1
     size = float(1 << row)
-    oldest = window.sums[row, 0]
-    total = int(oldest & _TOTAL)
-    squares = int(oldest) >> _TOTAL_BITS if unit != 1.0 else total
+    oldest = np.int64(window.sums[row, 0])
+    total = oldest & _TOTAL
+    squares = oldest >> _TOTAL_BITS if unit != 1.0 else total
     window.total -= total
     left = float(width) - size
     apart = total / unit / size - window.total / unit / left

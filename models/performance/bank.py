@@ -9,7 +9,7 @@ import numpy as np
 
 from driftline.models.bank import fresh
 from driftline.models.kernels.binary import BINARY, WINDOW, Bank, reset
-from driftline.models.kernels.chunks import ALLOTMENT, MOST_ROWS, Chunks, rows_for
+from driftline.models.kernels.chunks import ALLOTMENT, MOST_ROWS, Chunks, words_for
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,10 +42,10 @@ class BinaryBank:
         self.arrays = Bank(
             np.zeros(0, BINARY),
             np.zeros(0, WINDOW),
-            Chunks(np.zeros(1, ALLOTMENT), np.empty((0, 5), np.int64), np.empty(0, np.uint16)),
+            Chunks.of(np.zeros(1, ALLOTMENT), np.empty(0, np.uint32)),
         )
         self._records = self._windows = 0  # that were ever given out
-        self._promised = 0  # rows of bins
+        self._promised = 0  # words for bins
         self._free: dict[int, list[int]] = {}  # records by their bound on bins
         self._dropped: deque[int] = deque()
         self._dropped_windows: deque[int] = deque()
@@ -66,7 +66,7 @@ class BinaryBank:
             return free.pop()
         index = self._records
         self._records += 1
-        self._promised += rows_for(most)
+        self._promised += words_for(most)
         records, windows, chunks = self.arrays
         self.arrays = Bank(_longer(records, self._records), windows, self._with_room(chunks))
         self.arrays.records[index]["bins"]["most"] = most
@@ -103,17 +103,15 @@ class BinaryBank:
             self._free.setdefault(most, []).append(index)
 
     def _with_room(self, chunks: Chunks) -> Chunks:
-        allotment, rows, places = chunks
-        if self._promised <= len(rows):
+        allotment, words = chunks.allotment, chunks.words
+        if self._promised <= len(words):
             return chunks
-        length = max(self._promised, len(rows) * 3 // 2)
+        length = max(self._promised, len(words) * 3 // 2)
         used = int(allotment[0]["used"])
         # Nothing but what was used is copied: pages that are not touched cost no memory.
-        longer_rows = fresh(5 * length, np.dtype(np.int64)).reshape(length, 5)
-        longer_places = fresh(2 * length, np.dtype(np.uint16))
-        longer_rows[:used] = rows[:used]
-        longer_places[: 2 * used] = places[: 2 * used]
-        return Chunks(allotment, longer_rows, longer_places)
+        longer = fresh(length + length % 2, words.dtype)
+        longer[:used] = words[:used]
+        return Chunks.of(allotment, longer)
 
 
 def _longer(array: NDArray[Any], length: int) -> NDArray[Any]:

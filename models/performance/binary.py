@@ -9,6 +9,7 @@ import numpy as np
 
 from driftline.models.kernels.binary import count, load_bins, merge, widen_bins
 from driftline.models.kernels.exact_sum import from_words, to_words
+from driftline.models.kernels.logit_bins import rows_of
 from driftline.models.performance.auc import MAX_BINS, LogitBins, area_under
 from driftline.models.performance.bank import BinaryBank
 from driftline.models.performance.exact import ONE, dump, load
@@ -141,8 +142,7 @@ class BinaryPerformance:
 
     def _rows(self) -> NDArray[np.int64]:
         """Return the rows of the bins in use, in order."""
-        bins = self._row["bins"]
-        rows = self.bank.arrays.chunks.rows[bins["start"] : bins["start"] + bins["count"]]
+        rows = rows_of(self._row["bins"], self.bank.arrays.chunks)
         return rows[np.argsort(rows[:, 0])]
 
     def snapshot(self) -> Snapshot:

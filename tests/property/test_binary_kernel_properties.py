@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from driftline.models.kernels.binary import outcome_of, score_pair
 from driftline.models.kernels.exact_sum import from_words
+from driftline.models.kernels.logit_bins import rows_of
 from driftline.models.performance import (
     BinaryBank,
     BinaryOutcome,
@@ -73,7 +74,7 @@ def in_integers(pairs: Iterable[BinaryOutcome], bound: int) -> WeightedPairs:
 def bins_of(performance: BinaryPerformance) -> dict[str, Any]:
     """Return the bins of a performance as the others would write them."""
     bins = performance.bank.arrays.records[performance.record]["bins"]
-    rows = performance.bank.arrays.chunks.rows[bins["start"] : bins["start"] + bins["count"]].tolist()
+    rows = rows_of(bins, performance.bank.arrays.chunks).tolist()
     return LogitBins.counted(int(bins["most"]), int(bins["shift"]), rows).snapshot()
 
 
