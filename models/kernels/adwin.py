@@ -172,6 +172,9 @@ def _is_cut(record: np.void, delta: float) -> bool:
     doubled_variance = 2.0 * (record["variance"] / width)
     log_odds = math.log(2.0 * math.log(width) / delta)
     linear = 2.0 / 3.0 * log_odds
+    # A difference of means is surely allowed if its square is less than this over older * newer: as the shares below are
+    # more than width / (older * newer). Rounding is allowed for.
+    allowed = (1.0 - 1e-9) * doubled_variance * log_odds * width
     older, newer = 0.0, width
     older_total, newer_total = 0.0, record["total"]
     for row in range(record["used"] - 1, -1, -1):
@@ -182,6 +185,10 @@ def _is_cut(record: np.void, delta: float) -> bool:
             older_total += totals[k]
             newer_total -= totals[k]
             if older < _SHORTEST or newer < _SHORTEST:
+                continue
+            one, other = older_total * newer, newer_total * older
+            most = abs(one - other) + 1e-15 * (abs(one) + abs(other))
+            if most * most < allowed * (older * newer):
                 continue
             apart = abs(older_total / older - newer_total / newer)
             shares = 1.0 / (older - _SHORTEST + 1.0) + 1.0 / (newer - _SHORTEST + 1.0)

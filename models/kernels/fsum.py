@@ -2,26 +2,28 @@
 
 Shewchuk, "Adaptive precision floating-point arithmetic and fast robust geometric predicates", 1997. A tally that is
 summed so does not depend on how its values were grouped, and is the one that Python's own code would have.
+
+Of values within 1e200 of 0, and of differences no closer than 1e-300, there are 64 parts at most: each holds 53 bits
+that no other has.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.scratch import doubles
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Doubles
-
-_PARTIALS = 64
-"""Of numbers within 1e200 of 0 and no closer than 1e-300: each holds 53 bits that no other has."""
 
 
 @kernel
 def fsum(values: Doubles, n: int) -> float:
     """Return the correctly rounded sum of the first `n` values: finite, and within 1e200 of 0.
+
+    What rounding takes from a running sum is summed up itself, and what that takes once more; how far off the latter can
+    be is known. Where that may change the result, which is hardly ever, all is summed up exactly.
 
     Examples
     --------
@@ -29,7 +31,36 @@ def fsum(values: Doubles, n: int) -> float:
     1.0
 
     """
-    partials = np.empty(_PARTIALS)
+    high = middle = low = most = 0.0
+    for place in range(n):
+        # Of a and b, s - (s - b) and so on (Knuth, vol. 2, 4.2.2) is what s = a + b has lost.
+        value = values[place]
+        total = high + value
+        taken = total - high
+        lost = (high - (total - taken)) + (value - taken)
+        high = total
+        total = middle + lost
+        taken = total - middle
+        lost_again = (middle - (total - taken)) + (lost - taken)
+        middle = total
+        low += lost_again
+        most += abs(lost_again)
+    three = doubles()
+    three[0], three[1] = high, middle
+    off = 2.0**-52 * n * most
+    three[2] = low - off
+    least = _exact(three, 3)
+    if off != 0.0:
+        three[2] = low + off
+        if _exact(three, 3) != least:
+            return _exact(values, n)
+    # Zeros have signs.
+    return least if least != 0.0 else _exact(values, n)
+
+
+@kernel
+def _exact(values: Doubles, n: int) -> float:
+    partials = doubles()
     used = 0
     for place in range(n):
         x = values[place]
