@@ -41,6 +41,7 @@ class Arena:
             shares,
             residuals,
             ranked,
+            self.streams.trails.rows,
             self.challengers.rows,
             self.sketches.rows,
             self.binary.arrays,

@@ -18,9 +18,10 @@ from driftline.models.drift.change import locate
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.rank import blank_measure
-from driftline.models.drift.trail import Mark, around
+from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import ranked, residuals, shares, standing
 from driftline.models.kernels import stream as kernels
+from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Streams:
 
     def __init__(self) -> None:
         self.banks = tuple(map(Bank, kernels.LAYOUTS))
+        self.trails = Bank(TRAIL)
         self._owners: tuple[dict[int, Stream], ...] = tuple({} for _ in self.banks)
 
     def open(self, stream: Stream, bank: int) -> int:
@@ -84,6 +86,8 @@ class Stream:
         Turns an effect into the words of an alert.
     streams
         Where its record is kept; one that is of no more use is given back by `close`.
+    trail
+        The marks of another stream that has each value at the same place; by default its own.
 
     """
 
@@ -98,6 +102,7 @@ class Stream:
         delta: float,
         describe: Callable[[Effect], str],
         streams: Streams | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.subject = subject
         self.version = version
@@ -109,7 +114,10 @@ class Stream:
         self.bank = kernels.BANKS[measure.kind]
         self._kernels = _KINDS[self.bank]
         self.index = self._streams.open(self, self.bank)
+        self._has_own_trail = trail is None
+        self.trail = (Trail(self._streams.trails) if trail is None else trail).hold()
         record = self._record
+        record["trail"] = self.trail.index
         record["measure"] = measure.record
         record["min_effect"] = min_effect
         record["delta"] = delta
@@ -117,6 +125,7 @@ class Stream:
 
     def close(self) -> None:
         """Give the record back; nothing may be asked of the stream any more."""
+        self.trail.release()
         self._streams.close(self.bank, self.index)
 
     @property
@@ -151,7 +160,8 @@ class Stream:
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows
-        seen = self._kernels.update_at(rows, self.index, value, at, prediction_offset, label_offset)
+        trails = self._streams.trails.rows
+        seen = self._kernels.update_at(rows, self.index, trails, value, at, prediction_offset, label_offset)
         if seen == kernels.QUIET:
             return None
         return self.attend(seen, at, prediction_offset, label_offset)
@@ -171,7 +181,7 @@ class Stream:
             return None
         effect = self._effect(float(lasting["value"]), float(lasting["after"]))
         span = int(lasting["earliest"]), int(lasting["latest"])
-        return self._finding(record, LEVEL, (effect.value, self.min_effect), span, effect, here)
+        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here)
 
     def _suspect(self, record: Record, fired: int) -> None:
         record["detections"] += 1
@@ -209,11 +219,10 @@ class Stream:
             record["level"] = (1, effect.value, effect.after)
         evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
         span = int(suspicion["earliest"]), int(suspicion["latest"])
-        return self._finding(record, self._detectors[suspicion["detector"]], evidence, span, effect, here)
+        return self._finding(self._detectors[suspicion["detector"]], evidence, span, effect, here)
 
-    def _finding(  # noqa: PLR0913, PLR0917 - what a finding is made of
+    def _finding(
         self,
-        record: Record,
         detector: str,
         evidence: tuple[float, float],
         span: tuple[int, int],
@@ -228,7 +237,7 @@ class Stream:
             *evidence,
             effect,
             self.min_effect,
-            Span(*around(record["trail"], earliest, latest + 1, now=here)),
+            Span(*around(self.trail.record, earliest, latest + 1, now=here)),
             self._describe(effect),
         )
 
@@ -251,8 +260,11 @@ class Stream:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         record = self._record
-        kind = int(record["measure"]["kind"])
-        return {"measure": [kind, self._measure_name], "record": pack_record(record)}
+        return {
+            "measure": [int(record["measure"]["kind"]), self._measure_name],
+            "record": pack_record(record, "trail"),
+            "trail": self.trail.snapshot() if self._has_own_trail else None,
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned, but for what the configuration says."""
@@ -260,6 +272,9 @@ class Stream:
         configured = float(record["min_effect"]), float(record["delta"])
         unpack_record(snapshot["record"], record)
         record["min_effect"], record["delta"] = configured
+        record["trail"] = self.trail.index
+        if self._has_own_trail:
+            self.trail.restore(snapshot["trail"])
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.kernels.trail import SIZES, STARTS, STRIDES
 
 if TYPE_CHECKING:
+    from driftline.models.bank import Bank
     from driftline.models.kernels.types import Record
 
 
@@ -21,6 +25,48 @@ class Mark(NamedTuple):
     at: int
     prediction_offset: int
     label_offset: int = -1
+
+
+class Trail:
+    """The marks of a stream, or of streams that have each value at the same place, such as the qualities of features.
+
+    Parameters
+    ----------
+    bank
+        Where its record is, of the type TRAIL. Each stream is to `hold` it, and gives it back by `release`.
+
+    """
+
+    __slots__ = ("_bank", "_held", "index")
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+        self._held = 0
+        self.index = bank.allocate()
+
+    @property
+    def record(self) -> Record:
+        """Its record."""
+        return self._bank.rows[self.index]
+
+    def hold(self) -> Trail:
+        """Return the trail, to a stream that needs it until it gives it back."""
+        self._held += 1
+        return self
+
+    def release(self) -> None:
+        """Give it back: the last one gives the record back."""
+        self._held -= 1
+        if self._held == 0:
+            self._bank.free(self.index)
+
+    def snapshot(self) -> str:
+        """Return plain values."""
+        return pack_record(self.record)
+
+    def restore(self, snapshot: str) -> None:
+        """Take over what `snapshot` returned."""
+        unpack_record(snapshot, self.record)
 
 
 def around(trail: Record, earliest: int, latest: int, *, now: Mark) -> tuple[Mark, Mark]:
@@ -56,11 +102,11 @@ def around(trail: Record, earliest: int, latest: int, *, now: Mark) -> tuple[Mar
 def marks(trail: Record) -> list[Mark]:
     """Return all marks that are kept, the oldest first."""
     first, newest = trail["first"].tolist(), int(trail["newest"])
-    at, offsets = trail["at"].tolist(), trail["offsets"].tolist()
+    places = ((trail["high"].astype(np.int64) << 32) + trail["low"]).tolist()
     kept = {Mark(*first)} if first[0] else set()
     for stride, size, start in zip(STRIDES, SIZES, STARTS, strict=True):
         last = newest // stride
         for block in range(max(last - size, 0) + 1, last + 1):
             slot = start + block % size
-            kept.add(Mark(block * stride, at[slot], *offsets[slot]))
+            kept.add(Mark(block * stride, *places[slot]))
     return sorted(kept)

@@ -172,8 +172,8 @@ def _is_cut(record: np.void, delta: float) -> bool:
     doubled_variance = 2.0 * (record["variance"] / width)
     log_odds = math.log(2.0 * math.log(width) / delta)
     linear = 2.0 / 3.0 * log_odds
-    # A difference of means is surely allowed if its square is less than this over older * newer: as the shares below are
-    # more than width / (older * newer). Rounding is allowed for.
+    # A difference of means is surely allowed if its square is less than this over older * newer, as the shares below
+    # are more than width / (older * newer). Rounding is allowed for.
     allowed = (1.0 - 1e-9) * doubled_variance * log_odds * width
     older, newer = 0.0, width
     older_total, newer_total = 0.0, record["total"]

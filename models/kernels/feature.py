@@ -53,6 +53,7 @@ def update(
     pages: Records,
     qualities: Records,
     psis: Records,
+    trails: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
@@ -77,10 +78,10 @@ def update(
     if feature.quality != NONE:
         quality = qualities[feature.quality]
         bad = 0.0 if problem == FINE else 1.0
-        worse = shares.update(quality, bad, at, prediction_offset, label_offset)
+        worse = shares.update(quality, trails, bad, at, prediction_offset, label_offset)
         feature.recent[quality.count % stream.RECENT] = problem
     if feature.drift != NONE and has_number:
-        shifted = ranked.update(psis[feature.drift], number, at, prediction_offset, label_offset)
+        shifted = ranked.update(psis[feature.drift], trails, number, at, prediction_offset, label_offset)
     return worse, shifted
 
 
@@ -94,11 +95,12 @@ def update_at(
     pages: Records,
     qualities: Records,
     psis: Records,
+    trails: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
 ) -> tuple[int, int]:
     """Do what `update` does, for Python."""
     return update(
-        features[index], problem, number, samples, pages, qualities, psis, at, prediction_offset, label_offset
+        features[index], problem, number, samples, pages, qualities, psis, trails, at, prediction_offset, label_offset
     )

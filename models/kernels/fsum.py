@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def fsum(values: Doubles, n: int) -> float:
     """Return the correctly rounded sum of the first `n` values: finite, and within 1e200 of 0.
 
-    What rounding takes from a running sum is summed up itself, and what that takes once more; how far off the latter can
-    be is known. Where that may change the result, which is hardly ever, all is summed up exactly.
+    What rounding takes from a running sum is summed up itself, and what that takes once more; how far off the latter
+    can be is known. Where that may change the result, which is hardly ever, all is summed up exactly.
 
     Examples
     --------

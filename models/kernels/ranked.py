@@ -30,14 +30,14 @@ _BEYOND: Final = 27
 
 
 @inlined
-def update(stream: Record, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
+def update(stream: Record, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1
     stream.count = count
     stream.recent[(count - 1) % RECENT] = value
     if not common.is_marked(count):
         return QUIET
-    trail.note(stream.trail, count, at, prediction_offset, label_offset)
+    trail.note(trails[stream.trail], count, at, prediction_offset, label_offset)
     if count % CLOCK == 0:
         fired = _detect(stream)
         if fired != QUIET:
@@ -130,9 +130,11 @@ def _begin_anew(stream: Record, fired: int, left: int) -> int:
 
 
 @kernel
-def update_at(streams: Records, index: int, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
+def update_at(
+    streams: Records, index: int, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int
+) -> int:
     """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
-    return update(streams[index], value, at, prediction_offset, label_offset)
+    return update(streams[index], trails, value, at, prediction_offset, label_offset)
 
 
 @kernel

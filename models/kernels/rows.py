@@ -100,6 +100,7 @@ class Banks(NamedTuple):
     shares: Records
     residuals: Records
     ranked: Records
+    trails: Records
     challengers: Records
     sketches: Records
     binary: binary.Bank
@@ -158,6 +159,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.shares),
         borrowed(banks.residuals),
         borrowed(banks.ranked),
+        borrowed(banks.trails),
         borrowed(banks.challengers),
         borrowed(banks.sketches),
         binary.borrow(banks.binary),
@@ -203,6 +205,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
         banks.pages,
         banks.psis,
         banks.shares,
+        banks.trails,
         row.at,
         row.prediction_offset,
         row.label_offset,
@@ -252,6 +255,7 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         banks.shares,
         banks.residuals,
         banks.ranked,
+        banks.trails,
         row.at,
         row.prediction_offset,
         row.label_offset,

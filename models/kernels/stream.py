@@ -59,7 +59,7 @@ def _layout(tally: np.dtype[np.void], plain: np.dtype[np.void], *own: tuple[obje
     """Return the layout of a stream's record, of these panes and this measure, and with what it alone has.
 
     `regime` is where its newest change was, `afresh` where its detectors began anew after it, and `cut` how many values
-    the window held then of the one that saw it.
+    the window held then of the one that saw it. `trail` is the index of its marks.
     """
     fields = [
         ("measure", plain),
@@ -73,7 +73,7 @@ def _layout(tally: np.dtype[np.void], plain: np.dtype[np.void], *own: tuple[obje
         ("level", LEVEL),
         ("suspicion", SUSPICION),
         ("standing", tally),
-        ("trail", trail.TRAIL),
+        ("trail", "i8"),
         *own,
     ]
     return np.dtype(fields, align=True)

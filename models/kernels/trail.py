@@ -22,12 +22,22 @@ SIZES = (64, 16, 16, 16, 16, 16)
 STARTS = (0, 64, 80, 96, 112, 128)
 
 TRAIL = np.dtype(
-    [("newest", "i8"), ("first", "i8", 4), ("at", "i8", sum(SIZES)), ("offsets", "i8", (sum(SIZES), 2))], align=True
+    [
+        ("newest", "i8"),
+        ("first", "i8", 4),
+        ("low", "u4", (sum(SIZES), 3)),
+        ("high", "i2", (sum(SIZES), 3)),
+    ],
+    align=True,
 )
 """`newest` is the count of values at the newest mark and `first` the first mark whole (its count is 0: there is none).
 
-Of each stride as many marks as its size are kept; that of the n-th value stands in slot n // stride modulo the size.
+Of each stride as many marks as its size are kept; that of the n-th value stands in slot n // stride modulo the size. It
+is three numbers of 48 bits, event time and two offsets: `low` has 32 of them and `high` the rest.
 """
+
+_LOW = 32
+_LATEST = 2**47 - 1  # ms, in the year 6429: what is later is taken for that
 
 
 @kernel
@@ -43,6 +53,12 @@ def note(trail: Record, nth: int, at: int, prediction_offset: int, label_offset:
             return
         slot = STARTS[level] + nth // STRIDES[level] % SIZES[level]
         trail.newest = nth
-        trail.at[slot] = at
-        trail.offsets[slot, 0] = prediction_offset
-        trail.offsets[slot, 1] = label_offset
+        _write(trail, slot, 0, min(at, _LATEST))
+        _write(trail, slot, 1, prediction_offset)
+        _write(trail, slot, 2, label_offset)
+
+
+@kernel
+def _write(trail: Record, slot: int, column: int, number: int) -> None:
+    trail.low[slot, column] = number & (2**_LOW - 1)
+    trail.high[slot, column] = number >> _LOW

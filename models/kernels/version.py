@@ -70,6 +70,7 @@ def predicted(
     pages: Records,
     psis: Records,
     qualities: Records,
+    trails: Records,
     at: int,
     offset: int,
     label_offset: int,
@@ -85,7 +86,7 @@ def predicted(
         Of its features, in their order.
     score
         NaN where there is none.
-    features, samples, pages, psis, qualities
+    features, samples, pages, psis, qualities, trails
         Banks.
     at, offset, label_offset
         Event time, and the offsets of the prediction and of the newest label before it (-1: none).
@@ -98,7 +99,7 @@ def predicted(
     for place in range(version.features):
         record = features[version.feature[place]]
         worse, shifted = feature.update(
-            record, problems[place], values[place], samples, pages, qualities, psis, at, offset, label_offset
+            record, problems[place], values[place], samples, pages, qualities, psis, trails, at, offset, label_offset
         )
         if worse != stream.QUIET:
             noted = _note(attention, noted, SHARE, record.quality, worse)
@@ -107,7 +108,7 @@ def predicted(
     if math.isnan(score):
         return noted
     if version.score != NONE:
-        seen = ranked.update(psis[version.score], score, at, offset, label_offset)
+        seen = ranked.update(psis[version.score], trails, score, at, offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, PSI, version.score, seen)
     elif not version.frozen:
@@ -126,6 +127,7 @@ def paired(
     bits: Records,
     signed: Records,
     ranks: Records,
+    trails: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
@@ -143,9 +145,9 @@ def paired(
         return noted
     if version.loss != NONE:
         if version.loss_bank == SHARE:
-            seen = shares.update(bits[version.loss], loss, at, prediction_offset, label_offset)
+            seen = shares.update(bits[version.loss], trails, loss, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[version.loss], loss, at, prediction_offset, label_offset)
+            seen = ranked.update(ranks[version.loss], trails, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.loss_bank, version.loss, seen)
     if not version.calibrated or math.isnan(score):
@@ -154,14 +156,14 @@ def paired(
     residual = outcome - expected
     if version.residual != NONE:
         if version.residual_bank == RESIDUAL:
-            seen = residuals.update(signed[version.residual], residual, at, prediction_offset, label_offset)
+            seen = residuals.update(signed[version.residual], trails, residual, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[version.residual], residual, at, prediction_offset, label_offset)
+            seen = ranked.update(ranks[version.residual], trails, residual, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.residual_bank, version.residual, seen)
     if version.excess != NONE:
         beyond = residual * residual - expected * (1.0 - expected)
-        seen = residuals.update(signed[version.excess], beyond, at, prediction_offset, label_offset)
+        seen = residuals.update(signed[version.excess], trails, beyond, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, RESIDUAL, version.excess, seen)
     return noted

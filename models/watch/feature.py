@@ -25,6 +25,7 @@ from driftline.schemas.config import FeatureConfig, FeatureKind
 if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
+    from driftline.models.drift.trail import Trail
     from driftline.models.kernels.types import Record
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
@@ -71,6 +72,7 @@ class Feature:
         self._quality: Stream | None = None
         self._drift: Stream | None = None
         self._sample: Thinned | None = None
+        self._marks: Trail | None = None
         self.index = self._arena.features.allocate()
         limits = config.features.get(name) or FeatureConfig()
         record = self._record
@@ -125,7 +127,7 @@ class Feature:
         problem, number = self.read(value)
         arena, place = self._arena, (at, offset, label_offset)
         psis, shares = arena.streams.banks[0].rows, arena.streams.banks[1].rows
-        banks = arena.samples.rows, arena.pages.rows, shares, psis
+        banks = arena.samples.rows, arena.pages.rows, shares, psis, arena.streams.trails.rows
         # A plain integer: of an enum, Numba looks at all members each time.
         worse, shifted = kernels.update_at(arena.features.rows, self.index, int(problem), number, *banks, *place)
         found = []
@@ -152,8 +154,12 @@ class Feature:
         """Whether every category of the reference is remembered."""
         return len(self._categories) < _MOST_CATEGORIES
 
-    def freeze(self) -> None:
-        """End the reference. A feature that had no value in it has nothing to be compared with."""
+    def freeze(self, marks: Trail | None = None) -> None:
+        """End the reference. A feature that had no value in it has nothing to be compared with.
+
+        `marks` are of all predictions from here on, if others need them too.
+        """
+        self._marks = marks
         self._frozen = True
         record = self._record
         record["frozen"] = 1
@@ -192,6 +198,7 @@ class Feature:
             delta=self._config.detectors.adwin.delta,
             describe=self._describe_quality,
             streams=self._arena.streams,
+            trail=self._marks,
         )
 
     def _drift_stream(self, measure: Measure) -> Stream:
@@ -238,8 +245,16 @@ class Feature:
         }
 
     @classmethod
-    def restore(cls, name: str, version: str, config: ModelConfig, snapshot: dict[str, Any], arena: Arena) -> Feature:
-        """Rebuild what `snapshot` returned."""
+    def restore(  # noqa: PLR0913, PLR0917 - what it is made of
+        cls,
+        name: str,
+        version: str,
+        config: ModelConfig,
+        snapshot: dict[str, Any],
+        arena: Arena,
+        marks: Trail | None = None,
+    ) -> Feature:
+        """Rebuild what `snapshot` returned, with the `marks` that it had when it was frozen."""
         feature = cls(name, FeatureKind(snapshot["kind"]), version, config, arena=arena)
         record = feature._record
         feature._end_sample()
@@ -249,6 +264,7 @@ class Feature:
         if snapshot["sample"] is not None:
             feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])
+        feature._marks = marks
         feature._watch_quality(restore_stream(feature._quality_stream, snapshot["quality"]))
         feature._watch_drift(restore_stream(feature._drift_stream, snapshot["drift"]))
         return feature

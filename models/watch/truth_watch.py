@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from driftline.models.arena import Arena
     from driftline.models.drift.measure import Measure
+    from driftline.models.drift.trail import Trail
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.kernels.types import Record
     from driftline.schemas.alerts import Effect
@@ -181,10 +182,17 @@ class TruthWatch:
 
     def _excess_stream(self, measure: Measure) -> Stream:
         min_effect = self._config.alerts.min_effect.calibration
-        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less)
+        marks = None if self._residual is None else self._residual.trail  # both are of the pairs with a score
+        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less, marks)
 
-    def _stream(
-        self, subject: Subject, measure: Measure, detector: str, min_effect: float, describe: Callable[[Effect], str]
+    def _stream(  # noqa: PLR0913, PLR0917 - what one stream differs in from another
+        self,
+        subject: Subject,
+        measure: Measure,
+        detector: str,
+        min_effect: float,
+        describe: Callable[[Effect], str],
+        marks: Trail | None = None,
     ) -> Stream:
         return Stream(
             subject,
@@ -195,6 +203,7 @@ class TruthWatch:
             delta=self._config.detectors.adwin.delta,
             describe=describe,
             streams=self._arena.streams,
+            trail=marks,
         )
 
     def streams(self) -> list[Stream]:

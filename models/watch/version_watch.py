@@ -12,6 +12,7 @@ from driftline.models.drift.finding import Subject
 from driftline.models.drift.rank import RankPsi
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
+from driftline.models.drift.trail import Trail
 from driftline.models.kernels.version import MOST_FEATURES, NONE
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
@@ -57,6 +58,7 @@ class VersionWatch:
         self._newcomers: dict[str, Newcomer] = {}
         self._score: Stream | None = None
         self._score_sample: Thinned | None = None
+        self._marks: Trail | None = None  # of all predictions, for the qualities of the features of the reference
         self._begin_sample(Thinned(arena.samples, arena.pages))
         self._record["score"] = NONE
         self._taken = self._taken_pairs = self._room = self._pair_room = 0
@@ -99,6 +101,8 @@ class VersionWatch:
         self.truth.close()
         if self._score is not None:
             self._score.close()
+        if self._marks is not None:
+            self._marks.release()
         self._end_sample()
         self._arena.versions.free(self.index)
 
@@ -204,8 +208,9 @@ class VersionWatch:
         self._frozen = True
         self._record["frozen"] = 1
         self.settle(list(self._newcomers))
+        self._marks = Trail(self._arena.streams.trails).hold()
         for feature in self._features.values():
-            feature.freeze()
+            feature.freeze(self._marks)
         if self._config.detectors.score and self._score_sample is not None and len(self._score_sample):
             self._watch_score(self._score_stream(RankPsi.of(self._score_sample.values)))
         self._end_sample()
@@ -264,6 +269,7 @@ class VersionWatch:
             "features_dropped": self._features_dropped,
             "features": {name: feature.snapshot() for name, feature in self._features.items()},
             "newcomers": {name: newcomer.snapshot() for name, newcomer in self._newcomers.items()},
+            "marks": None if self._marks is None else self._marks.snapshot(),
             "score_sample": None if self._score_sample is None else self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
             "truth": self.truth.snapshot(),
@@ -280,8 +286,11 @@ class VersionWatch:
         record["predictions"], record["served"] = snapshot["predictions"], snapshot["served"]
         record["frozen"] = watch._frozen = snapshot["frozen"]
         watch._features_dropped = snapshot["features_dropped"]
+        if snapshot["marks"] is not None:
+            watch._marks = Trail(arena.streams.trails).hold()
+            watch._marks.restore(snapshot["marks"])
         for name, stored in snapshot["features"].items():
-            watch._features[name] = Feature.restore(name, version, config, stored, arena)
+            watch._features[name] = Feature.restore(name, version, config, stored, arena, watch._marks)
         for name, stored in snapshot["newcomers"].items():
             watch._newcomers[name] = Newcomer.restore(name, version, config, stored, arena)
         watch._lay_out()

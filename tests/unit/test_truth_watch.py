@@ -54,7 +54,7 @@ def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) 
         watch.reserve(1)
         banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
         seen = (loss, math.nan if score is None else score, value)
-        of_streams = banks.samples, banks.pages, banks.shares, banks.residuals, banks.ranked
+        of_streams = banks.samples, banks.pages, banks.shares, banks.residuals, banks.ranked, banks.trails
         version = banks.versions[watch._index]  # noqa: SLF001 - as above
         noted = paired(version, *seen, *of_streams, *place, attention)
         if not watch.frozen and watch.pairs >= watch._config.reference.events:  # noqa: SLF001 - as above
