@@ -6,11 +6,11 @@ from driftline.models.bank import Bank
 from driftline.models.drift.stream import Streams
 from driftline.models.kernels.feature import FEATURE
 from driftline.models.kernels.linear_model import LINEAR_MODEL
-from driftline.models.kernels.quantile_sketch import QUANTILE_SKETCH
 from driftline.models.kernels.rows import MODEL, Banks
 from driftline.models.kernels.thinned import THINNED, THINNED_PAGE
 from driftline.models.kernels.version import VERSION
 from driftline.models.performance.bank import BinaryBank
+from driftline.models.watch.quantiles import SketchBank
 
 
 class Arena:
@@ -24,7 +24,7 @@ class Arena:
         self.pages = Bank(THINNED_PAGE)
         self.streams = Streams()
         self.challengers = Bank(LINEAR_MODEL)
-        self.sketches = Bank(QUANTILE_SKETCH)
+        self.sketches = SketchBank()
         self.binary = BinaryBank()
 
     @property
@@ -43,6 +43,6 @@ class Arena:
             ranked,
             self.streams.trails.rows,
             self.challengers.rows,
-            self.sketches.rows,
+            self.sketches.arrays,
             self.binary.arrays,
         )

@@ -102,7 +102,7 @@ class Banks(NamedTuple):
     ranked: Records
     trails: Records
     challengers: Records
-    sketches: Records
+    sketches: quantile_sketch.Sketches
     binary: binary.Bank
 
 
@@ -161,7 +161,9 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.ranked),
         borrowed(banks.trails),
         borrowed(banks.challengers),
-        borrowed(banks.sketches),
+        quantile_sketch.Sketches(
+            borrowed(banks.sketches.records), borrowed(banks.sketches.pages), borrowed(banks.sketches.allotment)
+        ),
         binary.borrow(banks.binary),
     )
 
@@ -183,7 +185,7 @@ def _borrow_rows(rows: Rows) -> Rows:
 def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
     row = rows.rows[place]
     if not math.isnan(row.duration):
-        quantile_sketch.update(banks.sketches[model.latency], row.duration)
+        quantile_sketch.update(banks.sketches, model.latency, row.duration)
     model.predictions += 1
     if row.version == NONE:
         return 0
@@ -230,7 +232,7 @@ def _take_inputs(watched: Record, challenger: Record, values: Doubles, scaled: D
 def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Integers) -> int:
     row = rows.rows[place]
     if not math.isnan(row.duration):
-        quantile_sketch.update(banks.sketches[model.label_delay], row.duration)
+        quantile_sketch.update(banks.sketches, model.label_delay, row.duration)
     model.pairs += 1
     if row.cell != NONE:
         outcome = binary.outcome_of(row.cell // 3, _predicted_class(row.cell % 3), row.score)

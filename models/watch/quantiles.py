@@ -7,13 +7,63 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from driftline.models.bank import Bank
-from driftline.models.kernels.quantile_sketch import GAMMA, LOWEST, QUANTILE_SKETCH, update_at
+from driftline.models.bank import Bank, fresh
+from driftline.models.kernels.quantile_sketch import (
+    ALLOTMENT,
+    BUCKETS,
+    GAMMA,
+    LOWEST,
+    PAGES,
+    QUANTILE_SKETCH,
+    SKETCH_PAGE,
+    Sketches,
+    add,
+    counts,
+    release,
+    update,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+
+class SketchBank:
+    """Sketches side by side, and room for the pages of all.
+
+    Attributes
+    ----------
+    arrays
+        What kernels take: other arrays after `allocate`.
+
+    """
+
+    __slots__ = ("_bank", "arrays")
+
+    def __init__(self) -> None:
+        self._bank = Bank(QUANTILE_SKETCH)
+        self.arrays = Sketches(self._bank.rows, np.zeros(0, SKETCH_PAGE), np.zeros(1, ALLOTMENT))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._bank)
+
+    def allocate(self) -> int:
+        """Return the index of an empty sketch."""
+        index = self._bank.allocate()
+        _, pages, allotment = self.arrays
+        if len(pages) < PAGES * len(self._bank):
+            longer, used = fresh(2 * PAGES * len(self._bank), SKETCH_PAGE), int(allotment[0]["used"])
+            longer[:used] = pages[:used]
+            pages = longer
+        self.arrays = Sketches(self._bank.rows, pages, allotment)
+        return index
+
+    def free(self, index: int) -> None:
+        """Give a sketch back."""
+        release(self.arrays, index)
+        self._bank.free(index)
 
 
 class QuantileSketch:
@@ -26,7 +76,7 @@ class QuantileSketch:
     Parameters
     ----------
     bank
-        Where its record of type QUANTILE_SKETCH is, beside those of others; by default, in a bank of its own.
+        Where its numbers are, beside those of others; by default, in a bank of its own.
 
     References
     ----------
@@ -46,18 +96,22 @@ class QuantileSketch:
 
     __slots__ = ("_bank", "index")
 
-    def __init__(self, bank: Bank | None = None) -> None:
-        self._bank = Bank(QUANTILE_SKETCH) if bank is None else bank
+    def __init__(self, bank: SketchBank | None = None) -> None:
+        self._bank = SketchBank() if bank is None else bank
         self.index: Final = self._bank.allocate()
 
     @property
     def _record(self) -> np.void:
-        record: np.void = self._bank.rows[self.index]
+        record: np.void = self._bank.arrays.records[self.index]
         return record
+
+    @property
+    def _counts(self) -> npt.NDArray[np.int64]:
+        return counts(self._bank.arrays, self.index)
 
     def update(self, value: float) -> None:
         """Count a finite value."""
-        update_at(self._bank.rows, self.index, value)
+        update(self._bank.arrays, self.index, value)
 
     def merge(self, other: QuantileSketch) -> None:
         """Add what `other` has counted; exactly as if its values had been counted here."""
@@ -68,7 +122,7 @@ class QuantileSketch:
         mine["max"] = max(mine["max"], others["max"]) if mine["count"] else others["max"]
         mine["count"] += others["count"]
         mine["negative"] += others["negative"]
-        _set_counts(mine, _counts(mine) + _counts(others))
+        add(self._bank.arrays, self.index, other._counts)
 
     def quantile(self, q: float) -> float | None:
         """Return the value at rank ``floor(q * (count - 1))``, counted from 0 in rising order; None without values.
@@ -85,7 +139,7 @@ class QuantileSketch:
         if not record["count"]:
             return None
         rank = math.floor(q * (int(record["count"]) - 1))
-        bucket = int(np.searchsorted(np.cumsum(_counts(record)), rank, side="right"))
+        bucket = int(np.searchsorted(np.cumsum(self._counts), rank, side="right"))
         middle = 2.0 * GAMMA ** (bucket + LOWEST) / (GAMMA + 1.0) if bucket else 0.0
         return float(min(max(middle, record["min"]), record["max"]))
 
@@ -104,10 +158,10 @@ class QuantileSketch:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as plain JSON; `restore` continues from it identically."""
-        counts = _counts(self._record)
-        used = np.flatnonzero(counts)
+        found = self._counts
+        used = np.flatnonzero(found)
         buckets = [
-            [bucket, count] for bucket, count in zip((used + LOWEST).tolist(), counts[used].tolist(), strict=True)
+            [bucket, count] for bucket, count in zip((used + LOWEST).tolist(), found[used].tolist(), strict=True)
         ]
         return {**self._totals(), "buckets": buckets}
 
@@ -118,26 +172,14 @@ class QuantileSketch:
         return {"count": count, "negative": negative, "min": low, "max": high}
 
     @classmethod
-    def restore(cls, snapshot: Mapping[str, Any], bank: Bank | None = None) -> Self:
+    def restore(cls, snapshot: Mapping[str, Any], bank: SketchBank | None = None) -> Self:
         """Return the sketch that a snapshot describes."""
         sketch = cls(bank)
         record = sketch._record
         for field in ("count", "negative", "min", "max"):
             record[field] = snapshot[field] or 0
-        counts = _counts(record)
+        found = np.zeros(BUCKETS, np.int64)
         for bucket, count in snapshot["buckets"]:
-            counts[bucket - LOWEST] = count
-        _set_counts(record, counts)
+            found[bucket - LOWEST] = count
+        add(sketch._bank.arrays, sketch.index, found)
         return sketch
-
-
-def _counts(record: np.void) -> npt.NDArray[np.int64]:
-    high: npt.NDArray[np.int64] = record["high"].astype(np.int64)
-    high <<= 32
-    high += record["low"]
-    return high
-
-
-def _set_counts(record: np.void, counts: npt.NDArray[np.int64]) -> None:
-    record["low"] = counts & 0xFFFFFFFF
-    record["high"] = counts >> 32

@@ -12,9 +12,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.models.bank import Bank
-from driftline.models.kernels.quantile_sketch import GAMMA, LOWEST, QUANTILE_SKETCH
-from driftline.models.watch.quantiles import QuantileSketch
+from driftline.models.kernels.quantile_sketch import GAMMA, LOWEST, PAGE
+from driftline.models.watch.quantiles import QuantileSketch, SketchBank
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 streams = st.lists(finite | st.floats(min_value=0.0, max_value=1e4), max_size=60)
@@ -126,15 +125,23 @@ def test_a_value_that_is_no_number_stays_within_the_buckets() -> None:
 
 
 @given(st.lists(streams, min_size=1, max_size=5))
-def test_sketches_share_a_bank_and_are_whole_in_their_bytes(shards: list[list[float]]) -> None:
-    bank = Bank(QUANTILE_SKETCH)
-    sketches = [QuantileSketch(bank) for _ in shards]
-    for sketch, values in zip(sketches, shards, strict=True):
-        for value in values:
-            sketch.update(value)
-    assert [sketch.snapshot() for sketch in sketches] == [original(values) for values in shards]
-    copy = QuantileSketch(bank)
-    bank.rows[copy.index] = np.frombuffer(bank.rows[sketches[0].index].tobytes(), QUANTILE_SKETCH)[0]
-    assert copy.snapshot() == sketches[0].snapshot()
-    sketches[0].release()
-    assert len(bank) == len(shards)
+def test_sketches_share_a_bank_and_give_back_what_they_had(shards: list[list[float]]) -> None:
+    bank = SketchBank()
+    for _ in range(2):
+        sketches = [QuantileSketch(bank) for _ in shards]
+        for sketch, values in zip(sketches, shards, strict=True):
+            for value in values:
+                sketch.update(value)
+        assert [sketch.snapshot() for sketch in sketches] == [original(values) for values in shards]
+        pages = int(bank.arrays.allotment[0]["used"])
+        for sketch in sketches:
+            sketch.release()
+        assert len(bank) == 0
+    # The second time none but those of the first were needed.
+    spread = {(n, bucket // PAGE) for n, values in enumerate(shards) for bucket in buckets_of(values)}
+    assert pages == len(spread)
+    assert not any(bank.arrays.pages["low"][:, 1:].ravel())
+
+
+def buckets_of(values: list[float]) -> list[int]:
+    return [bucket - LOWEST for bucket, _ in original(values)["buckets"]]
