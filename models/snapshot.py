@@ -1,15 +1,16 @@
-"""Snapshots are plain data: JSON behind a version and a checksum. Nothing is ever unpickled."""
+"""Snapshots are plain data: MessagePack behind a version and a checksum. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
-import json
 from struct import Struct
 from typing import Any, Final
 from zlib import crc32
 
+from msgspec.msgpack import decode, encode
+
 from driftline.schemas.errors import SnapshotError
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 _HEADER: Final = Struct(">4sHI")  # magic, version, CRC-32 of the rest
 _MAGIC: Final = b"DRFT"
 
@@ -19,7 +20,7 @@ class DamagedError(SnapshotError):
 
 
 def seal(state: dict[str, Any]) -> bytes:
-    """Write plain values as a snapshot.
+    """Write plain values as a snapshot: those of JSON, integers of at most 64 bits, and bytes.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def seal(state: dict[str, Any]) -> bytes:
     {'count': 3}
 
     """
-    body = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    body = encode(state)
     return _HEADER.pack(_MAGIC, _VERSION, crc32(body)) + body
 
 
@@ -56,5 +57,5 @@ def unseal(snapshot: bytes) -> dict[str, Any]:
     if crc32(body) != checksum:
         msg = "the snapshot is damaged: its checksum does not match"
         raise DamagedError(msg)
-    state: dict[str, Any] = json.loads(body)
+    state: dict[str, Any] = decode(body)
     return state

@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from driftline.models.pipeline import Pipeline
-from driftline.models.snapshot import DamagedError
+from driftline.models.snapshot import DamagedError, seal, unseal
 
 
 def restore(
@@ -28,3 +28,8 @@ def restore(
     for key in sorted(entries, key=crc32):  # a store gives them back in no order
         pipeline.restore_entry(key, entries[key])
     return damaged
+
+
+def as_stored(state: Any) -> Any:  # noqa: ANN401 - plain values
+    """Return what a snapshot gives back of plain values."""
+    return unseal(seal({"state": state}))["state"]

@@ -14,6 +14,7 @@ from driftline.models.watch.monitor import ModelMonitor
 from driftline.schemas.config import ModelConfig
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Prediction
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
@@ -76,7 +77,7 @@ class Served:
 
     def restarted(self, **config: Any) -> Served:  # noqa: ANN401 - fields of a configuration
         """Return what a restart makes of it, with a configuration that may have changed."""
-        stored = json.loads(json.dumps(self.monitor.snapshot(), allow_nan=False))
+        stored = as_stored(self.monitor.snapshot())
         again = Served(**{**self.fields, **config})
         again._begin(ModelMonitor.restore(ModelConfig(**again.fields), stored, arena := Arena()), arena)
         again.offset = self.offset

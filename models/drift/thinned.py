@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from base64 import b64decode, b64encode
 from typing import Any, Final
 from zlib import compress, decompress
 
@@ -12,7 +11,8 @@ import numpy as np
 from driftline.models.bank import Bank
 from driftline.models.kernels.thinned import CAPACITY, PAGE, THINNED, THINNED_PAGE, drawn, update_at
 
-_COMPRESSED: Final = "~"  # no character of base64
+_COMPRESSED: Final = b"~"
+_PLAIN: Final = b"="
 _REPEATED: Final = 4  # times that a value occurs on average, from which compressing pays
 
 
@@ -104,16 +104,14 @@ class Thinned:
         return sample
 
 
-def pack(values: array[float]) -> str:
-    """Write doubles as text, exactly; values that repeat, such as zeros and ones, in a fraction of the space."""
+def pack(values: array[float]) -> bytes:
+    """Write doubles, exactly; values that repeat, such as zeros and ones, in a fraction of the space."""
     raw = values.tobytes()
-    if len(set(values)) * _REPEATED < len(values):
-        return _COMPRESSED + b64encode(compress(raw, 1)).decode()
-    return b64encode(raw).decode()
+    is_repetitive = len(set(values)) * _REPEATED < len(values)
+    return _COMPRESSED + compress(raw, 1) if is_repetitive else _PLAIN + raw
 
 
-def unpack(text: str) -> array[float]:
+def unpack(packed: bytes) -> array[float]:
     """Read what `pack` wrote."""
-    if text.startswith(_COMPRESSED):
-        return array("d", decompress(b64decode(text[1:])))
-    return array("d", b64decode(text))
+    raw = packed[1:]
+    return array("d", decompress(raw) if packed.startswith(_COMPRESSED) else raw)

@@ -60,11 +60,11 @@ class Trail:
         if self._held == 0:
             self._bank.free(self.index)
 
-    def snapshot(self) -> str:
+    def snapshot(self) -> bytes:
         """Return plain values."""
         return pack_record(self.record)
 
-    def restore(self, snapshot: str) -> None:
+    def restore(self, snapshot: bytes) -> None:
         """Take over what `snapshot` returned."""
         unpack_record(snapshot, self.record)
 

@@ -9,7 +9,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from driftline.models.kernels.logit_bins import BINS_PER_LOGIT, HIGHEST, ORIGIN
-from driftline.models.performance.exact import ONE, divide
+from driftline.models.performance.exact import ONE, divide, dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -195,7 +195,7 @@ class LogitBins:
         """Return the bins that a snapshot describes."""
         bins = cls(snapshot["max_bins"])
         shift = bins._shift = snapshot["shift"]
-        columns = [[value << zeros for value in values] for zeros, values in snapshot["columns"]]
+        columns = [[load(value, 0) << zeros for value in values] for zeros, values in snapshot["columns"]]
         for key, negatives, negative_offsets, positives, positive_offsets in zip(
             accumulate(snapshot["steps"]), *columns, strict=True
         ):
@@ -209,8 +209,8 @@ class LogitBins:
         return bins
 
 
-def _without_zeros(column: list[int]) -> tuple[int, list[int]]:
+def _without_zeros(column: list[int]) -> tuple[int, list[int | str]]:
     """Return how many binary zeros all numbers end in, and the numbers without: short ones where weights are simple."""
     bits = reduce(or_, column, 0)
     zeros = max((bits & -bits).bit_length() - 1, 0)
-    return zeros, [value >> zeros for value in column]
+    return zeros, [dump(value >> zeros, 0) for value in column]

@@ -84,12 +84,12 @@ class Calibration:
         record["scores"][:corners] = self._scores
         record["outcomes"][:corners] = self._outcomes
 
-    def snapshot(self) -> list[str]:
+    def snapshot(self) -> list[bytes]:
         """Return plain values."""
         return [pack(self._scores), pack(self._outcomes)]
 
     @classmethod
-    def restore(cls, snapshot: list[str]) -> Self:
+    def restore(cls, snapshot: list[bytes]) -> Self:
         """Rebuild what `snapshot` returned."""
         scores, outcomes = snapshot
         return cls(unpack(scores), unpack(outcomes))

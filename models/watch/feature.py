@@ -260,7 +260,7 @@ class Feature:
         feature._end_sample()
         record["frozen"] = feature._frozen = snapshot["frozen"]
         record["problems"] = snapshot["problems"]
-        record["recent"] = unpack_bytes(snapshot["recent"])
+        record["recent"] = unpack_bytes(snapshot["recent"], RECENT)
         if snapshot["sample"] is not None:
             feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from itertools import accumulate
 from random import Random
@@ -30,6 +29,7 @@ from driftline.models.performance.weighted import WeightedPairs
 from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.scoreboard import Scoreboard
 from tests.oracle.counters import IntegerScoring
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,7 +116,7 @@ def test_merged_shards_come_to_the_same(
         merged.merge(counted(shuffled, of_shard, random.choice(banks)))
         expected.merge(in_integers(pairs, of_shard))
         assert merged.report() == expected.report()
-    restored = BinaryPerformance.restore(json.loads(json.dumps(merged.snapshot(), allow_nan=False)), banks[1])
+    restored = BinaryPerformance.restore(as_stored(merged.snapshot()), banks[1])
     assert restored.snapshot() == merged.snapshot()
     assert restored.report() == expected.report()
 
@@ -193,5 +193,5 @@ def test_a_scoreboard_comes_to_the_same_however_its_pairs_are_batched(
     flush()
     assert board.report() == expected.report()
     again = BinaryScoreboard(scoring, ["region", "tier"], WINDOW)
-    again.restore(json.loads(json.dumps(board.snapshot(), allow_nan=False)))
+    again.restore(as_stored(board.snapshot()))
     assert again.report() == expected.report()

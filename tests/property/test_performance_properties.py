@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.msgpack import encode
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -34,6 +35,7 @@ from driftline.models.performance import (
     Scoring,
     restore_scoring,
 )
+from tests.restoring import as_stored
 
 CLASSES = ["a", "b", "c", "d"]
 BINARY = BinaryScoring(ClassSet([0, 1]))
@@ -70,7 +72,7 @@ def count(scoring: Scoring[Any], pairs: list[Pair]) -> Performance[Any]:
 
 
 def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - snapshots are plain JSON of any shape
-    return json.dumps(left, allow_nan=False) == json.dumps(right, allow_nan=False)
+    return encode(left) == encode(right)
 
 
 @given(scorings, st.lists(streams, max_size=4))
@@ -86,8 +88,8 @@ def test_merged_shards_are_the_whole_stream_in_any_order(scoring: Scoring[Any], 
 @given(scorings, streams, streams)
 def test_restored_counters_go_on_the_same_way(scoring: Scoring[Any], before: list[Pair], after: list[Pair]) -> None:
     performance = count(scoring, before)
-    scoring_again = restore_scoring(json.loads(json.dumps(scoring.snapshot())))
-    restored = scoring_again.restore(json.loads(json.dumps(performance.snapshot(), allow_nan=False)))
+    scoring_again = restore_scoring(as_stored(scoring.snapshot()))
+    restored = scoring_again.restore(as_stored(performance.snapshot()))
     assert same(restored.snapshot(), performance.snapshot())
     for outcome in read(scoring, after):
         performance.update(outcome)
@@ -112,7 +114,7 @@ def test_a_restored_window_goes_on_the_same_way(scoring: Scoring[Any], before: l
     rolling = Rolling(scoring, window=12, panes=4)
     for outcome in read(scoring, before):
         rolling.update(outcome)
-    restored = Rolling.restore(json.loads(json.dumps(rolling.snapshot())), scoring)
+    restored = Rolling.restore(as_stored(rolling.snapshot()), scoring)
     for outcome in read(scoring, after):
         rolling.update(outcome)
         restored.update(outcome)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from driftline.models.kernels.quantile_sketch import GAMMA, LOWEST, PAGE
 from driftline.models.watch.quantiles import QuantileSketch, SketchBank
+from tests.restoring import as_stored
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 streams = st.lists(finite | st.floats(min_value=0.0, max_value=1e4), max_size=60)
@@ -78,7 +79,7 @@ def test_merged_shards_are_the_whole_stream_in_any_order(shards: list[list[float
 @given(streams, streams)
 def test_a_restored_sketch_goes_on_the_same_way(before: list[float], after: list[float]) -> None:
     sketch = sketch_of(before)
-    restored = QuantileSketch.restore(json.loads(json.dumps(sketch.snapshot(), allow_nan=False)))
+    restored = QuantileSketch.restore(as_stored(sketch.snapshot()))
     for value in after:
         sketch.update(value)
         restored.update(value)

@@ -15,6 +15,7 @@ from driftline.schemas.alerts import AlertState, Kind, Severity, Target
 from driftline.schemas.config import parse_configuration
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ def test_restored_counts_continue_identically() -> None:
     which = [n % 7 == 0 or n > 1200 for n in range(1600)]
     whole, first, second = BadRecords(0.2), BadRecords(0.2), BadRecords(0.2)
     found = feed(first, which[:1100])
-    second.restore(json.loads(json.dumps(first.snapshot())))
+    second.restore(as_stored(first.snapshot()))
     assert found + feed(second, which[1100:], 1100) == feed(whole, which)
     assert second.snapshot() == whole.snapshot()
 

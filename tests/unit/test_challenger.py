@@ -14,6 +14,7 @@ from river.preprocessing import StandardScaler
 
 from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.schemas.config import Challenger, Task
+from tests.restoring import as_stored
 
 LOGISTIC, LINEAR = Challenger.LOGISTIC_REGRESSION, Challenger.LINEAR_REGRESSION
 
@@ -93,7 +94,7 @@ def test_a_restored_model_continues_identically(kind: Challenger) -> None:
     model = again = OnlineModel(kind, inputs=["a", "b", "é"])
     for n in range(600):
         if n % 200 == 100:
-            again = OnlineModel.restore(json.loads(json.dumps(model.snapshot(), allow_nan=False)))
+            again = OnlineModel.restore(as_stored(model.snapshot()))
             assert again.snapshot() == model.snapshot()
         inputs = {name: random.gauss(1, 1) for name in random.sample(["a", "b", "é"], 2)}
         outcome = float(random.random() < 0.3)

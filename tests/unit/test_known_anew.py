@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from driftline.models.snapshot import seal
 from driftline.models.watch.profile import WARMUP
 from tests.served import Served, stored
 
@@ -312,10 +312,10 @@ def test_labels_that_come_while_a_model_is_not_known_anew_take_no_room() -> None
     serve(served, answers(0, 1))
     waiting = [served.predict(n % 2) for n in range(5000)]
     again = served.restarted(task="multiclass")
-    size = len(json.dumps(again.monitor.snapshot()))
+    size = len(seal(again.monitor.snapshot()))
     for pending in waiting:
         again.label(pending, 1)
-    assert len(json.dumps(again.monitor.snapshot())) < size + 5000
+    assert len(seal(again.monitor.snapshot())) < size + 5000
     assert again.report()["label_delay"]["count"] == 2 * WARMUP + 5000
 
 
@@ -328,5 +328,5 @@ def test_a_restored_monitor_is_known_anew_at_the_same_event(cut: int) -> None:
     second = whole.restarted()
     for served in (whole, second):
         serve(served, values[cut:], features={"x": 1.0})
-    assert json.dumps(second.monitor.snapshot()) == json.dumps(whole.monitor.snapshot())
+    assert seal(second.monitor.snapshot()) == seal(whole.monitor.snapshot())
     assert second.report() == whole.report()

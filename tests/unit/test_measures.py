@@ -22,6 +22,7 @@ from driftline.models.drift.thinned import Thinned, pack, unpack
 from driftline.models.drift.trail import Mark, around, marks
 from driftline.models.kernels.trail import TRAIL, note
 from driftline.models.watch.calibration import Calibration
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +73,7 @@ def is_sound(effect: Effect) -> bool:
 @given(values, values)
 def test_a_restored_measure_is_the_same(reference: list[float], recent: list[float]) -> None:
     for measure in measures(reference):
-        again = restore_measure(json.loads(json.dumps(measure.snapshot(), allow_nan=False)))
+        again = restore_measure(as_stored(measure.snapshot()))
         assert again.snapshot() == measure.snapshot()
         if not isinstance(measure, ShareGrowth | Residual):
             assert [again.unit(value) for value in recent] == [measure.unit(value) for value in recent]
@@ -188,9 +189,7 @@ def test_calibration_learns_that_scores_are_too_sure() -> None:
 def test_an_expected_probability_is_one(pairs: list[tuple[float, float]], score: float) -> None:
     calibration = Calibration.of_probabilities([s for s, _ in pairs], [o for _, o in pairs])
     assert 0.0 <= calibration.expected(score) <= 1.0
-    assert Calibration.restore(json.loads(json.dumps(calibration.snapshot()))).expected(score) == calibration.expected(
-        score
-    )
+    assert Calibration.restore(as_stored(calibration.snapshot())).expected(score) == calibration.expected(score)
 
 
 @given(st.lists(st.tuples(*[st.floats(-LARGEST, LARGEST)] * 2), min_size=1, max_size=300), st.floats(-LARGEST, LARGEST))
@@ -224,7 +223,7 @@ def test_a_sample_is_bounded_and_has_one_value_of_each_block(size: int) -> None:
     strides = (stride, 2 * stride)  # the last value of the last block to find room may have come early or late in it
     assert any([value // wide for value in kept] == list(range(len(kept))) for wide in strides)
     assert size // strides[1] <= len(kept) <= min(size, 4096)
-    again = Thinned.restore(json.loads(json.dumps(sample.snapshot())))
+    again = Thinned.restore(as_stored(sample.snapshot()))
     for each in (again, sample):
         for n in range(5000):
             each.update(1e9 + n)

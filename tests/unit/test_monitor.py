@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from driftline.models.performance import BinaryScoring, ClassSet, Pair
+from driftline.models.snapshot import seal
 from driftline.models.watch.profile import WARMUP
 from tests.served import Served
 
@@ -112,9 +112,9 @@ def test_a_report_changes_nothing(seen: int) -> None:
     served = Served()
     for prediction, label, score in pairs(Random(1), seen):
         served.pair(prediction, label, score=score)
-    before = json.dumps(served.monitor.snapshot())
+    before = seal(served.monitor.snapshot())
     assert served.report() == served.report()
-    assert json.dumps(served.monitor.snapshot()) == before
+    assert seal(served.monitor.snapshot()) == before
 
 
 def test_a_label_outside_the_classes_is_counted_and_not_scored() -> None:
@@ -405,7 +405,7 @@ def test_a_restored_monitor_continues_identically(cut: int) -> None:
     assert second.found
     assert second.found == first.found[-len(second.found) :]
     assert second.report() == first.report()
-    assert json.dumps(second.monitor.snapshot()) == json.dumps(first.monitor.snapshot())
+    assert seal(second.monitor.snapshot()) == seal(first.monitor.snapshot())
 
 
 def test_an_event_that_grows_when_written_again_is_restored() -> None:

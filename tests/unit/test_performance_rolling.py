@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from driftline.models.performance import BinaryScoring, ClassSet, Pair, RegressionOutcome, RegressionScoring, Rolling
+from tests.restoring import as_stored
 
 SCORING = RegressionScoring()
 
@@ -46,7 +45,7 @@ def test_a_report_leaves_the_window_as_it_was() -> None:
 def test_a_restored_window_goes_on_the_same_way() -> None:
     rolling = Rolling(SCORING, 6, 3)
     for seen in range(20):
-        restored = Rolling.restore(json.loads(json.dumps(rolling.snapshot())), SCORING)
+        restored = Rolling.restore(as_stored(rolling.snapshot()), SCORING)
         assert restored.report() == rolling.report()
         restored.update(outcome(float(seen)))
         rolling.update(outcome(float(seen)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,6 +13,7 @@ from driftline.models.policy.incident import Place
 from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
 from driftline.schemas.config import AlertsConfig
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from driftline.schemas.alerts import Alert
@@ -387,7 +387,7 @@ def test_a_restored_policy_continues_identically() -> None:
         alerts = []
         for n in range(60):
             if restart:
-                stored = json.loads(json.dumps(policy.snapshot(), allow_nan=False))
+                stored = as_stored(policy.snapshot())
                 policy = new()
                 policy.restore(stored)
             if n in {0, 3, 9, 22}:
@@ -405,7 +405,7 @@ def test_a_restored_policy_continues_identically() -> None:
 def test_a_restored_policy_knows_what_it_has_told() -> None:
     policy, again = new(), new()
     decide(policy, finding(version="1"), finding(version="2"))
-    again.restore(json.loads(json.dumps(policy.snapshot(), allow_nan=False)))
+    again.restore(as_stored(policy.snapshot()))
     assert decide(again, finding(version="1", detector=LEVEL), at=COOLDOWN) == []
     assert len(decide(again, finding(version="2", detector=LEVEL), at=COOLDOWN)) == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
 from driftline.schemas.config import RetrainConfig, parse_configuration
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from driftline.schemas.alerts import Alert, RetrainRequest
@@ -181,7 +181,7 @@ def test_a_restored_policy_continues_identically() -> None:
     assert decide(first, at=-6 * HOUR) is not None
     fire(first, ERRORS, severity=Severity.CRITICAL)
     join(first, 50)
-    second.restore(json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    second.restore(as_stored(first.snapshot()))
     for policy in (first, second):
         join(policy, 51)
     assert decide(first, at=-1) == decide(second, at=-1) is None

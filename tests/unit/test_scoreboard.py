@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ import pytest
 from driftline.models.performance import BinaryScoring, ClassSet, Pair
 from driftline.models.watch.parts import Parts, RecentParts
 from driftline.models.watch.scoreboard import Scoreboard
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,7 @@ def test_restored_parts_continue_identically(kind: type[Parts]) -> None:
     for cut in (0, 100, 5000):
         whole, second = kind(SCORING, most=4), kind(SCORING, most=4)
         fed(whole, names[:cut])
-        second.restore(json.loads(json.dumps(whole.snapshot(), allow_nan=False)))
+        second.restore(as_stored(whole.snapshot()))
         for parts in (whole, second):
             fed(parts, names[cut:], seed=2)
         assert second.snapshot() == whole.snapshot()
@@ -108,7 +108,7 @@ def test_segments_are_looked_up_by_name() -> None:
 
 def restored(board: Scoreboard, segments: list[str], window: int) -> dict[str, Any]:
     again = scoreboard(segments, window)
-    again.restore(json.loads(json.dumps(board.snapshot(), allow_nan=False)))
+    again.restore(as_stored(board.snapshot()))
     return again.report()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from itertools import pairwise
 from random import Random
@@ -16,8 +15,10 @@ from driftline.models.drift.finding import LEVEL, Finding, Subject
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import AdwinConfig, MinEffect
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -329,7 +330,7 @@ def test_what_lasts_is_found_alike_by_a_restored_stream(seed: int, cut: int) -> 
     found = feed(whole, values)
     assert len({finding.span for _, finding in lasting(found)}) > 1  # of windows of several lengths
     before = feed(first, values[:cut])
-    second = restore_stream(new, json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    second = restore_stream(new, as_stored(first.snapshot()))
     assert second is not None
     assert before + feed(second, values[cut:]) == found
     assert second.snapshot() == whole.snapshot()
@@ -344,7 +345,7 @@ def test_a_restored_stream_continues_identically(seed: int, cut: int, family: st
     whole, first = new(measure), new(measure)
     found = feed(whole, values)
     before = feed(first, values[:cut])
-    second = restore_stream(new, json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    second = restore_stream(new, as_stored(first.snapshot()))
     assert second is not None
     assert before + feed(second, values[cut:]) == found
     assert second.snapshot() == whole.snapshot()
@@ -355,5 +356,5 @@ def test_a_value_costs_no_more_than_its_marks_can_hold() -> None:
     sizes = []
     for _ in range(6):
         feed(stream, (float(n * 7919 % 1000) for n in range(4000)))
-        sizes.append(len(json.dumps(stream.snapshot())))
+        sizes.append(len(seal(stream.snapshot())))
     assert all(later - earlier < 2000 for earlier, later in pairwise(sizes[1:]))
