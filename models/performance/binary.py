@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
-from weakref import finalize
 
 import numpy as np
 
@@ -58,13 +57,17 @@ class BinaryPerformance:
 
     """
 
-    __slots__ = ("__weakref__", "_weighted", "bank", "record")
+    __slots__ = ("_weighted", "bank", "record")
 
     def __init__(self, max_bins: int = MAX_BINS, bank: BinaryBank | None = None) -> None:
         self.bank: Final = BinaryBank() if bank is None else bank
         self.record: Final = self.bank.take(max_bins)
         self._weighted: WeightedPairs | None = None
-        finalize(self, self.bank.drop, self.record).atexit = False
+
+    def __del__(self) -> None:
+        """Note that the record is of no more use. A finalizer of each would be three times as large as this object."""
+        if hasattr(self, "record"):
+            self.bank.drop(self.record)
 
     @property
     def _row(self) -> np.void:

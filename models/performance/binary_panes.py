@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from weakref import finalize
 
 from driftline.models.kernels.binary import pane
 from driftline.models.performance.binary import BinaryPerformance
@@ -26,14 +25,18 @@ class BinaryPanes:
 
     """
 
-    __slots__ = ("__weakref__", "_bank", "_ring", "window")
+    __slots__ = ("_bank", "_ring", "window")
 
     def __init__(self, bank: BinaryBank, count: int, size: int, max_bins: int) -> None:
         self._bank: Final = bank
         self._ring: list[BinaryPerformance] = [BinaryPerformance(max_bins, bank) for _ in range(count)]
         self.window: Final = bank.take_window(size, self._ring[-1].record)
-        finalize(self, bank.drop_window, self.window).atexit = False
         self._close_ring()
+
+    def __del__(self) -> None:
+        """Note that the window is of no more use."""
+        if hasattr(self, "window"):
+            self._bank.drop_window(self.window)
 
     def _close_ring(self) -> None:
         """Let the last pane of the ring be the one that is being filled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +35,12 @@ _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
 _PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("adwin:bad",)
+
+
+@lru_cache(maxsize=4096)
+def _target(name: str) -> Target:
+    """Return what alerts say that a feature is: one for the features of that name of all models."""
+    return Target(feature=name)
 
 
 class Feature:
@@ -190,7 +196,7 @@ class Feature:
 
     def _quality_stream(self, measure: Measure) -> Stream:
         return Stream(
-            Subject(Kind.DATA_QUALITY, Target(feature=self.name)),
+            Subject(Kind.DATA_QUALITY, _target(self.name)),
             self._version,
             measure,
             detectors=_QUALITY_DETECTORS,
@@ -203,7 +209,7 @@ class Feature:
 
     def _drift_stream(self, measure: Measure) -> Stream:
         return Stream(
-            Subject(Kind.DATA_DRIFT, Target(feature=self.name)),
+            Subject(Kind.DATA_DRIFT, _target(self.name)),
             self._version,
             measure,
             detectors=RANK_DETECTORS,
