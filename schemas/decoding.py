@@ -18,7 +18,7 @@ import jiter
 from pydantic import ValidationError
 
 from driftline.schemas.errors import DecodeError, Reason, reworded
-from driftline.schemas.events import Label, Prediction
+from driftline.schemas.events import Event
 from driftline.schemas.fields import SHOWN, refuse
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ REASONS: Final[dict[str, Reason]] = {
     "string_too_short": Reason.EMPTY_NAME,
     "string_too_long": Reason.NAME_TOO_LONG,
     "dict_type": Reason.WRONG_TYPE,
+    "list_type": Reason.WRONG_TYPE,
     "float_type": Reason.WRONG_TYPE,
     "finite_number": Reason.NON_FINITE,
     "greater_than_equal": Reason.OUT_OF_RANGE,
@@ -49,7 +50,7 @@ REASONS: Final[dict[str, Reason]] = {
 }
 """The reason behind each type of error: of the constraints of pydantic that events use, and of our own validators."""
 
-E = TypeVar("E", bound=Prediction | Label)
+E = TypeVar("E", bound=Event)
 
 
 def decode(raw: bytes | None, into: type[E]) -> E:
@@ -69,6 +70,7 @@ def decode(raw: bytes | None, into: type[E]) -> E:
 
     Examples
     --------
+    >>> from driftline.schemas.events import Label
     >>> decode(b'{"model_id":"m","prediction_id":"p","timestamp":0,"label":1}', Label).label
     1
     >>> decode(b'{"model_id":"m","prediction_id":"p","timestamp":0,"label":NaN}', Label)
@@ -76,7 +78,18 @@ def decode(raw: bytes | None, into: type[E]) -> E:
     driftline.schemas.errors.DecodeError: non_finite: label: must be a finite number
 
     """
-    fields = _parse(raw)
+    return validate(parse(raw), into)
+
+
+def validate(fields: dict[str, Any], into: type[E]) -> E:
+    """Check what `parse` has returned.
+
+    Raises
+    ------
+    DecodeError
+        With the first of its mistakes.
+
+    """
     if len(fields) > MAX_FIELDS:
         fields = _with_one_unknown(fields, into)
     try:
@@ -87,13 +100,21 @@ def decode(raw: bytes | None, into: type[E]) -> E:
     return event
 
 
-def _parse(raw: bytes | None) -> dict[str, Any]:
+def parse(raw: bytes | None, most_bytes: int = MAX_BYTES, most_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """Read the JSON object that a record must be, whatever its fields.
+
+    Raises
+    ------
+    DecodeError
+        If it is none, or larger or deeper than it may be.
+
+    """
     if raw is None:
         raise DecodeError(Reason.INVALID_JSON, "the record has no value (a tombstone)")
-    if len(raw) > MAX_BYTES:
-        raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_BYTES} bytes")
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and depth(raw) > MAX_DEPTH:
-        raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+    if len(raw) > most_bytes:
+        raise DecodeError(Reason.TOO_LARGE, f"more than {most_bytes} bytes")
+    if raw.count(b"{") + raw.count(b"[") > most_depth and depth(raw) > most_depth:
+        raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {most_depth}")
     try:
         parsed = jiter.from_json(raw, cache_mode="keys", catch_duplicate_keys=True)
     except ValueError as error:
@@ -143,7 +164,7 @@ def _refusal(errors: list[ErrorDetails], event: str) -> DecodeError:
     reason = _reason_of(first)
     field, *entry = (f"{part}"[:SHOWN] for part in first["loc"])
     if reason is Reason.UNKNOWN_FIELD:
-        hint = "; a model's inputs belong into `features`" if event == Prediction.__name__ else ""
+        hint = "; a model's inputs belong into `features`" if event.startswith("Prediction") else ""
         return DecodeError(reason, f"{field!a} is no field of a {event}{hint}")
     if first["type"] == "float_type" and type(first["input"]) is int:  # too long to be tried as a float
         return DecodeError(Reason.OUT_OF_RANGE, f"{field}: the number is too large")

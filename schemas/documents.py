@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from driftline.schemas.alerts import Alert, RetrainRequest
 from driftline.schemas.asyncapi import asyncapi, dead_letter_headers
+from driftline.schemas.batches import LabelBatch, PredictionBatch
 from driftline.schemas.config import Configuration
 from driftline.schemas.events import SCHEMA_VERSION, Label, Prediction
 from driftline.schemas.state import ModelState
@@ -32,6 +33,8 @@ __all__ = ["asyncapi", "json_schemas", "write"]
 _MODELS: Final[dict[str, tuple[type[BaseModel], JsonSchemaMode]]] = {
     "prediction": (Prediction, "validation"),
     "label": (Label, "validation"),
+    "prediction-batch": (PredictionBatch, "validation"),
+    "label-batch": (LabelBatch, "validation"),
     "alert": (Alert, "serialization"),
     "retrain-request": (RetrainRequest, "serialization"),
     "configuration": (Configuration, "serialization"),

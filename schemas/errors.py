@@ -42,6 +42,9 @@ class Reason(StrEnum):
     STRING_TOO_LONG = "string_too_long"
     TOO_MANY_FEATURES = "too_many_features"
     TOO_MANY_ENTRIES = "too_many_entries"
+    TOO_MANY_ROWS = "too_many_rows"
+    UNEQUAL_COLUMNS = "unequal_columns"
+    INVALID_ARROW = "invalid_arrow"
     WRONG_PARTITION = "wrong_partition"
     TOO_MANY_MODELS = "too_many_models"
 

@@ -75,7 +75,7 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _check_feature_values(features: dict[str, Any]) -> dict[str, Any]:
+def check_feature_values(features: dict[str, Any]) -> dict[str, Any]:
     """Check the length of strings; what a value is worth is for the monitor to observe, not to refuse."""
     for name, feature in features.items():
         kind = type(feature)
@@ -119,7 +119,7 @@ def _check_nested(feature: str, value: Any) -> None:  # noqa: ANN401 - a list or
             nested += item.values()
 
 
-def _at_most(limit: int, too_many: Reason) -> Callable[[object], object]:
+def at_most(limit: int, too_many: Reason) -> Callable[[object], object]:
     """Return the first check of an object: how many entries it has; null has none.
 
     Pydantic counts last, and 100,000 bad entries would each have become an error by then.
@@ -140,20 +140,20 @@ _FeatureEntries = Annotated[
 ]
 Features = Annotated[
     _FeatureEntries,
-    AfterValidator(_check_feature_values),
-    BeforeValidator(_at_most(MAX_FEATURES, Reason.TOO_MANY_FEATURES), json_schema_input_type=_FeatureEntries | None),
+    AfterValidator(check_feature_values),
+    BeforeValidator(at_most(MAX_FEATURES, Reason.TOO_MANY_FEATURES), json_schema_input_type=_FeatureEntries | None),
 ]
 _SegmentEntries = Annotated[dict[Name, Value | None], Field(max_length=MAX_SEGMENTS)]
 Segments = Annotated[
     dict[Name, Annotated[str, PlainValidator(_parse_segment)]],
     BeforeValidator(_without_nulls),
-    BeforeValidator(_at_most(MAX_SEGMENTS, Reason.TOO_MANY_ENTRIES), json_schema_input_type=_SegmentEntries | None),
+    BeforeValidator(at_most(MAX_SEGMENTS, Reason.TOO_MANY_ENTRIES), json_schema_input_type=_SegmentEntries | None),
 ]
 _ProbabilityEntries = Annotated[dict[Name, Probability], Field(max_length=MAX_CLASSES)]
 Probabilities = Annotated[
     _ProbabilityEntries | None,
     AfterValidator(lambda probabilities: probabilities or None),
-    BeforeValidator(_at_most(MAX_CLASSES, Reason.TOO_MANY_ENTRIES), json_schema_input_type=_ProbabilityEntries | None),
+    BeforeValidator(at_most(MAX_CLASSES, Reason.TOO_MANY_ENTRIES), json_schema_input_type=_ProbabilityEntries | None),
 ]
 
 

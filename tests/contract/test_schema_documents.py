@@ -4,6 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from pydantic import BaseModel
 
 from driftline.schemas import topics
 from driftline.schemas.alerts import Target, cloudevent_headers
+from driftline.schemas.batches import LabelBatch, PredictionBatch, decode_batch
 from driftline.schemas.config import Configuration, parse_configuration
-from driftline.schemas.dead_letter import HEADERS, DeadLetter
+from driftline.schemas.dead_letter import HEADERS, ROW, DeadLetter
 from driftline.schemas.decoding import decode
 from driftline.schemas.documents import asyncapi, json_schemas, write
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.state import Counts, Incident, ModelState
 from tests.examples import alert, request
-from tests.property.strategies import Json, Kind, as_json, events, mutated_documents
+from tests.property.strategies import Json, Kind, as_json, batches, events, mutated_documents
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMAS = json_schemas()
@@ -64,6 +66,21 @@ def test_each_schema_is_one_of_2020_12(name: str) -> None:
 @given(event=events)
 def test_every_valid_event_is_valid_by_its_schema(event: Prediction | Label) -> None:
     validator(name_of(type(event))).validate(json.loads(encode(event)))
+
+
+@given(batch=batches())
+def test_a_batch_without_a_bad_row_is_valid_by_its_schema(batch: tuple[dict[str, Json], Kind]) -> None:
+    fields, kind = batch
+    is_label = kind is Label
+    into: type[PredictionBatch | LabelBatch] = LabelBatch if is_label else PredictionBatch
+    schema = validator("label-batch" if is_label else "prediction-batch")
+    try:
+        decode_batch(as_json(fields), into)
+    except DecodeError as error:
+        if error.reason in STRUCTURAL and not re.search(r"[0-9]\.[0-9]", str(fields["timestamp"])):
+            assert not schema.is_valid(fields)
+    else:
+        assert schema.is_valid(json.loads(as_json(fields)))
 
 
 # Not told by a schema: an integer beyond 2^53 (a large float without a fraction is an integer there), NaN (it is no
@@ -200,7 +217,9 @@ def test_headers_are_valid_by_their_schemas() -> None:
     )
     text = {name: (value or b"").decode() for name, value in letter.to_headers()[1:]}
     validator("dead-letter-headers").validate(text)
-    assert set(SCHEMAS["dead-letter-headers"]["properties"]) == set(HEADERS)
+    assert set(SCHEMAS["dead-letter-headers"]["properties"]) == {*HEADERS, ROW}
+    of_row = replace(letter, row=17)
+    validator("dead-letter-headers").validate({name: (v or b"").decode() for name, v in of_row.to_headers()[1:]})
     messages = asyncapi()["components"]["messages"]
     for name, event in (
         ("alert", alert()),
@@ -240,7 +259,7 @@ def resolve(document: Json, reference: str) -> Json:
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
     document = asyncapi()
     found = list(references(document))
-    assert len(found) == 26
+    assert len(found) == 36
     for reference in found:
         target = resolve(document, reference)
         assert isinstance(target, dict)

@@ -116,6 +116,48 @@ json_values = nested(
 kinds: SearchStrategy[Kind] = st.sampled_from([Prediction, Label])
 
 
+_limits = st.sampled_from([2**53 + 1, 1e101, -0.0, 10**400, "", "x" * (MAX_STRING + 1)])
+# A lone surrogate is no JSON, wherever it stands: that is wrong with all of a batch.
+odd = st.one_of(json_values, feature_values, scalars, _limits).filter(lambda value: b"\\ud800" not in as_json(value))
+
+
+def columns(rows: int, *usual: st.SearchStrategy[Json]) -> st.SearchStrategy[list[Json]]:
+    """Return columns of one type, or with a hole, or with something odd in them."""
+    of_one_type = [st.lists(each, min_size=rows, max_size=rows) for each in usual]
+    mixed = st.lists(st.one_of(*usual, st.none(), odd), min_size=rows, max_size=rows)
+    holes = [st.lists(each | st.none(), min_size=rows, max_size=rows) for each in usual]
+    return st.one_of(*of_one_type, *of_one_type, *of_one_type, *holes, mixed)
+
+
+def group(rows: int, *usual: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    return st.none() | st.dictionaries(names, columns(rows, *usual), max_size=3)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[dict[str, Json], Kind]:
+    """Return the fields of a batch that is one, whatever stands in its rows."""
+    kind, rows = draw(kinds), draw(st.integers(1, 5))
+    values = columns(rows, st.integers(-3, 3), numbers, strings, st.booleans())
+    fields: dict[str, Json] = {"model_id": draw(names), "rows": rows}
+    if draw(st.booleans()):
+        fields["schema_version"] = 1
+    fields["prediction_id"] = draw(columns(rows, names))
+    fields["timestamp"] = draw(columns(rows, st.integers(0, _LAST), timestamps) | timestamps)
+    if kind is Label:
+        fields |= {"label": draw(values), "weight": draw(st.none() | columns(rows, quantities))}
+        return fields, kind
+    fields |= {
+        "model_version": draw(names),
+        "prediction": draw(values),
+        "score": draw(st.none() | columns(rows, probabilities, st.integers(0, 1))),
+        "probabilities": draw(group(rows, probabilities)),
+        "features": draw(group(rows, numbers, st.integers(), strings, st.booleans(), feature_values)),
+        "segments": draw(group(rows, strings, st.booleans(), st.integers(-2, 2), numbers)),
+        "latency_ms": draw(st.none() | quantities | columns(rows, quantities)),
+    }
+    return dict(draw(st.permutations(list(fields.items())))), kind
+
+
 @st.composite
 def mutated_documents(draw: DrawFn) -> tuple[dict[str, Json], Kind]:
     """Return the fields of a valid event after one to three changes: a field dropped, replaced or added."""

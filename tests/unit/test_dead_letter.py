@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.schemas.dead_letter import HEADERS, DeadLetter
+from driftline.schemas.dead_letter import HEADERS, ROW, DeadLetter
 from driftline.schemas.errors import Reason
 
-headers = st.lists(st.tuples(st.text() | st.sampled_from(HEADERS), st.none() | st.binary()), max_size=4).map(tuple)
+headers = st.lists(st.tuples(st.text() | st.sampled_from([*HEADERS, ROW]), st.none() | st.binary()), max_size=4).map(
+    tuple
+)
 letters = st.builds(
     DeadLetter,
     reason=st.sampled_from(Reason),
@@ -19,6 +21,7 @@ letters = st.builds(
     key=st.none() | st.binary(),
     value=st.none() | st.binary(),
     headers=headers,
+    row=st.none() | st.integers(0, 9999),
 )
 
 

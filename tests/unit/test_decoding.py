@@ -10,9 +10,10 @@ import jiter
 import pytest
 from pydantic import ValidationError
 
+from driftline.schemas.batches import LabelBatch
 from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, MAX_FIELDS, REASONS, decode, depth
 from driftline.schemas.errors import DecodeError, Reason
-from driftline.schemas.events import MAX_CLASSES, MAX_FEATURES, MAX_SEGMENTS, Label, Prediction
+from driftline.schemas.events import MAX_CLASSES, MAX_FEATURES, MAX_SEGMENTS, Event, Label, Prediction
 from driftline.schemas.fields import MAX_INTEGER, MAX_NAME, MAX_NUMBER, MAX_STRING, refuse
 
 LABEL = {"model_id": "m", "prediction_id": "p", "timestamp": 0, "label": 1}
@@ -38,6 +39,7 @@ def refusal(raw: bytes | None) -> DecodeError:
     return raised.value
 
 
+OF_BATCHES = {Reason.TOO_MANY_ROWS, Reason.UNEQUAL_COLUMNS, Reason.INVALID_ARROW}
 SMALLEST = {
     Reason.TOO_LARGE: b" " * (MAX_BYTES + 1),
     Reason.TOO_DEEP: b"[[[[[[[[[",
@@ -66,7 +68,7 @@ def test_each_reason_has_a_smallest_record(reason: Reason, raw: bytes) -> None:
 
 
 def test_every_reason_is_given_here_or_by_what_knows_more_than_the_bytes() -> None:
-    elsewhere = {Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION, Reason.TOO_MANY_MODELS}
+    elsewhere = {Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION, Reason.TOO_MANY_MODELS, *OF_BATCHES}
     assert SMALLEST.keys() | elsewhere == set(Reason)
 
 
@@ -318,7 +320,7 @@ def test_numbers_keep_their_types() -> None:
 
 OF_FIELDS = set(Reason) - {
     *(Reason.TOO_LARGE, Reason.TOO_DEEP, Reason.INVALID_JSON, Reason.NOT_AN_OBJECT, Reason.DUPLICATE_KEY),
-    *(Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION, Reason.TOO_MANY_MODELS),
+    *(Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION, Reason.TOO_MANY_MODELS, Reason.INVALID_ARROW),
 }
 
 # Whatever JSON can hold, once each: every value of this goes into every field.
@@ -330,6 +332,7 @@ ODDITIES: list[Any] = [
     10**400,
     -0.5,
     1e101,
+    10**6,
     math.nan,
     -math.inf,
     "",
@@ -356,7 +359,11 @@ ODDITIES: list[Any] = [
 
 def test_every_error_of_pydantic_has_a_reason_and_no_reason_is_for_nothing() -> None:
     seen: set[str] = set()
-    events: list[tuple[type[Prediction | Label], dict[str, Any]]] = [(Prediction, PREDICTION), (Label, LABEL)]
+    events: list[tuple[type[Event], dict[str, Any]]] = [
+        (Prediction, PREDICTION),
+        (Label, LABEL),
+        (LabelBatch, {name: value if name == "model_id" else [value] for name, value in LABEL.items()} | {"rows": 1}),
+    ]
     for kind, event in events:
         documents: list[dict[str, Any]] = [{}, {**event, "colour": 1}]
         documents += [{**event, name: value} for name in kind.model_fields for value in ODDITIES]
