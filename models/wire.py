@@ -221,7 +221,7 @@ def _read_prediction(raw: bytes) -> WirePrediction | None:  # noqa: C901 - each 
         + (event.schema_version is not UNSET)
     )
     if type(event.timestamp) is not int:
-        force_setattr(event, "timestamp", _milliseconds(event.timestamp))
+        force_setattr(event, "timestamp", milliseconds(event.timestamp))
         twins += 1
     if features := event.features:
         twins += 1 + len(features)
@@ -253,7 +253,7 @@ def _read_label(raw: bytes) -> WireLabel | None:
     # As above; here it is four keys and two strings.
     twins = 6 + (type(event.label) is str) + (event.weight is not None) + (event.schema_version is not UNSET)
     if type(event.timestamp) is not int:
-        force_setattr(event, "timestamp", _milliseconds(event.timestamp))
+        force_setattr(event, "timestamp", milliseconds(event.timestamp))
         twins += 1
     surplus = raw.count(_QUOTE) - 2 * twins
     if surplus and not _explained(surplus, event, raw):
@@ -274,7 +274,7 @@ def _are_names(names: Collection[str]) -> bool:
     return True
 
 
-def _milliseconds(written: object) -> int:
+def milliseconds(written: object) -> int:
     """Return what `parse_timestamp` does: sooner for what ``isoformat(timespec="milliseconds")`` writes, with a Z."""
     text = str(written)
     seconds = text[17:19] + text[20:23]
