@@ -63,6 +63,7 @@ class Pending(Struct, gc=False):
     `at` and `offset` are the prediction's event time (epoch milliseconds) and Kafka offset, `segments` the values of
     the attributes that were configured then, `inputs` and `challenger` what the challenger model was given (already
     scaled, doubles in its own order) and what it predicted: these are known once the prediction's batch has run.
+    `number` tells which of the model's predictions it is, from 1: the rows of one record share their offset.
     """
 
     at: int
@@ -74,6 +75,7 @@ class Pending(Struct, gc=False):
     segments: dict[str, str] | None = None
     inputs: bytes | None = None
     challenger: float | None = None
+    number: int = 0
 
 
 class Truth(Struct, frozen=True, gc=False):
@@ -141,13 +143,13 @@ def early_field(key: bytes, entry: Entry) -> bytes:
 
 def pending_fields(p: Pending) -> list[Any]:
     """Return a pending prediction as plain values, but for the inputs of the challenger."""
-    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.challenger]
+    return [p.at, p.offset, p.version, p.prediction, p.score, p.probabilities, p.segments, p.challenger, p.number]
 
 
 def pending_of(fields: list[Any], inputs: bytes | None = None) -> Pending:
     """Rebuild what `pending_fields` returned."""
-    at, offset, version, prediction, score, probabilities, segments, challenger = fields
-    return Pending(at, offset, version, prediction, score, probabilities, segments, inputs, challenger)
+    at, offset, version, prediction, score, probabilities, segments, challenger, number = fields
+    return Pending(at, offset, version, prediction, score, probabilities, segments, inputs, challenger, number)
 
 
 def truth_fields(t: Truth) -> list[Any]:

@@ -37,7 +37,7 @@ class OnlineModel:
     inputs
         The names of the numeric features; those after the 100th are left out.
     since
-        The offset of the first prediction that it is shown. What is kept of earlier ones may be another model's.
+        The number of the first prediction that it is shown. What is kept of earlier ones may be another model's.
     bank
         Where its record of type LINEAR_MODEL is, beside those of others; by default, in a bank of its own.
 

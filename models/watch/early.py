@@ -23,7 +23,7 @@ class Early:
     Parameters
     ----------
     since
-        The offset of the first prediction that belongs here. Labels of earlier ones may come at any time and in any
+        The number of the first prediction that belongs here. Labels of earlier ones may come at any time and in any
         number, so their pairs are not kept.
     mistaken
         What the model was taken for before, if it is to be known anew.
@@ -50,7 +50,7 @@ class Early:
 
     def pair(self, joined: Joined) -> None:
         """Keep a pair."""
-        if joined.pending.offset >= self._since:
+        if joined.pending.number >= self._since:
             self.pairs.append(joined)
 
     @property

@@ -34,7 +34,7 @@ class Known:
     profile, config
         What the model is, and how it is watched.
     since
-        The offset of the next prediction: the first that a new challenger is shown.
+        The number of the next prediction: the first that a new challenger is shown.
     arena, index
         Where the numbers are, and which record there is the model's.
 

@@ -81,7 +81,7 @@ class ModelMonitor:
         self._known: Known | None = None
         self._glimpsed: tuple[int, dict[str, Any]] = 0, {}  # of how many predictions, and what they suggest
         self._version: str | None = None
-        self._offset = -1  # of the newest prediction
+        self._number = 0  # of the newest prediction
         self._restarts = 0
         self._outside_labels = 0
         self._latency = QuantileSketch(arena.sketches)
@@ -108,7 +108,7 @@ class ModelMonitor:
 
         Return what must be kept of it until its label comes.
         """
-        self._offset = offset
+        self._number = number = self._number + 1
         self._version = version = prediction.model_version
         pending = Pending(
             prediction.timestamp,
@@ -118,6 +118,7 @@ class ModelMonitor:
             prediction.score,
             prediction.probabilities,
             self._chosen(prediction.segments),
+            number=number,
         )
         known = self._known
         if known is not None:
@@ -251,7 +252,7 @@ class ModelMonitor:
         watch = known.versions.get(pending.version)
         completes = watch is not None and watch.reserve_pair()
         online = known.online
-        learner = None if online is None or pending.offset < online.since else (len(online.zeros), judge)
+        learner = None if online is None or pending.number < online.since else (len(online.zeros), judge)
         rows.add_pair(self.index, watch, joined, scored, delay, cell, parts, learner)
         if completes and watch is not None:
             rows.run_first()
@@ -305,7 +306,7 @@ class ModelMonitor:
         predictions = [prediction for prediction, *_ in early.predictions]
         profile = infer(self._config, predictions, early.labels, early.mistaken)
         rows.run_first()
-        known = self._known = Known(profile, self._config, self._arena, self.index, since=self._offset + 1)
+        known = self._known = Known(profile, self._config, self._arena, self.index, since=self._number + 1)
         for prediction, offset, label_offset in early.predictions:
             self._watch(known, prediction, rows, offset, label_offset, None)
         for joined in early.pairs:
@@ -324,7 +325,7 @@ class ModelMonitor:
         if self._known is not None:
             self._known.close()
         self._known = None
-        self._early = Early(since=self._offset + 1, mistaken=mistaken)
+        self._early = Early(since=self._number + 1, mistaken=mistaken)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -361,7 +362,7 @@ class ModelMonitor:
     def _suggested_by(self, early: Early) -> dict[str, Any]:
         arena = Arena()
         other = ModelMonitor(self._config, arena)
-        other._early, other._version, other._offset = early, early.predictions[-1][0].model_version, self._offset
+        other._early, other._version, other._number = early, early.predictions[-1][0].model_version, self._number
         other._restarts, other._outside_labels = self._restarts, self._outside_labels
         other._settle(Rows(arena))
         return other._watched()
@@ -400,7 +401,7 @@ class ModelMonitor:
         """Return plain values."""
         return {
             "version": self._version,
-            "offset": self._offset,
+            "number": self._number,
             "restarts": self._restarts,
             "outside_labels": self._outside_labels,
             "latency": self._latency.snapshot(),
@@ -414,7 +415,7 @@ class ModelMonitor:
         """Rebuild what `snapshot` returned; where the configuration now says what the model is, it is known anew."""
         monitor = cls(config, arena)
         monitor._version = snapshot["version"]
-        monitor._offset = snapshot["offset"]
+        monitor._number = snapshot["number"]
         monitor._restarts = snapshot["restarts"]
         monitor._outside_labels = snapshot["outside_labels"]
         monitor._latency.release()
@@ -424,7 +425,7 @@ class ModelMonitor:
         monitor._place()
         monitor._early = Early.restore(snapshot["early"])
         if (stored := snapshot["known"]) is not None:
-            monitor._known = Known.restore(config, stored, arena, monitor.index, since=monitor._offset + 1)
+            monitor._known = Known.restore(config, stored, arena, monitor.index, since=monitor._number + 1)
             if monitor._known is None:
                 monitor._begin_anew(NOT_MISTAKEN)
         return monitor
