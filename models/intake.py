@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from driftline.models.record import Record, Refusal
+from driftline.models.batch.batch import read_batch
+from driftline.models.record import BatchRecord, Record, Refusal
 from driftline.models.wire import read
+from driftline.schemas.batches import is_arrow
 from driftline.schemas.decoding import decode
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.fields import MAX_NAME
@@ -15,7 +17,9 @@ from driftline.schemas.partitioner import partition_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from driftline.models.batch.batch import Batch
     from driftline.models.record import RawRecord
+    from driftline.models.wire import WireLabel, WirePrediction
     from driftline.schemas.events import Label, Prediction
 
 MAX_AHEAD_MS: Final = 300_000
@@ -51,25 +55,50 @@ class Intake:
         self._placed: dict[str, int] = {}
 
     def read(self, raw: RawRecord) -> Record:
-        """Decode one record and check what only its envelope can tell: the broker's time and the partition."""
+        """Decode a record of one event, and check what only its envelope can tell: the broker's time and partition."""
         try:
             kind = self._kinds[raw.topic]
-            event = read(raw.value, kind) or decode(raw.value, kind)
-            if raw.timestamp is not None and raw.timestamp < event.timestamp - MAX_AHEAD_MS:
-                self._check_clock(raw.timestamp, event.timestamp)
-            if self._placed.get(event.model_id, self._partitions) != raw.partition:
-                self._check_partition(raw, event.model_id)
+            return self._record(raw, read(raw.value, kind) or decode(raw.value, kind))
         except DecodeError as error:
             return Record(raw, Refusal(error.reason, error.detail, claimed_model(raw)))
+
+    def read_any(self, raw: RawRecord) -> Record | BatchRecord:
+        """Decode a record of one event or of many.
+
+        Examples
+        --------
+        >>> from driftline.models.record import FileRecord
+        >>> from driftline.schemas.events import Label
+        >>> intake = Intake({"labels": Label}, partitions=None)
+        >>> value = b'{"model_id":"m","rows":2,"prediction_id":["a","b"],"timestamp":[0,-1],"label":[1,1]}'
+        >>> [type(record.event).__name__ for record in intake.read_any(FileRecord("labels", 0, value)).records()]
+        ['WireLabel', 'Refusal']
+
+        """
+        try:
+            kind = self._kinds[raw.topic]
+            event = None if raw.headers and is_arrow(raw.headers) else read(raw.value, kind)
+            if event is None and (batch := read_batch(raw, kind)) is not None:
+                return self._checked(raw, batch)
+            return self._record(raw, event or decode(raw.value, kind))
+        except DecodeError as error:
+            return Record(raw, Refusal(error.reason, error.detail, claimed_model(raw)))
+
+    def _record(self, raw: RawRecord, event: Prediction | WirePrediction | Label | WireLabel) -> Record:
+        if raw.timestamp is not None and 0 <= raw.timestamp < event.timestamp - MAX_AHEAD_MS:  # -1 is none in Kafka
+            raise _ahead(raw.timestamp, event.timestamp)
+        if self._placed.get(event.model_id, self._partitions) != raw.partition:
+            self._check_partition(raw, event.model_id)
         return Record(raw, event)
 
-    @staticmethod
-    def _check_clock(broker: int, sender: int) -> None:
-        if broker >= 0:  # -1 is none in Kafka
-            ahead = (sender - broker) / 1000
-            raise DecodeError(
-                Reason.FUTURE_TIMESTAMP, f"timestamp: {ahead:.0f} s ahead of the broker; set the sender's clock"
-            )
+    def _checked(self, raw: RawRecord, batch: Batch) -> BatchRecord:
+        self._check_partition(raw, batch.model_id)
+        if (broker := raw.timestamp) is not None and broker >= 0:
+            late = batch.timestamp > broker + MAX_AHEAD_MS
+            if late.any():
+                times = batch.timestamp.tolist()
+                batch = batch.refuse(late, lambda at: _ahead(broker, times[at]))
+        return BatchRecord(raw, batch)
 
     def _check_partition(self, raw: RawRecord, model_id: str) -> None:
         if self._partitions is None:
@@ -85,6 +114,11 @@ class Intake:
                 f"this model_id belongs to partition {expected} of {self._partitions}: "
                 "key records by model_id and set the producer's partitioner to murmur2_random",
             )
+
+
+def _ahead(broker: int, sender: int) -> DecodeError:
+    ahead = (sender - broker) / 1000
+    return DecodeError(Reason.FUTURE_TIMESTAMP, f"timestamp: {ahead:.0f} s ahead of the broker; set the sender's clock")
 
 
 def claimed_model(raw: RawRecord) -> str | None:

@@ -2,7 +2,8 @@
 
 `needed` says which pending predictions a batch will ask for and only the checkpoint store holds; the caller fetches
 them, in one read; `process` is pure. The worker and ``driftline replay`` both call these two, and nothing else decides
-anything. How records are cut into batches changes nothing.
+anything. How records are cut into batches changes nothing. A row of a record that holds many events is a record here:
+all rows of one are taken, or none, and a checkpoint is never between two of them.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline.models.arena import Arena
+from driftline.models.batch.admission import Admission
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.model import Model
 from driftline.models.policy.unattributed import Unattributed
-from driftline.models.record import Record, Refusal
+from driftline.models.record import Refusal
 from driftline.models.rows import Rows
 from driftline.models.snapshot import seal, unseal
 from driftline.models.wire import WireLabel
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from driftline.models.join.entry import Entry
     from driftline.models.policy.losses import Lost
-    from driftline.models.record import RawRecord
+    from driftline.models.record import RawRecord, Record
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import Configuration
     from driftline.schemas.dead_letter import DeadLetter
@@ -120,6 +122,7 @@ class Pipeline:
         self._payloads = PayloadCache()
         self._arena = Arena()
         self._rows = Rows(self._arena)
+        self._admission = Admission()
 
     def begin(self, lost: Sequence[Lost], *, is_rebuilt: bool) -> None:
         """Tell, with the first record that is new, of records that were lost, and whether the state was."""
@@ -127,7 +130,7 @@ class Pipeline:
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    def needed(self, batch: Sequence[Record]) -> set[bytes]:
+    def needed(self, batch: Iterable[Record]) -> set[bytes]:
         """Return the keys of the stored entries without which the batch cannot be processed."""
         keys = set()
         for record in batch:
@@ -166,11 +169,15 @@ class Pipeline:
         self.watermark = watermark
         if offset >= self.next_offsets.get(topic, 0):
             self.next_offsets[topic] = offset + 1
-        if offset >= self._settled.get(topic, 0):  # else it comes again, and only a model may be behind
+        is_new = offset >= self._settled.get(topic, 0)  # else it comes again, and only a model may be behind
+        is_awaited = offset >= model.next_offsets.get(topic, 0)
+        if record.row is not None:
+            is_new, is_awaited = self._admission.of(record, is_new=is_new, is_awaited=is_awaited)
+        if is_new:
             self._settled[topic] = offset + 1
             if watermark and not self._unattributed.pass_by():
                 self._tell(record, watermark, outcome, is_bad=False)
-        if offset >= model.next_offsets.get(topic, 0):
+        if is_awaited:
             self._take(record, model, found, watermark, before, outcome)
 
     def _process_other(self, record: Record, found: Mapping[bytes, bytes], outcome: Outcome) -> None:
@@ -183,16 +190,20 @@ class Pipeline:
         if not isinstance(event, Refusal):
             limit = self._configuration.max_models
             detail = f"this partition has max_models: {limit} already; raise it or add partitions"
-            record = Record(raw, Refusal(Reason.TOO_MANY_MODELS, detail, None))
+            record = record.refused(Reason.TOO_MANY_MODELS, detail)
         watermark = self._now(raw)
         self.next_offsets[raw.topic] = max(raw.offset + 1, self.next_offsets.get(raw.topic, 0))
-        if raw.offset >= self._settled.get(raw.topic, 0):
+        is_new = raw.offset >= self._settled.get(raw.topic, 0)
+        is_awaited = None if model is None else model.awaits(raw)
+        if record.row is not None:
+            is_new, is_awaited = self._admission.of(record, is_new=is_new, is_awaited=is_awaited)
+        if is_new:
             self._settled[raw.topic] = raw.offset + 1
             if isinstance(record.event, Refusal):
                 outcome.dead_letters.append(record.dead_letter(record.event))
             if watermark:  # no alert can be dated before the first event of a file
                 self._tell(record, watermark, outcome, is_bad=model is None)
-        if model is not None and model.awaits(raw):
+        if model is not None and is_awaited:
             self._take(record, model, found, watermark, self.watermark, outcome)
 
     def _tell(self, record: Record, watermark: int, outcome: Outcome, *, is_bad: bool) -> None:

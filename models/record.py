@@ -1,18 +1,24 @@
-"""One record on its way through the core: what Kafka delivered, and what it turned out to be."""
+"""One record on its way through the core: what Kafka delivered, and what it turned out to be.
+
+A record that holds a batch becomes as many of these as it has rows, which share what Kafka delivered.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from driftline.models.batch.batch import Batch, RefusedRow
 from driftline.models.wire import WireLabel, WirePrediction
+from driftline.schemas.batches import is_arrow
 from driftline.schemas.dead_letter import DeadLetter
-from driftline.schemas.events import Label, Prediction
+from driftline.schemas.events import Label, Prediction, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from driftline.schemas.errors import Reason
 
@@ -66,28 +72,48 @@ class FileRecord:
 class Refusal:
     """A record that cannot be used, why, and whose it seems to be.
 
-    `model_id` is what its bytes or its key claim; only models that are already known are charged for it.
+    `model_id` is what its bytes or its key claim; only models that are already known are charged for it. `value` is of
+    a row of a batch: the event that it would have been in a record of its own, as JSON.
     """
 
     reason: Reason
     detail: str
     model_id: str | None
+    value: bytes | None = None
 
 
 class Record(Struct, frozen=True, gc=False):
-    """A record and what was read from it."""
+    """A record and what was read from it; or a row of a batch, `row` from 0, None if it is none."""
 
     raw: RawRecord
     event: Prediction | WirePrediction | Label | WireLabel | Refusal
+    row: int | None = None
+    is_last: bool = True
+    """Whether the record is at its end with it."""
 
     @property
     def identity(self) -> str:
-        """Return topic-partition-offset."""
-        return f"{self.raw.topic}-{self.raw.partition}-{self.raw.offset}"
+        """Return topic-partition-offset, and the row of a batch."""
+        where = f"{self.raw.topic}-{self.raw.partition}-{self.raw.offset}"
+        return where if self.row is None else f"{where}-{self.row}"
+
+    def records(self) -> Sequence[Record]:
+        """Return it, as `BatchRecord` does with its rows."""
+        return (self,)
+
+    def refused(self, reason: Reason, detail: str) -> Record:
+        """Return it as one that cannot be used and is charged to nobody."""
+        event, value = self.event, None
+        if self.row is not None and not isinstance(event, Refusal):
+            value = encode(event if isinstance(event, Prediction | Label) else event.event())
+        return Record(self.raw, Refusal(reason, detail, None, value), self.row, self.is_last)
 
     def dead_letter(self, refusal: Refusal) -> DeadLetter:
-        """Return the record whole, with the reason."""
+        """Return the record whole, or the row of a batch by itself, with the reason."""
         raw = self.raw
+        value, headers = raw.value, tuple(raw.headers)
+        if self.row is not None:
+            value, headers = refusal.value, tuple(header for header in headers if not is_arrow([header]))
         return DeadLetter(
             refusal.reason,
             refusal.detail,
@@ -96,6 +122,29 @@ class Record(Struct, frozen=True, gc=False):
             raw.offset,
             raw.timestamp or 0,
             raw.key,
-            raw.value,
-            tuple(raw.headers),
+            value,
+            headers,
+            self.row,
         )
+
+
+class BatchRecord(Struct, frozen=True, gc=False):
+    """A record and the batch that was read from it."""
+
+    raw: RawRecord
+    batch: Batch
+
+    def records(self) -> Iterator[Record]:
+        """Yield the rows, in order."""
+        last = self.batch.rows - 1
+        for row, event in self.batch.events():
+            if isinstance(event, RefusedRow):
+                refusal = Refusal(event.error.reason, event.error.detail, self.batch.model_id, event.value)
+                yield Record(self.raw, refusal, row, row == last)
+            else:
+                yield Record(self.raw, event, row, row == last)
+
+
+def rows_of(read: Iterable[Record | BatchRecord]) -> Iterator[Record]:
+    """Yield records, each row of a batch as one."""
+    return chain.from_iterable(one.records() for one in read)

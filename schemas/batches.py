@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sized
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -46,6 +46,9 @@ from driftline.schemas.fields import (
     refuse,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MAX_ROWS: Final = 10_000
 
 MAX_BATCH_BYTES: Final = 4_000_000
@@ -60,6 +63,7 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 """The ``content-type`` of a record whose value is a batch as an Arrow IPC stream."""
 
 CONTENT_TYPE: Final = "content-type"
+_ARROW: Final = ARROW.encode()
 ROWS: Final = "rows"
 """The field that makes a JSON object a batch."""
 
@@ -244,6 +248,18 @@ class LabelBatch(Event):
     timestamp: _Times = Field(description="A column, or one time for all rows.")
     label: _Values
     weight: _Quantities | None = Field(default=None, description="Enters metrics, never a test.")
+
+
+def is_arrow(headers: Iterable[tuple[str, bytes | None]]) -> bool:
+    """Return whether the headers of a record say that its value is an Arrow IPC stream.
+
+    Examples
+    --------
+    >>> is_arrow([("Content-Type", b"application/vnd.apache.arrow.stream")]), is_arrow([("content-type", b"text/csv")])
+    (True, False)
+
+    """
+    return any(name.lower() == CONTENT_TYPE and value == _ARROW for name, value in headers)
 
 
 def decode_batch(raw: bytes | None, into: type[B]) -> B:

@@ -1,18 +1,19 @@
 """``driftline replay``: files of events through the same pipeline as the worker's.
 
 Each file keeps its order; between the two the smaller timestamp goes first, and of equal ones the prediction. A line is
-a record and its number, from 0, the offset.
+a record and its number, from 0, the offset. A batch goes with all of its rows, by the newest timestamp among them: it
+could not have been sent before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
-from driftline.models.record import FileRecord, Record, Refusal
+from driftline.models.record import BatchRecord, FileRecord, Record, Refusal, rows_of
 from driftline.schemas import topics
 from driftline.schemas.events import Label, Prediction
 from driftline.streams.replay_files import ReplayError, Results, event_lines
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["BATCH", "ReplayError", "Totals", "merged", "replay"]
 
 BATCH: Final = 1000
+
+R = TypeVar("R", bound=Record | BatchRecord)
 
 
 @dataclass(slots=True)
@@ -56,12 +59,12 @@ def replay(  # noqa: PLR0913 - the options of the command
     configuration
         How models are watched.
     predictions, labels
-        Files of one JSON event a line, gzipped if the name ends in ``.gz``.
+        Files of one JSON event or batch a line, gzipped if the name ends in ``.gz``.
     out
         A folder, made if need be, for ``alerts.jsonl``, ``retrain.jsonl``, ``dead_letters.jsonl`` and, once all is
         read, ``state.json``. They replace those of an earlier replay.
     batch
-        Records that are processed at once; it changes nothing but speed.
+        Records, or rows of batches, that are processed at once; it changes nothing but speed.
     progress
         Called after every batch.
 
@@ -74,11 +77,11 @@ def replay(  # noqa: PLR0913 - the options of the command
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
     with event_lines(predictions) as predicted, event_lines(labels) as labelled, Results(out) as results:
-        records = merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS))
+        records = rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
         while chunk := list(islice(records, batch)):
             outcome = pipeline.process(chunk, found={})
             results.add(outcome)
-            totals.records += len(chunk)
+            totals.records += sum(record.is_last for record in chunk)
             totals.alerts += len(outcome.alerts)
             totals.retrain_requests += len(outcome.retrain_requests)
             totals.dead_letters += len(outcome.dead_letters)
@@ -87,7 +90,7 @@ def replay(  # noqa: PLR0913 - the options of the command
     return totals
 
 
-def merged(predictions: Iterator[Record], labels: Iterator[Record]) -> Iterator[Record]:
+def merged(predictions: Iterator[R], labels: Iterator[R]) -> Iterator[R]:
     """Yield the records of both in the order of replay; one that has no timestamp, being bad, goes at once.
 
     `heapq.merge` would do for sorted inputs; these are read as they are, however disordered.
@@ -106,11 +109,13 @@ def merged(predictions: Iterator[Record], labels: Iterator[Record]) -> Iterator[
             yield from rest
 
 
-def _time(record: Record) -> int:
+def _time(record: Record | BatchRecord) -> int:
+    if isinstance(record, BatchRecord):
+        return int(record.batch.timestamp.max(initial=-1))
     return -1 if isinstance(record.event, Refusal) else record.event.timestamp
 
 
-def _records(lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record]:
+def _records(lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record | BatchRecord]:
     intake = Intake({topics.PREDICTIONS: Prediction, topics.LABELS: Label}, partitions=None)
     for number, line in lines:
-        yield intake.read(FileRecord(topic, number, line))
+        yield intake.read_any(FileRecord(topic, number, line))

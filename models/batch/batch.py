@@ -15,7 +15,7 @@ from driftline.models.batch.arrow_form import read_arrow
 from driftline.models.batch.column import Coded, Column, Loose, Mask, Places
 from driftline.models.batch.sheet import Kind, Sheet, sheet_of
 from driftline.models.wire import WireLabel, WirePrediction
-from driftline.schemas.batches import ARROW, CONTENT_TYPE, MAX_BATCH_BYTES, MAX_BATCH_DEPTH, ROWS
+from driftline.schemas.batches import MAX_BATCH_BYTES, MAX_BATCH_DEPTH, ROWS, is_arrow
 from driftline.schemas.decoding import parse, validate
 from driftline.schemas.errors import DecodeError
 from driftline.schemas.events import Label
@@ -192,11 +192,6 @@ def _listed(column: Doubles) -> list[float | None]:
     if not np.isnan(column).any():
         return numbers
     return [None if number != number else number for number in numbers]  # noqa: PLR0124 - NaN is what differs from itself
-
-
-def is_arrow(headers: Sequence[tuple[str, bytes | None]]) -> bool:
-    """Return whether the headers of a record say that its value is an Arrow IPC stream."""
-    return any(name.lower() == CONTENT_TYPE and value == ARROW.encode() for name, value in headers)
 
 
 def read_batch(record: RawRecord, kind: Kind) -> Batch | None:

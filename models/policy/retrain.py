@@ -68,7 +68,7 @@ class RetrainPolicy:
     def joined(self, pending: Pending) -> None:
         """Take a pair that was joined."""
         need = self._needs.get(pending.version)
-        # By offset, since this counts the labels of `training_data`: a batch is there with all of its rows.
+        # By offset, since what is counted is `training_data`: a batch is there with all of its rows.
         if need is not None and pending.offset >= need.span.latest.prediction_offset:
             need.labelled += 1
 

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Message
 
 from driftline.schemas.alerts import Alert
+from driftline.schemas.batches import ARROW
 from driftline.schemas.dead_letter import DeadLetter
 from driftline.schemas.errors import Reason
 from driftline.schemas.partitioner import partition_of
@@ -73,6 +74,9 @@ BAD = {
     Reason.STRING_TOO_LONG: (LABELS, label(label="x" * 4097)),
     Reason.TOO_MANY_FEATURES: (PREDICTIONS, prediction(features={str(n): n for n in range(1001)})),
     Reason.TOO_MANY_ENTRIES: (PREDICTIONS, prediction(segments={str(n): n for n in range(101)})),
+    Reason.TOO_MANY_ROWS: (LABELS, label(rows=10_001)),
+    Reason.UNEQUAL_COLUMNS: (LABELS, label(rows=2, prediction_id=["p"])),
+    Reason.INVALID_ARROW: (LABELS, label()),
 }
 
 
@@ -83,7 +87,8 @@ def test_each_reason_has_its_dead_letter_and_enough_of_them_stop_the_worker(site
     headers = (("trace", b"\xff\x00"), ("dl.reason", None))
 
     def bad(reason: Reason, topic: str, value: bytes | None, partition: int) -> Sent:
-        return Sent(topic, reason.encode(), value, headers, partition)
+        said = (("content-type", ARROW.encode()),) if reason is Reason.INVALID_ARROW else ()
+        return Sent(topic, reason.encode(), value, said + headers, partition)
 
     sent = [
         bad(reason, topic, value, (home + 1 + n % (site.partitions - 1)) % site.partitions)
@@ -102,7 +107,7 @@ def test_each_reason_has_its_dead_letter_and_enough_of_them_stop_the_worker(site
         letters = dead_letters(site)
         assert Counter(letter.reason.encode() for letter in letters) == Counter(letter.key for letter in letters)
         assert {letter.key: (letter.topic, letter.value, letter.headers, letter.partition) for letter in letters} == {
-            record.key: (record.topic, record.value, headers, record.partition) for record in sent
+            record.key: (record.topic, record.value, record.headers, record.partition) for record in sent
         }
         refused = worker.scraped.by_label("driftline_bad_records_total", "reason")
         assert refused == dict.fromkeys(map(str, Reason), 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hypothesis import strategies as st
 
+from driftline.schemas.batches import GROUPS
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.fields import MAX_INTEGER, MAX_NAME, MAX_NUMBER, MAX_STRING, format_timestamp
 
@@ -156,6 +157,23 @@ def batches(draw: st.DrawFn) -> tuple[dict[str, Json], Kind]:
         "latency_ms": draw(st.none() | quantities | columns(rows, quantities)),
     }
     return dict(draw(st.permutations(list(fields.items())))), kind
+
+
+def row_of(fields: dict[str, Json], row: int) -> dict[str, Json]:
+    """Return a row of the fields of a batch as a record of its own would have it: what a batch is, said once more."""
+    single: dict[str, Json] = {}
+    for name, value in fields.items():
+        if name == "rows" or value is None:
+            continue
+        if name in GROUPS:
+            entries = {entry: column[row] for entry, column in value.items() if column[row] is not None}
+            if entries:
+                single[name] = entries
+        elif not isinstance(value, list):
+            single[name] = value
+        elif value[row] is not None:
+            single[name] = value[row]
+    return single
 
 
 @st.composite

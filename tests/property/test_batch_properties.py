@@ -41,6 +41,7 @@ from tests.property.strategies import (
     feature_values,
     kinds,
     names,
+    row_of,
     same,
     scalars,
     strings,
@@ -51,25 +52,6 @@ if TYPE_CHECKING:
 
 ARROW_HEADERS = (("Content-Type", ARROW.encode()),)
 _LAST = 253_402_300_799_999
-
-# -- what a batch is, said once more ----------------------------------------------------------------------------------
-
-
-def row_of(fields: dict[str, Json], row: int) -> dict[str, Json]:
-    """Return a row of the fields of a batch as a record of its own would have it."""
-    single: dict[str, Json] = {}
-    for name, value in fields.items():
-        if name == "rows" or value is None:
-            continue
-        if name in GROUPS:
-            entries = {entry: column[row] for entry, column in value.items() if column[row] is not None}
-            if entries:
-                single[name] = entries
-        elif not isinstance(value, list):
-            single[name] = value
-        elif value[row] is not None:
-            single[name] = value[row]
-    return single
 
 
 def agrees(batch: Batch, fields: dict[str, Json], kind: Kind) -> None:

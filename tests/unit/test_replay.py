@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from driftline.models.record import FileRecord, Record, Refusal
+from driftline.schemas.batches import MAX_BATCH_BYTES
 from driftline.schemas.config import Configuration
 from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import Reason
@@ -142,7 +143,7 @@ def test_a_line_of_the_largest_size_is_read(replay_bytes: Callable[..., Replayed
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-@pytest.mark.parametrize("size", [MAX_BYTES + 1, MAX_BYTES + 2, MAX_BYTES + 3, 2_000_000])
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, MAX_BATCH_BYTES + 1, MAX_BATCH_BYTES + 2, MAX_BATCH_BYTES + 3])
 @pytest.mark.parametrize("make", [padded, lambda size: b" " * (size - 1) + b"1"], ids=["event", "blanks"])
 def test_a_larger_line_is_one_dead_letter_that_holds_its_head(
     replay_bytes: Callable[..., Replayed], make: Callable[[int], bytes], size: int, end: bytes
@@ -264,7 +265,7 @@ def test_progress_is_told_after_every_batch(tmp_path: Path) -> None:
 # -- dead letters -----------------------------------------------------------------------------------------------------
 
 LINES = {
-    Reason.TOO_LARGE: prediction() + b" " * MAX_BYTES,
+    Reason.TOO_LARGE: prediction() + b" " * MAX_BATCH_BYTES,
     Reason.TOO_DEEP: b"[[[[[[[[[",
     Reason.INVALID_JSON: b"\xff\x00oops",
     Reason.NOT_AN_OBJECT: b"[]",
@@ -283,18 +284,20 @@ LINES = {
     Reason.TOO_MANY_FEATURES: prediction(features={str(n): 0 for n in range(1001)}),
     Reason.TOO_MANY_ENTRIES: prediction(segments={str(n): 0 for n in range(101)}),
     Reason.TOO_MANY_MODELS: prediction(model_id="second"),
+    Reason.TOO_MANY_ROWS: prediction(rows=10_001),
+    Reason.UNEQUAL_COLUMNS: prediction(rows=2, prediction_id=["p"]),
 }
 
 
-def test_every_reason_is_here_but_those_that_need_a_broker() -> None:
-    assert set(Reason) - LINES.keys() == {Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION}
+def test_every_reason_is_here_but_those_that_need_a_broker_or_headers() -> None:
+    assert set(Reason) - LINES.keys() == {Reason.FUTURE_TIMESTAMP, Reason.WRONG_PARTITION, Reason.INVALID_ARROW}
 
 
 @pytest.mark.parametrize(("reason", "line"), LINES.items(), ids=[reason.value for reason in LINES])
 def test_each_reason_has_its_dead_letter(replay_bytes: Callable[..., Replayed], reason: Reason, line: bytes) -> None:
     found = replay_bytes(prediction() + b"\n" + line + b"\n" + prediction(prediction_id="q") + b"\n", max_models=1)
     (letter,) = found.dead_letters
-    assert base64.b64decode(letter.pop("value")) == line[: MAX_BYTES + 2]
+    assert base64.b64decode(letter.pop("value")) == line[: MAX_BATCH_BYTES + 2]
     assert letter.pop("error")
     assert letter == {
         "id": f"{PREDICTIONS}-0-1",
@@ -305,6 +308,29 @@ def test_each_reason_has_its_dead_letter(replay_bytes: Callable[..., Replayed], 
     }
     assert found.states["m"]["counts"]["predictions"] == 2  # the good ones around it
     assert found.states["m"]["counts"]["dead_letters"] == (b'"m"' in line)
+
+
+def test_a_line_may_be_a_batch(replay_bytes: Callable[..., Replayed]) -> None:
+    batch = {"model_id": "m", "rows": 3, "prediction_id": ["a", "", "c"], "timestamp": [5, 6, 7]}
+    predictions = json.dumps(batch | {"model_version": "1", "prediction": [1, 0, 1]}).encode() + b"\n" + prediction()
+    found = replay_bytes(predictions, json.dumps(batch | {"label": [1, 1, None]}).encode())
+    counts = found.states["m"]["counts"]
+    assert (counts["predictions"], counts["labels"], counts["joined"], counts["dead_letters"]) == (3, 1, 1, 3)
+    assert found.totals == Totals(records=3, dead_letters=3)
+    assert [(letter["id"], letter["row"], letter["reason"]) for letter in found.dead_letters] == [
+        (f"{LABELS}-0-0-1", 1, "empty_name"),
+        (f"{LABELS}-0-0-2", 2, "missing_field"),
+        (f"{PREDICTIONS}-0-0-1", 1, "empty_name"),
+    ]
+    value = json.loads(base64.b64decode(found.dead_letters[2]["value"]))
+    assert value == PREDICTION | {"prediction_id": "", "timestamp": 6, "prediction": 0}
+
+
+def test_a_batch_goes_by_the_newest_of_its_rows(replay_bytes: Callable[..., Replayed]) -> None:
+    batch = {**PREDICTION, "rows": 2, "prediction_id": ["a", "b"], "timestamp": [0, 9], "prediction": [1, 1]}
+    labels = [label(prediction_id="a", timestamp=8), label(prediction_id="b", timestamp=9)]
+    found = replay_bytes(json.dumps(batch).encode(), b"\n".join(labels))
+    assert (found.states["m"]["counts"]["early_labels"], found.states["m"]["counts"]["joined"]) == (1, 2)
 
 
 def test_labels_have_dead_letters_of_their_own(replay_bytes: Callable[..., Replayed]) -> None:
