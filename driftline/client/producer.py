@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Self
 
+from driftline.client.batches import Encoded, records
 from driftline.client.delivery import Delivery
+from driftline.schemas.batches import LabelBatch, PredictionBatch
 from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, decode
 from driftline.schemas.errors import DecodeError, Reason, UnavailableError
 from driftline.schemas.events import Label, Prediction, encode
@@ -95,6 +97,91 @@ class EventProducer:
             decode(value, Prediction)
         topic = PREDICTIONS if isinstance(event, Prediction) else LABELS
         self._delivery.put(topic, key=event.model_id.encode(), value=value)
+
+    def send_predictions(  # noqa: PLR0913 - the fields of a batch
+        self,
+        *,
+        model_id: str,
+        model_version: str,
+        prediction_id: object,
+        timestamp: object,
+        prediction: object,
+        score: object = None,
+        probabilities: object = None,
+        features: object = None,
+        segments: object = None,
+        latency_ms: object = None,
+    ) -> None:
+        """Hand over many predictions of one version of a model at once, by columns; they are sent in the background.
+
+        They go in as few records as may be, each of at most 10,000 rows and 1 MB: as Arrow tables if pyarrow is
+        installed (the extra ``arrow``), as JSON if not, or where a column mixes types. What comes of them is the same
+        as of single events. No rows are no record.
+
+        Parameters
+        ----------
+        model_id, model_version
+            Of all rows.
+        prediction_id, prediction, score
+            Columns: anything that can be listed, such as a list, a numpy array, or a series of pandas or polars. None
+            in a column is a value that is absent.
+        timestamp
+            A column, or one for all rows: epoch milliseconds, RFC 3339, or a `datetime` with a time zone.
+        probabilities, features, segments
+            Columns by name: a dict, a data frame of pandas or polars, or an Arrow table. NaN is not None: in a feature
+            it is an observation of its own.
+        latency_ms
+            A column, or one number for all rows.
+
+        Raises
+        ------
+        UnavailableError
+            As `send` does; then some of the records may have been taken. To send all of them again does no harm: of
+            several predictions of one id the first counts.
+        DecodeError
+            If the worker would refuse any row. Nothing was taken.
+
+        Examples
+        --------
+        ::
+
+            X = pandas.DataFrame({"amount": [129.95, 7.0], "country": ["PT", "DE"]})
+            score = model.predict_proba(X)[:, 1]  # a numpy array
+            with EventProducer("127.0.0.1:9092") as producer:
+                producer.send_predictions(model_id="fraud", model_version="7", prediction_id=["p-1", "p-2"],
+                                          timestamp=datetime.now(UTC), prediction=score >= 0.5, score=score, features=X)
+
+        """
+        columns = {
+            "model_id": model_id,
+            "model_version": model_version,
+            "prediction_id": prediction_id,
+            "timestamp": timestamp,
+            "prediction": prediction,
+            "score": score,
+            "probabilities": probabilities,
+            "features": features,
+            "segments": segments,
+            "latency_ms": latency_ms,
+        }
+        self._send(PREDICTIONS, records(PredictionBatch, columns), model_id)
+
+    def send_labels(
+        self, *, model_id: str, prediction_id: object, timestamp: object, label: object, weight: object = None
+    ) -> None:
+        """Hand over many labels of one model at once, by columns, as `send_predictions` does. Raises the same."""
+        columns = {
+            "model_id": model_id,
+            "prediction_id": prediction_id,
+            "timestamp": timestamp,
+            "label": label,
+            "weight": weight,
+        }
+        self._send(LABELS, records(LabelBatch, columns), model_id)
+
+    def _send(self, topic: str, encoded: list[Encoded], model_id: str) -> None:
+        for value, headers in encoded:
+            self._delivery.put(topic, key=model_id.encode(), value=value, headers=headers)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has acknowledged every event.

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
-from confluent_kafka import TopicPartition
+from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from driftline import client
@@ -35,6 +36,8 @@ from driftline.client import (
     UnavailableError,
 )
 from driftline.client.delivery import Delivery
+from driftline.models.batch.batch import Batch, read_batch
+from driftline.models.record import FileRecord
 from driftline.schemas import keys
 from driftline.schemas.alerts import cloudevent_headers
 from driftline.schemas.decoding import MAX_BYTES, decode
@@ -109,6 +112,52 @@ def test_events_reach_their_topic_and_their_model_s_partition(bootstrap: str, ru
             model_id = json.loads(record.value() or b"")["model_id"]
             assert record.key() == model_id.encode()
             assert record.partition() == partition_of(model_id, count)
+
+
+@pytest.mark.parametrize("written_as", ["arrow", "json"])
+def test_batches_reach_their_topic_and_their_model_s_partition(bootstrap: str, run_id: str, written_as: str) -> None:
+    model_id, size = f"{run_id}-größe", 6000
+    ids = [f"p-{number}" for number in range(size)]
+    amounts: list[Any] = [number * 1.37 for number in range(size)]
+    if written_as == "json":
+        amounts[::100] = ["n/a"] * 60
+    with EventProducer(bootstrap) as producer:
+        producer.send_predictions(
+            model_id=model_id,
+            model_version="7",
+            prediction_id=ids,
+            timestamp=np.arange(size),
+            prediction=np.arange(size) % 2 == 0,
+            features={"amount": amounts, **{f"f{n}": np.arange(size) / 7 for n in range(20)}},
+            segments={"region": ["eu", None] * (size // 2)},
+        )
+        producer.send_labels(model_id=model_id, prediction_id=ids, timestamp=7, label=np.arange(size) % 2)
+
+    count = check_topics(bootstrap).partitions
+    for topic, kind in ((PREDICTIONS, Prediction), (LABELS, Label)):
+        found: list[str] = []
+        records = read_topic(bootstrap, topic, lambda m: m.key() == model_id.encode(), count=1)
+        while sum(batch_of(record, kind).rows for record in records) < size:  # the other half was on its way
+            records = read_topic(bootstrap, topic, lambda m: m.key() == model_id.encode(), count=len(records) + 1)
+        for record in records:
+            assert record.partition() == partition_of(model_id, count)
+            assert len(record.value() or b"") <= MAX_BYTES
+            is_arrow = (record.value() or b"").startswith(b"\xff\xff\xff\xff")
+            assert is_arrow == (written_as == "arrow" or kind is Label)
+            found += batch_of(record, kind).prediction_id
+        assert found == ids
+
+
+def batch_of(record: Message, kind: type[Prediction | Label]) -> Batch:
+    headers: Any = record.headers() or ()
+    batch = read_batch(FileRecord("t", 0, record.value(), headers=headers), kind)
+    assert batch is not None
+    return batch
+
+
+def test_a_batch_of_which_the_worker_would_refuse_a_row_is_not_sent(nowhere: str) -> None:
+    with EventProducer(nowhere) as producer, pytest.raises(DecodeError, match=r"label\['1'\]: must be a string"):
+        producer.send_labels(model_id="m", prediction_id=["a", "b"], timestamp=0, label=[1, None])
 
 
 def test_a_model_s_events_stay_in_order_whichever_thread_sends_them(bootstrap: str, run_id: str) -> None:

@@ -41,7 +41,7 @@ def distributions(requirements: Iterable[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("folders", "extras"),
-    [(("driftline/client", "schemas"), ()), (("models", "streams"), ("worker", "embedded"))],
+    [(("driftline/client", "schemas"), ("arrow",)), (("models", "streams"), ("worker", "embedded"))],
     ids=["client", "worker"],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
