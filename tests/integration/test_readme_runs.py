@@ -88,6 +88,12 @@ def test_what_a_service_sends_is_joined(served: Site) -> None:
     assert (counts.predictions, counts.labels, counts.joined, counts.dead_letters) == (1, 1, 1, 0)
 
 
+def test_what_a_service_sends_in_batches_is_joined(site: Site, worker: WorkerProcess) -> None:
+    subprocess.run([sys.executable, "-c", here(site, the_block("python batch"))], check=True, timeout=SECONDS)
+    worker.until(lambda: "churn" in (states := site.states()) and states["churn"].counts.joined == 1000)
+    assert site.states()["churn"].counts.dead_letters == 0
+
+
 def test_what_redis_says_without_a_client(served: Site) -> None:
     asked = [command[1:] for command in commands() if command[0] == "redis-cli"]
     with Redis.from_url(served.redis) as client:
@@ -175,7 +181,8 @@ def test_the_replay_gives_what_is_shown_and_what_was_blessed(tmp_path: Path) -> 
 
 def test_no_command_was_forgotten() -> None:
     run_here = {"driftline", "export", "python", "redis-cli"}
-    elsewhere = {". .venv/bin/activate", "make demo", "make test", "pip install .", "pip install .[worker]"}
+    elsewhere = {". .venv/bin/activate", "make demo", "make test", "pip install ."}
+    elsewhere |= {"pip install .[arrow]", "pip install .[worker]"}
     not_run = {"docker compose up --build"}
     others = {" ".join(command) for command in commands() if command[0] not in run_here}
     assert others == elsewhere | not_run

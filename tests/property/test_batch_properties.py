@@ -239,7 +239,10 @@ def arrays(draw: st.DrawFn, rows: int, only: int | None = None) -> pa.Array:
     types, values = draw(st.sampled_from(_TYPES)) if only is None else _TYPES[only]
     found = draw(st.lists(values | st.none() if draw(st.booleans()) else values, min_size=rows, max_size=rows))
     kind = draw(types)
-    return pa.array(found, kind)
+    if not pa.types.is_dictionary(kind):
+        return pa.array(found, kind)
+    coded = pa.array(found, kind.value_type).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices.cast(kind.index_type), coded.dictionary)
 
 
 @st.composite

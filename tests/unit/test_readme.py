@@ -34,6 +34,7 @@ KNOWN_KINDS = {
     "json label",
     "json alert",
     "python producer",
+    "python batch",
     "python alerts",
     "python retrain",
     "python state",
