@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 10_000
 
-MAX_BATCH_BYTES: Final = 4_000_000
-"""Of a batch as it is decoded.
+MAX_ARROW_BYTES: Final = 4_000_000
+"""Of a batch in Arrow, which costs a tenth of what JSON does; a batch in JSON is as large as any event may be.
 
-Kafka's own limit, 1 MB unless it was raised, is of a batch as producers compress it.
+Kafka's own limit, 1 MB unless it was raised, is of what producers have compressed.
 """
 
 MAX_BATCH_DEPTH: Final = MAX_DEPTH + 1  # a column is a list around what an event has
@@ -279,7 +279,7 @@ def decode_batch(raw: bytes | None, into: type[B]) -> B:
     driftline.schemas.errors.DecodeError: unequal_columns: prediction_id: has 1 values, and there are 2 rows
 
     """
-    return validate(parse(raw, MAX_BATCH_BYTES, MAX_BATCH_DEPTH), into)
+    return validate(parse(raw, most_depth=MAX_BATCH_DEPTH), into)
 
 
 def encode_batch(batch: PredictionBatch | LabelBatch) -> bytes:

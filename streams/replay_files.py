@@ -9,7 +9,7 @@ import zlib
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Final, Self
 
-from driftline.schemas.batches import MAX_BATCH_BYTES
+from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import DriftlineError
 from driftline.schemas.events import encode
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from driftline.schemas.dead_letter import DeadLetter
     from driftline.schemas.state import ModelState
 
-_HEAD: Final = MAX_BATCH_BYTES + 2  # of a longer line, with its end, nothing more is read: it is too large already
+_HEAD: Final = MAX_BYTES + 2  # of a longer line, with its end, nothing more is read: it is too large already
 _SKIP: Final = 65_536
 _STATE: Final = "state.json"
 
@@ -35,8 +35,7 @@ class ReplayError(DriftlineError):
 def event_lines(path: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
     """Open a file of one event a line; give the number of each line, from 0, and its bytes without the end of line.
 
-    A line that is blank is left out but has its number. Of one beyond `MAX_BATCH_BYTES` the first 4,000,002 bytes
-    are given.
+    A line that is blank is left out but has its number. Of one beyond `MAX_BYTES` the first 1,000,002 bytes are given.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def is_column(value: object) -> bool:
 
 
 def as_list(name: str, column: Any) -> list[Any]:  # noqa: ANN401 - of any library
-    """Return a column's values, None where there is none.
+    """Return a column's values, None where there is none. NaN among numbers is a number.
 
     Raises
     ------
@@ -44,9 +44,16 @@ def as_list(name: str, column: Any) -> list[Any]:  # noqa: ANN401 - of any libra
     if not is_column(column):
         raise DecodeError(Reason.WRONG_TYPE, f"{name}: must be a column: a list, an array, a series")
     values = _listed(column)
-    if any(kind.__name__ in _MISSING for kind in set(map(type, values))):
-        return [None if type(value).__name__ in _MISSING else value for value in values]
+    kinds = set(map(type, values))
+    if any(kind.__name__ in _MISSING for kind in kinds):
+        values = [None if type(value).__name__ in _MISSING else value for value in values]
+    if float in kinds and kinds & {str, bool} and all(_is_nan(value) for value in values if type(value) is float):
+        values = [None if type(value) is float else value for value in values]  # as pandas has it among strings
     return values
+
+
+def _is_nan(value: float) -> bool:
+    return value != value  # noqa: PLR0124 - NaN is what differs from itself
 
 
 def _listed(column: Any) -> list[Any]:  # noqa: ANN401 - as above

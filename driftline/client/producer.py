@@ -128,8 +128,8 @@ class EventProducer:
         timestamp
             A column, or one for all rows: epoch milliseconds, RFC 3339, or a `datetime` with a time zone.
         probabilities, features, segments
-            Columns by name: a dict, a data frame of pandas or polars, or an Arrow table. NaN is not None: in a feature
-            it is an observation of its own.
+            Columns by name: a dict, a data frame of pandas or polars, or an Arrow table. NaN among numbers is not
+            None: in a feature it is an observation of its own.
         latency_ms
             A column, or one number for all rows.
 

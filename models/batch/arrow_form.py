@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import ipc, types
 
 from driftline.models.batch.column import Coded, Column, Loose, Typed
-from driftline.schemas.batches import GROUPS, MAX_BATCH_BYTES, MAX_ROWS
+from driftline.schemas.batches import GROUPS, MAX_ARROW_BYTES, MAX_ROWS
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.fields import SHOWN
 
@@ -54,8 +54,8 @@ def read_arrow(raw: bytes) -> dict[str, Any]:
 
 
 def _batch(raw: bytes) -> pa.RecordBatch:
-    if len(raw) > MAX_BATCH_BYTES:
-        raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_BATCH_BYTES} bytes")
+    if len(raw) > MAX_ARROW_BYTES:
+        raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_ARROW_BYTES} bytes")
     for message in ipc.MessageReader.open_stream(raw):
         if _is_compressed(message.metadata.to_pybytes()):
             raise DecodeError(Reason.INVALID_ARROW, "the stream is compressed inside; leave that to Kafka's producer")
@@ -112,14 +112,14 @@ def _fields(batch: pa.RecordBatch) -> dict[str, Any]:
             fields[name] = text.decode()
     if fields.get("schema_version", "").isdecimal():
         fields["schema_version"] = int(fields["schema_version"][:SHOWN])
-    left = MAX_BATCH_BYTES
+    left = MAX_ARROW_BYTES
     for name, column in zip(names, batch.columns, strict=True):
         group, dot, entry = name.partition(".")
         if name in _OWN or name == "rows":  # or a table would say that it has as many rows as it likes
             raise DecodeError(Reason.UNKNOWN_FIELD, f"{name!a} belongs into the metadata of the schema")
         left -= _shared(column)
         if left < 0:
-            raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_BATCH_BYTES} bytes of text that rows share")
+            raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_ARROW_BYTES} bytes of text that rows share")
         if dot and group in GROUPS:
             fields.setdefault(group, {})[entry] = _column(f"{group}[{entry[:SHOWN]!a}]", column)
         else:

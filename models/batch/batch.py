@@ -15,7 +15,7 @@ from driftline.models.batch.arrow_form import read_arrow
 from driftline.models.batch.column import Coded, Column, Loose, Mask, Places
 from driftline.models.batch.sheet import Kind, Sheet, sheet_of
 from driftline.models.wire import WireLabel, WirePrediction
-from driftline.schemas.batches import MAX_BATCH_BYTES, MAX_BATCH_DEPTH, ROWS, is_arrow
+from driftline.schemas.batches import MAX_BATCH_DEPTH, ROWS, is_arrow
 from driftline.schemas.decoding import parse, validate
 from driftline.schemas.errors import DecodeError
 from driftline.schemas.events import Label
@@ -31,6 +31,8 @@ Event: TypeAlias = WirePrediction | WireLabel
 
 _MARK: Final = f'"{ROWS}"'.encode()
 _ESCAPE: Final = b"\\u"
+_FEW: Final = 16
+_ENTRIES: Final[dict[str, Callable[[Any], bool]]] = {"probabilities": checks.is_share, "segments": checks.is_value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Batch:
         error = self.late.get(row)
         if error is None:
             try:
-                event = validate(fields, self.sheet.kind)
+                event = validate(_shortened(fields), self.sheet.kind)
             except DecodeError as found:
                 error = found
             else:
@@ -187,6 +189,20 @@ class Batch:
             yield {name: value for name, value in entries if value is not None} if has_gaps else dict(entries)
 
 
+def _shortened(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a bad row without entries after the first that is wrong.
+
+    That is the one of which the reason tells, and pydantic takes 2 us to complain of each.
+    """
+    shorter = {}
+    for name, is_good in _ENTRIES.items():
+        entries = fields.get(name, {})
+        if len(entries) > _FEW:
+            wrong = next((entry for entry, value in entries.items() if not is_good(value)), None)
+            shorter[name] = entries if wrong is None else {wrong: entries[wrong]}
+    return fields | shorter
+
+
 def _listed(column: Doubles) -> list[float | None]:
     numbers: list[float | None] = column.tolist()
     if not np.isnan(column).any():
@@ -221,7 +237,7 @@ def read_batch(record: RawRecord, kind: Kind) -> Batch | None:
     else:
         if value is None or (_MARK not in value and _ESCAPE not in value):
             return None
-        fields = parse(value, MAX_BATCH_BYTES, MAX_BATCH_DEPTH)
+        fields = parse(value, most_depth=MAX_BATCH_DEPTH)
         if ROWS not in fields:
             return None
     return _batch_of(sheet_of(fields, kind))

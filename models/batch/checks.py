@@ -23,6 +23,8 @@ Checked: TypeAlias = tuple[T, Mask | None]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Milliseconds: TypeAlias = npt.NDArray[np.int64]
 
+_TEXTS: Final = frozenset({str, type(None)})
+_NUMBERS: Final = frozenset({int, float, bool, type(None)})
 _PLAIN: Final = frozenset({float, bool, type(None)})
 
 
@@ -90,10 +92,11 @@ def check_values(column: Column) -> Checked[Column]:
         return Typed(values), _if_any(bad)
     if isinstance(column, Coded):
         return column, _if_any((column.codes < 0) | _too_long(column))
-    return column, _if_any(np.array([not _is_value(value) for value in column.tolist()]))
+    return column, _if_any(np.array([not is_value(value) for value in column.tolist()]))
 
 
-def _is_value(value: object) -> bool:
+def is_value(value: object) -> bool:
+    """Return whether a value may be a label, or that of a segment."""
     try:
         parse_scalar(value)
     except PydanticCustomError:
@@ -124,6 +127,11 @@ def _number(value: object, most: float) -> float | None:
     return None
 
 
+def is_share(value: object) -> bool:
+    """Return whether a value may be a probability."""
+    return _number(value, 1) is not None
+
+
 def check_feature(column: Column) -> Checked[Column]:
     """Check a feature, of which only strings can be wrong."""
     if isinstance(column, Typed):
@@ -141,7 +149,7 @@ def _feature(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - anything
     kind = type(value)
     if kind is str:
         return value, len(value) > MAX_STRING
-    if kind in _PLAIN:
+    if kind in _PLAIN or (kind is list and _NUMBERS.issuperset(map(type, value))):
         return value, False
     try:
         return check_feature_values({"": value})[""], False
@@ -153,6 +161,8 @@ def check_segment(column: Column) -> Checked[Coded]:
     """Check the values of an attribute, and make them the texts by which they are known."""
     if isinstance(column, Coded):
         return column, _if_any(_too_long(column))
+    if isinstance(column, Loose) and _TEXTS.issuperset(map(type, column.values)):
+        return check_segment(_coded(column.values))
     if isinstance(column, Typed):
         kinds, rows = np.unique(column.values, return_inverse=True)
         found, absent = kinds.tolist(), None if column.present is None else ~column.present
@@ -168,6 +178,15 @@ def check_segment(column: Column) -> Checked[Coded]:
         bad &= ~absent
         coded = np.where(absent, -1, coded)
     return Coded(coded, list(codes)), _if_any(bad)
+
+
+def _coded(texts: list[str | None]) -> Coded:
+    places: dict[str | None, int] = {
+        text: place for place, text in enumerate(t for t in dict.fromkeys(texts) if t is not None)
+    }
+    places[None] = -1
+    codes = np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
+    return Coded(codes, [text for text in places if text is not None])
 
 
 def _key(value: Any) -> tuple[type, Any]:  # noqa: ANN401 - anything

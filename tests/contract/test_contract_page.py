@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from driftline.schemas import topics
 from driftline.schemas.alerts import Alert, RetrainRequest, cloudevent_headers
-from driftline.schemas.batches import ARROW, MAX_BATCH_BYTES, MAX_ROWS, LabelBatch, PredictionBatch, decode_batch
+from driftline.schemas.batches import ARROW, MAX_ARROW_BYTES, MAX_ROWS, LabelBatch, PredictionBatch, decode_batch
 from driftline.schemas.dead_letter import HEADERS, ROW
 from driftline.schemas.decoding import MAX_BYTES, decode
 from driftline.schemas.documents import json_schemas
@@ -67,5 +67,5 @@ def test_the_page_lists_topics_headers_and_the_partitioner() -> None:
     cloudevent = [name for name, _ in cloudevent_headers(alert())]
     for word in (*topics.INPUTS, *topics.OUTPUTS, *HEADERS, ROW, PARTITIONER, ARROW, *cloudevent):
         assert f"`{word}`" in PAGE or f"={word}`" in PAGE, word
-    for limit in (MAX_BYTES, MAX_BATCH_BYTES, MAX_ROWS):
+    for limit in (MAX_BYTES, MAX_ARROW_BYTES, MAX_ROWS):
         assert f"{limit:,}" in PAGE

@@ -21,14 +21,14 @@ from driftline.models.watch.quality import read_number
 from driftline.schemas.batches import (
     ARROW,
     GROUPS,
-    MAX_BATCH_BYTES,
+    MAX_ARROW_BYTES,
     MAX_ROWS,
     LabelBatch,
     PredictionBatch,
     decode_batch,
     encode_batch,
 )
-from driftline.schemas.decoding import decode
+from driftline.schemas.decoding import MAX_BYTES, decode
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.fields import MAX_INTEGER, MAX_NAME, MAX_STRING, format_timestamp
@@ -137,6 +137,15 @@ def test_what_the_contract_takes_whole_has_no_row_that_is_refused(batch: tuple[d
         return
     assert is_good
     assert same(dict(decode_batch(encode_batch(read), into)), dict(read))
+
+
+def test_of_many_entries_that_are_wrong_the_first_is_told() -> None:
+    for name, wrong in (("probabilities", 2), ("segments", [])):
+        entries: dict[str, list[Json]] = {
+            str(n): [wrong, 0.5, 0.5] if n in {20, 40} else [0.5, None, 0.5] for n in range(60)
+        }
+        fields = GOOD | {"rows": 3, "prediction_id": ["a", "b", ""], "prediction": [0, 0, 0], name: entries}
+        agrees(read_json(fields, Prediction), fields, Prediction)
 
 
 def test_the_row_of_each_reason() -> None:
@@ -354,6 +363,7 @@ def test_what_makes_a_whole_table_unusable() -> None:
     ]
     for table, reason in cases:
         assert reason_of(stream(table)) is reason, reason
+    assert reason_of(stream(a_table()).ljust(MAX_ARROW_BYTES + 1)) is Reason.TOO_LARGE
     assert reason_of(stream(a_table(MAX_ROWS + 1), pieces=7)) is Reason.TOO_MANY_ROWS
     assert read_arrow(stream(a_table(MAX_ROWS), pieces=7), Prediction).rows == MAX_ROWS
 
@@ -439,12 +449,12 @@ def test_what_is_wrong_with_the_text_of_a_batch_is_wrong_with_all_of_it() -> Non
     for raw, reason in [
         (text[:-1], Reason.INVALID_JSON),
         (text[:-1] + b',"rows":2}', Reason.DUPLICATE_KEY),
-        (text.ljust(MAX_BATCH_BYTES + 1), Reason.TOO_LARGE),
+        (text.ljust(MAX_BYTES + 1), Reason.TOO_LARGE),
     ]:
         with pytest.raises(DecodeError) as refusal:
             read_batch(FileRecord("t", 0, raw), Prediction)
         assert refusal.value.reason is reason
-    assert read_batch(FileRecord("t", 0, text.ljust(MAX_BATCH_BYTES)), Prediction) is not None
+    assert read_batch(FileRecord("t", 0, text.ljust(MAX_BYTES)), Prediction) is not None
     deep = GOOD | {"features": {"f": [1, json.loads("[" * 6 + "]" * 6)]}}
     agrees(read_json(deep, Prediction), deep, Prediction)
 

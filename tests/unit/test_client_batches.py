@@ -138,7 +138,7 @@ LISTED: dict[str, list[Any]] = {"amount": [12.5, None], "country": ["PT", None]}
         pa.table(LISTED),
         Stream(pa.table(LISTED)),
         {"amount": pa.array([12.5, None]), "country": pa.chunked_array([["PT"], [None]])},
-        {"amount": Series([12.5, NAType()]), "country": ("PT", None)},
+        {"amount": Series([12.5, NAType()]), "country": ("PT", float("nan"))},
         {"amount": pa.array([12.5, None]), "country": Stream(pa.chunked_array([["PT", None]]))},
     ],
     ids=["dict", "frame", "arrow", "stream", "arrow columns", "missing", "stream columns"],

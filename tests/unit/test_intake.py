@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from driftline.models.intake import MAX_AHEAD_MS, Intake, claimed_model
-from driftline.models.record import FileRecord, Record, Refusal
+from driftline.models.record import BatchRecord, FileRecord, Record, Refusal
 from driftline.models.wire import WireLabel
+from driftline.schemas.batches import ARROW
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.partitioner import partition_of
@@ -99,3 +101,72 @@ def test_a_dead_letter_is_the_whole_record() -> None:
     assert found == {"topic": LABELS, "partition": 3, "offset": 7, "key": b"m", "value": b"\xff"}
     assert (letter.timestamp, letter.headers, letter.reason) == (123, (("h", None),), Reason.INVALID_JSON)
     assert letter.id == read.identity == f"{LABELS}-3-7"
+
+
+# -- batches ----------------------------------------------------------------------------------------------------------
+
+
+def batch_record(headers: tuple[tuple[str, bytes | None], ...] = (), **fields: object) -> FileRecord:
+    usual = {"model_id": "m", "rows": 3, "prediction_id": ["a", "b", "c"], "timestamp": NOW, "label": [1, 0, 1]}
+    value = json.dumps(usual | fields).encode()
+    return FileRecord(LABELS, 7, value, partition=0, timestamp=NOW, key=b"m", headers=headers)
+
+
+def test_a_batch_is_read_as_its_rows_and_a_single_event_as_itself() -> None:
+    intake = Intake(KINDS, partitions=1)
+    assert isinstance(intake.read_any(record(partition=0)), Record)
+    read = intake.read_any(batch_record())
+    assert isinstance(read, BatchRecord)
+    assert [(row.row, row.is_last, type(row.event)) for row in read.records()] == [
+        (0, False, WireLabel),
+        (1, False, WireLabel),
+        (2, True, WireLabel),
+    ]
+
+
+def test_a_row_may_not_be_ahead_of_the_broker_and_the_others_count() -> None:
+    times = [NOW + MAX_AHEAD_MS, NOW + MAX_AHEAD_MS + 1, -1]
+    rows = list(Intake(KINDS, partitions=None).read_any(batch_record(timestamp=times)).records())
+    assert isinstance(rows[0].event, WireLabel)
+    assert [refusal_of(row).reason for row in rows[1:]] == [Reason.FUTURE_TIMESTAMP, Reason.OUT_OF_RANGE]
+    single = {"model_id": "m", "prediction_id": "b", "timestamp": times[1], "label": 0}
+    letter = rows[1].dead_letter(refusal_of(rows[1]))
+    assert json.loads(letter.value or b"") == single
+    alone = refusal_of(
+        Intake(KINDS, partitions=None).read(FileRecord(LABELS, 7, json.dumps(single).encode(), timestamp=NOW))
+    )
+    assert (letter.error, letter.reason, letter.row) == (alone.detail, alone.reason, 1)
+
+
+def test_a_batch_in_the_wrong_partition_is_refused_whole() -> None:
+    wrong = (partition_of("m", 8) + 1) % 8
+    read = Intake(KINDS, partitions=8).read_any(
+        FileRecord(LABELS, 7, batch_record(label=[None] * 3).value, partition=wrong, timestamp=NOW)
+    )
+    assert isinstance(read, Record)
+    assert refusal_of(read).reason is Reason.WRONG_PARTITION
+    assert read.dead_letter(refusal_of(read)).row is None
+
+
+def test_a_batch_that_cannot_be_used_is_charged_to_the_model_that_it_names() -> None:
+    read = Intake(KINDS, partitions=None).read_any(batch_record(rows=2))
+    assert isinstance(read, Record)
+    assert (refusal_of(read).reason, refusal_of(read).model_id) == (Reason.UNEQUAL_COLUMNS, "m")
+    arrow = FileRecord(LABELS, 7, b"no stream", key=b"m", headers=(("content-type", ARROW.encode()),))
+    read = Intake(KINDS, partitions=None).read_any(arrow)
+    assert isinstance(read, Record)
+    assert (refusal_of(read).reason, refusal_of(read).model_id) == (Reason.INVALID_ARROW, "m")
+
+
+def test_the_dead_letter_of_a_row_does_not_say_that_it_is_arrow() -> None:
+    table = pa.table({"prediction_id": ["a", ""], "timestamp": [0, 0], "label": [1, 0]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.with_metadata({"model_id": "m"})) as writer:
+        writer.write_table(table)
+    headers = (("trace", b"1"), ("Content-Type", ARROW.encode()), ("content-type", b"text/csv"))
+    arrow = FileRecord(LABELS, 7, sink.getvalue().to_pybytes(), key=b"m", headers=headers)
+    _, bad = Intake(KINDS, partitions=None).read_any(arrow).records()
+    letter = bad.dead_letter(refusal_of(bad))
+    assert letter.headers == (("trace", b"1"), ("content-type", b"text/csv"))
+    assert (letter.id, letter.key) == (f"{LABELS}-0-7-1", b"m")
+    assert json.loads(letter.value or b"") == {"model_id": "m", "prediction_id": "", "timestamp": 0, "label": 0}

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from driftline.models.record import FileRecord, Record, Refusal
-from driftline.schemas.batches import MAX_BATCH_BYTES
 from driftline.schemas.config import Configuration
 from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import Reason
@@ -143,7 +142,7 @@ def test_a_line_of_the_largest_size_is_read(replay_bytes: Callable[..., Replayed
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-@pytest.mark.parametrize("size", [MAX_BYTES + 1, MAX_BATCH_BYTES + 1, MAX_BATCH_BYTES + 2, MAX_BATCH_BYTES + 3])
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, MAX_BYTES + 2, MAX_BYTES + 3, 2_000_000])
 @pytest.mark.parametrize("make", [padded, lambda size: b" " * (size - 1) + b"1"], ids=["event", "blanks"])
 def test_a_larger_line_is_one_dead_letter_that_holds_its_head(
     replay_bytes: Callable[..., Replayed], make: Callable[[int], bytes], size: int, end: bytes
@@ -265,7 +264,7 @@ def test_progress_is_told_after_every_batch(tmp_path: Path) -> None:
 # -- dead letters -----------------------------------------------------------------------------------------------------
 
 LINES = {
-    Reason.TOO_LARGE: prediction() + b" " * MAX_BATCH_BYTES,
+    Reason.TOO_LARGE: prediction() + b" " * MAX_BYTES,
     Reason.TOO_DEEP: b"[[[[[[[[[",
     Reason.INVALID_JSON: b"\xff\x00oops",
     Reason.NOT_AN_OBJECT: b"[]",
@@ -297,7 +296,7 @@ def test_every_reason_is_here_but_those_that_need_a_broker_or_headers() -> None:
 def test_each_reason_has_its_dead_letter(replay_bytes: Callable[..., Replayed], reason: Reason, line: bytes) -> None:
     found = replay_bytes(prediction() + b"\n" + line + b"\n" + prediction(prediction_id="q") + b"\n", max_models=1)
     (letter,) = found.dead_letters
-    assert base64.b64decode(letter.pop("value")) == line[: MAX_BATCH_BYTES + 2]
+    assert base64.b64decode(letter.pop("value")) == line[: MAX_BYTES + 2]
     assert letter.pop("error")
     assert letter == {
         "id": f"{PREDICTIONS}-0-1",
