@@ -102,9 +102,11 @@ def replay(  # noqa: PLR0913 - its options
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go; made if need be.")],
     predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Predictions, one JSON event a line; .gz too.")
+        Path | None, typer.Option(metavar="FILE", help="Predictions, one JSON event or batch a line; .gz too.")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Labels, one JSON event a line; .gz too.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Labels, one JSON event or batch a line; .gz too.")
+    ] = None,
     journal: Annotated[bool, typer.Option("--journal", help="Read a worker's run from Kafka instead.")] = False,
     kafka: KafkaOption = None,
     config: ConfigOption = None,
