@@ -100,6 +100,12 @@ def update(record: np.void, value: float, delta: float) -> bool:
 
 
 @kernel
+def update_at(rows: npt.NDArray[np.void], index: int, value: float, delta: float) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, delta)
+
+
+@kernel
 def reset(record: np.void) -> None:
     """Begin with an empty window, as River's does at the value after a change."""
     for row in range(record["used"]):

@@ -11,12 +11,15 @@ Gama, Medas, Castillo and Rodrigues, "Learning with drift detection", SBIA 2004.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.moments import MEAN, reset_mean, update_mean
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 DDM: Final = np.dtype(
     [
@@ -71,6 +74,12 @@ def update(record: np.void, value: float, warm_start: int, drift_threshold: floa
         record["least_sum"] = mean + deviation
     is_worse: bool = mean + deviation > record["least_rate"] + drift_threshold * record["least_deviation"]
     return is_worse
+
+
+@kernel
+def update_at(rows: npt.NDArray[np.void], index: int, value: float, warm_start: int, drift_threshold: float) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, warm_start, drift_threshold)
 
 
 @kernel

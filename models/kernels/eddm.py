@@ -14,13 +14,16 @@ Streams, 2006.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from driftline.models.kernels import moments
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.moments import MOMENTS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 EDDM: Final = np.dtype(
     [
@@ -75,6 +78,12 @@ def update(record: np.void, value: float, warm_start: int, beta: float) -> bool:
         return False
     is_closer: bool = distances["count"] > warm_start and distance / record["most"] < beta
     return is_closer
+
+
+@kernel
+def update_at(rows: npt.NDArray[np.void], index: int, value: float, warm_start: int, beta: float) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, warm_start, beta)
 
 
 @kernel

@@ -14,11 +14,14 @@ methods for evolving data streams", Machine Learning 107, 2018.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 LONGEST: Final = 512
 """The largest window that a record has room for."""
@@ -87,6 +90,14 @@ def update(record: np.void, value: float, size: int, confidence_level: float, sh
         record["short_highest"] = max(rate, record["short_highest"])
         is_changed |= record["short_highest"] - rate > math.sqrt(surprise / (2 * short_size))
     return is_changed
+
+
+@kernel
+def update_at(
+    rows: npt.NDArray[np.void], index: int, value: float, size: int, confidence_level: float, short_size: int
+) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, size, confidence_level, short_size)
 
 
 @kernel

