@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from driftline.schemas.alerts import Kind
 from driftline.schemas.classes import class_token
@@ -14,34 +13,9 @@ from driftline.schemas.config_errors import explain
 from driftline.schemas.durations import Duration, PositiveDuration, parse_duration
 from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.fields import Name, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-T = TypeVar("T")
-
-
-def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
-    if repeated := _repeated(items):
-        raise ValueError(f"has {repeated[0]} twice")
-    return items
-
-
-def _repeated(items: Iterable[T]) -> list[T]:
-    return [item for item, times in Counter(items).items() if times > 1]
-
+from driftline.schemas.section import Distinct, Section, repeated
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Distinct = AfterValidator(_distinct)
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, finite, and without unknown fields.
-
-    It is read leniently, because YAML is: ``1e-6`` and ``1e4`` are text to many of its readers.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Task(StrEnum):
@@ -153,7 +127,7 @@ class ModelConfig(Section):
     positive_label: Value | None = None
     classes: Annotated[tuple[Value, ...], Field(min_length=2, max_length=1000)] | None = None
     reference: ReferenceConfig = ReferenceConfig()
-    features: Annotated[dict[Name, FeatureConfig], Field(max_length=1000)] = {}
+    features: Annotated[dict[Name, FeatureConfig], Field(max_length=1000)] = Field(default={})
     segments: Annotated[tuple[Name, ...], Field(max_length=20), Distinct] = ()
     detectors: DetectorsConfig = DetectorsConfig()
     alerts: AlertsConfig = AlertsConfig()
@@ -220,8 +194,8 @@ class Configuration(Section):
 
     @model_validator(mode="after")
     def _distinct(self) -> Configuration:
-        if repeated := _repeated(model.model_id for model in self.models):
-            raise ValueError(f"models: {repeated[0]!r} is configured twice")
+        if twice := repeated(model.model_id for model in self.models):
+            raise ValueError(f"models: {twice[0]!r} is configured twice")
         return self
 
     def of(self, model_id: str) -> ModelConfig:

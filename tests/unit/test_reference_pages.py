@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from driftline.schemas import keys
-from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig, Section
+from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig
+from driftline.schemas.section import Section
 from driftline.schemas.state import Counts, Incident, ModelState
 from driftline.streams import metrics, settings
 
