@@ -59,6 +59,8 @@ _WORDS: Final = (
     ("Tuple should ", "must "),
     ("Dictionary should ", "must "),
     (" after validation", ""),
+    (", unable to parse string as a number", ""),
+    (", unable to parse string as an integer", ""),
     ("Field required", "is missing"),
     ("Value error, ", ""),
 )
