@@ -25,12 +25,8 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from benchmarks.state_reader import quantile, reading
-from driftline.models.arena import Arena
 from driftline.models.intake import Intake
 from driftline.models.record import FileRecord
-from driftline.models.rows import Rows
-from driftline.models.watch.monitor import ModelMonitor
-from driftline.models.wire import WirePrediction
 from driftline.schemas import keys
 from driftline.schemas.config import Configuration, parse_configuration
 from driftline.schemas.events import Label, Prediction
@@ -42,7 +38,6 @@ from driftline.streams.transport import Log
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from driftline.models.join.entry import Pending
     from driftline.models.join.label_join import LabelJoin
     from driftline.streams.checkpoint import Checkpoint, Saved
     from driftline.streams.unsaved import Cut
@@ -185,27 +180,9 @@ def joining(pending: int) -> Configuration:
     return parse_configuration({"models": [model]})
 
 
-def _kept(configuration: Configuration, features: int) -> list[Pending]:
-    """Return what is kept of predictions once the model is known and its challenger has something to say."""
-    arena = Arena()
-    monitor, rows = ModelMonitor(configuration.of("m"), arena), Rows(arena)
-    intake = Intake({PREDICTIONS: Prediction}, partitions=None)
-    kept = []
-    for n in range(TEMPLATES):
-        event = intake.read(prediction("m", n, features)).event
-        assert isinstance(event, WirePrediction)  # noqa: S101 - for mypy
-        kept.append(monitor.predicted(event, rows, n, -1))
-    rows.run()
-    known = kept[TEMPLATES // 2 :]
-    if any(len(pending.inputs or ()) != 8 * features for pending in known):
-        raise RuntimeError(f"not the {features} features are kept: {known[0]}")
-    return known
-
-
 async def fill(url: str, features: int, pending: int) -> Measured:
     """Let predictions wait; return what they take here and in Redis, and what a checkpoint of 20,000 costs."""
     configuration = joining(pending)
-    kept = _kept(configuration, features)
     bench = Bench.open(url, configuration)
     await bench.restore()
     await bench.process([prediction("m", n, features) for n in range(TEMPLATES)])
@@ -214,9 +191,7 @@ async def fill(url: str, features: int, pending: int) -> Measured:
     with reading(url, 0, "m") as readers:
         for start in range(TEMPLATES, pending, CHUNK):
             end = min(start + CHUNK, pending)
-            for n in range(start, end - 1):
-                _hold(bench.join, n, kept[n % len(kept)])
-            await bench.process([prediction("m", end - 1, features)])
+            await bench.process([prediction("m", n, features) for n in range(start, end)])
             await bench.checkpoint()
     if bench.join.pending != pending:
         raise RuntimeError(f"{bench.join.pending} predictions wait, and not {pending}")
@@ -232,17 +207,9 @@ async def fill(url: str, features: int, pending: int) -> Measured:
     return measured
 
 
-def _hold(join: LabelJoin, n: int, like: Pending) -> None:
-    event = Prediction(model_id="m", model_version="1", prediction_id=_id(n), timestamp=START + n, prediction=1)
-    key = join.admit(event)
-    assert key is not None  # noqa: S101 - every id is new
-    join.hold(key, replace(like, at=START + n, offset=n))
-
-
 async def fill_tombstones(url: str, tombstones: int) -> Measured:
     """Join predictions, a checkpoint after they came; return what the tombstones take here and in Redis."""
     configuration = joining(tombstones)
-    kept = _kept(configuration, 0)
     bench = Bench.open(url, configuration)
     await bench.restore()
     await bench.process([prediction("m", n, 0) for n in range(TEMPLATES)])
@@ -252,14 +219,9 @@ async def fill_tombstones(url: str, tombstones: int) -> Measured:
     here, there = rss(), bench.used_memory()
     for start in range(TEMPLATES, tombstones, CHUNK):
         end = min(start + CHUNK, tombstones)
-        for n in range(start, end - 1):
-            _hold(bench.join, n, kept[n % len(kept)])
-        await bench.process([prediction("m", end - 1, 0)])
+        await bench.process([prediction("m", n, 0) for n in range(start, end)])
         await bench.checkpoint()
-        for n in range(start, end - 1):
-            event = Label(model_id="m", prediction_id=_id(n), timestamp=START + n, label=n % 2)
-            bench.join.label(event, offset=n, found={})
-        await bench.process([label("m", end - 1)])
+        await bench.process([label("m", n) for n in range(start, end)])
         await bench.checkpoint()
     await bench.process(
         [replace(label("m", 0), offset=tombstones)]
@@ -293,15 +255,13 @@ async def take_over(url: str, pending: int, labels: int) -> Measured:
 
 
 async def _label(bench: Bench, numbers: range) -> float:
-    """Fetch the predictions of labels and join them; return the milliseconds."""
-    join = bench.join
-    labels = [Label(model_id="m", prediction_id=_id(n), timestamp=START + n, label=n % 2) for n in numbers]
+    """Fetch the predictions of labels and process both; return the milliseconds."""
+    labels = [label("m", n) for n in numbers]
+    before = bench.join.counts.joined
     began = time.perf_counter()
-    needed = {key for event in labels if (key := join.needs(event)) is not None}
-    found = await bench.store.fetch(0, needed)
-    joined = [join.label(event, offset=n, found=found) for n, event in zip(numbers, labels, strict=True)]
+    await bench.process(labels)
     took = time.perf_counter() - began
-    if len(found) != BATCH or None in joined:
+    if bench.join.counts.joined - before != BATCH:
         raise RuntimeError("a prediction was not in the store, or did not wait")
     return 1000 * took
 

@@ -6,6 +6,7 @@ medians of some runs count:
 - decode: confluent-kafka and Driftline's decoder, nothing else: the limit.
 - river: a plain loop with River that has the same monitors, from bytes in memory.
 - core: Driftline's core, from bytes in memory, by batches of 1,000 events; making snapshots is not counted.
+- batches: the same from records that hold 1,000 predictions or labels each, as Arrow.
 - worker: Driftline whole, on Faust, with a real Kafka and a real Valkey and with checkpoints.
 - faust: two agents of Faust as it comes, with the same River monitors, on a real Kafka.
 - quix: Quix Streams with the same; it is installed in a temporary folder.
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 TITLES: Final = {
     "decode": "confluent-kafka, decoding alone",
     "core": "Driftline's core, in memory",
+    "batches": "the same, Arrow batches of 1,000",
     "worker": "Driftline on Faust, Kafka and Redis",
     "river": "loop with River, in memory",
     "quix": "Quix Streams with River",
@@ -71,6 +73,8 @@ def measure(names: Sequence[str], long: Size, short: Size, runs: int) -> tuple[D
     with ExitStack() as stack:
         if "core" in names:
             contenders["core"] = lambda: in_memory("core", long)
+        if "batches" in names:
+            contenders["batches"] = lambda: in_memory("batches", long)
         if "river" in names:
             contenders["river"] = lambda: in_memory("river", short)
         if set(names) & set(_ON_SERVERS):

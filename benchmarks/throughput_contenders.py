@@ -14,6 +14,7 @@ import logging
 import sys
 import time
 import uuid
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import faust
@@ -21,6 +22,7 @@ from confluent_kafka import Consumer
 
 from benchmarks.meter import Meter
 from benchmarks.river_loop import Monitor
+from benchmarks.throughput_batches import ROWS, batched
 from benchmarks.throughput_core import BATCH, Core, decode_all
 from benchmarks.throughput_events import FEATURES, SEGMENTS, Mix, configuration, feature_names, model_name, stream
 from benchmarks.transport_contenders import ALIKE
@@ -100,6 +102,23 @@ def core(skipped: int, total: int) -> str:
     return json.dumps(measured)
 
 
+def batches(skipped: int, total: int) -> str:
+    """Run the same over Arrow batches of 1,000 events in memory."""
+    driftline, records = Core(configuration()), batched(stream(Mix()))
+    driftline.feed_batches(islice(records, skipped // ROWS))
+    driftline.checkpoint()
+    count = total // ROWS - skipped // ROWS
+    seconds = driftline.feed_batches(islice(records, count))
+    state = driftline.state(model_name(0))
+    measured = {
+        "cpu_us_per_event": seconds / (count * ROWS) * 1e6,
+        "events": count * ROWS,
+        "joined": state.counts.joined,
+        "accuracy": state.performance["accuracy"],
+    }
+    return json.dumps(measured)
+
+
 def stock(skipped: int, total: int, kafka: str, predictions: str, labels: str) -> str:
     """Run two agents of Faust as it comes, with River."""
     app = faust.App(uuid.uuid4().hex, broker=f"kafka://{kafka}", **ALIKE)
@@ -130,7 +149,13 @@ def stock(skipped: int, total: int, kafka: str, predictions: str, labels: str) -
     return meter.as_json(joined=watched.joined, accuracy=watched.performance.of_answers[0].get())
 
 
-CONTENDERS: Final[dict[str, Callable[..., str]]] = {"decode": decoding, "river": river, "core": core, "faust": stock}
+CONTENDERS: Final[dict[str, Callable[..., str]]] = {
+    "decode": decoding,
+    "river": river,
+    "core": core,
+    "batches": batches,
+    "faust": stock,
+}
 
 
 def main(name: str, skipped: str, total: str, *source: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from benchmarks.throughput_events import Event
-    from driftline.models.pipeline import Changes
+    from driftline.models.outcome import Changes
 
 MODELS_LAG: Final = 2500
 """With it, a thousand models have one event each in a batch: half of them a prediction, the others a label."""

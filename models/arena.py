@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from driftline.models.bank import Bank
 from driftline.models.drift.stream import Streams
+from driftline.models.kernels.fast import RECENT
 from driftline.models.kernels.feature import FEATURE
 from driftline.models.kernels.linear_model import LINEAR_MODEL
 from driftline.models.kernels.rows import MODEL, Banks
@@ -25,7 +28,13 @@ class Arena:
         self.streams = Streams()
         self.challengers = Bank(LINEAR_MODEL)
         self.sketches = SketchBank()
+        self.recents = Bank(RECENT)
         self.binary = BinaryBank()
+        self._numbers = count(1)
+
+    def number(self) -> int:
+        """Return a number that nobody else has."""
+        return next(self._numbers)
 
     @property
     def banks(self) -> Banks:
@@ -44,5 +53,6 @@ class Arena:
             self.streams.trails.rows,
             self.challengers.rows,
             self.sketches.arrays,
+            self.recents.rows,
             self.binary.arrays,
         )

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.drift.trail import Mark
-from driftline.models.join.label_join import LabelJoin
+from driftline.models.join.entry import Truth
+from driftline.models.join.label_join import Joined
 from driftline.models.join.stored import Seen
+from driftline.models.kernels.join_table import HELD, NOTHING, PAIRED
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.incident import Place
@@ -18,83 +20,93 @@ from driftline.schemas import topics
 from driftline.schemas.state import Counts, ModelState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from driftline.models.arena import Arena
     from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.models.join.entry import Pending
-    from driftline.models.join.payload_cache import PayloadCache
+    from driftline.models.join.joins import Joins
     from driftline.models.kernels.types import Record as Numbers
-    from driftline.models.record import RawRecord, Record
+    from driftline.models.record import Record
     from driftline.models.rows import Rows
-    from driftline.models.wire import WirePrediction
+    from driftline.models.watch.known import Known
     from driftline.schemas.alerts import Alert, RetrainRequest
     from driftline.schemas.config import BadRecordsConfig, ModelConfig
-    from driftline.schemas.events import Prediction
 
 
 class Model:
-    """Everything held of one model; `payloads` and `arena` are shared by those of a partition."""
+    """Everything held of one model; `joins` and `arena` are shared by those of a partition."""
 
-    def __init__(
-        self, config: ModelConfig, bad_records: BadRecordsConfig, payloads: PayloadCache, arena: Arena
-    ) -> None:
+    def __init__(self, config: ModelConfig, bad_records: BadRecordsConfig, joins: Joins, arena: Arena) -> None:
         self.config = config
         self.model_id = config.model_id
-        self.join = LabelJoin(config.model_id, payloads, timeout=config.label_timeout, max_pending=config.max_pending)
-        self.next_offsets: dict[str, int] = {}  # after the rows that wait, where those of the record are before them
+        self.join = joins.open(config.model_id, timeout=config.label_timeout, max_pending=config.max_pending)
         self._arena = arena
         self._monitor = ModelMonitor(config, arena)
         self._policy = AlertPolicy(config.model_id, config.alerts)
         self._retrain = RetrainPolicy(config.model_id, config.retrain)
-        self._index = self._monitor.index
-        self._bad = BadRecords(bad_records.alert_share, arena.models, self._index)
+        self.index = self._monitor.index
+        self._bad = BadRecords(bad_records.alert_share, arena.models, self.index)
 
     @property
     def _record(self) -> Numbers:
-        return self._arena.models.rows[self._index]
+        return self._arena.models.rows[self.index]
 
-    def awaits(self, raw: RawRecord) -> bool:
-        """Return whether a record is new to the model; what is below its own offsets has been taken before."""
-        return raw.offset >= self.next_offsets.get(raw.topic, 0)
+    @property
+    def known(self) -> Known | None:
+        """What is watched of the model, once it is known what it is."""
+        return self._monitor.known
 
-    def take(self, record: Record, found: Mapping[bytes, bytes], watermark: int, rows: Rows) -> None:
-        """Take one record of this model that it awaits, and add its rows."""
-        raw, event = record.raw, record.event
-        topic, offset = raw.topic, raw.offset
-        self.next_offsets[topic] = offset + 1
-        self.join.expire(watermark)
-        is_label = topic == topics.LABELS
-        rows.begin(is_label, offset)
+    def chosen(self, segments: dict[str, str]) -> dict[str, str] | None:
+        """Return the values of the attributes that are configured."""
+        return self._monitor.chosen(segments)
+
+    @property
+    def next_offsets(self) -> dict[str, int]:
+        """The next offsets, after all that wait to be joined or run; those of the record are before them."""
+        following = zip(topics.INPUTS, self.join.next_offsets, strict=True)
+        return {topic: offset for topic, offset in following if offset}
+
+    def take(  # noqa: PLR0913, PLR0917 - a record, and what came of it in the join
+        self, record: Record, result: int, payload: int, watermark: int, rows: Rows, joins: Joins
+    ) -> None:
+        """Take one record that has passed the join, and add its rows.
+
+        `result` is what came of it there, and `payload` where what waited stands, or what waits is to be put.
+        """
+        raw = record.raw
+        event: Any = record.event  # of the kind that its topic says
+        is_label = raw.topic == topics.LABELS
+        rows.begin(is_label, raw.offset)
+        if is_label:
+            self.join.last_label = raw.offset
         if type(event) is Refusal:
             self._refused(rows, watermark)
         elif is_label:
-            joined = self.join.label(event, offset=offset, found=found)  # type: ignore[arg-type]  # by its topic
-            if joined is None:
-                rows.add_other(self._index)
+            truth = Truth(event.timestamp, raw.offset, event.label, 1.0 if event.weight is None else event.weight)
+            if result == PAIRED:
+                if joins.is_running(payload):
+                    rows.run_first()
+                self._monitor.labelled(Joined(joins.pending(payload), truth), rows)
             else:
-                self._monitor.labelled(joined, rows)
+                if result == HELD:
+                    joins.payloads[payload] = truth
+                rows.add_other(self.index)
+        elif result == NOTHING:
+            rows.add_other(self.index)
         else:
-            self._predicted(event, offset, rows)  # type: ignore[arg-type]  # as above
+            pending = self._monitor.predicted(event, rows, raw.offset, self.join.last_label)
+            if result == PAIRED:
+                self._monitor.labelled(Joined(pending, joins.truth(payload)), rows)
+            else:
+                joins.payloads[payload] = pending
         rows.end(self, record, watermark)
 
     def _refused(self, rows: Rows, watermark: int) -> None:
-        rows.add_other(self._index)
+        rows.add_other(self.index)
         rows.run_first()
         last = (offset - 1 for offset in self._record["next_offsets"].tolist())
         share = self._bad.blame(Mark(int(self._record["records"]), watermark, *last))
         if share is not None:
             rows.carry(share)
-
-    def _predicted(self, prediction: Prediction | WirePrediction, offset: int, rows: Rows) -> None:
-        key = self.join.admit(prediction)
-        if key is None:
-            rows.add_other(self._index)
-            return
-        pending = self._monitor.predicted(prediction, rows, offset, self.next_offsets.get(topics.LABELS, 0) - 1)
-        joined = self.join.hold(key, pending)
-        if joined is not None:
-            self._monitor.labelled(joined, rows)
 
     def decide(
         self, findings: list[Finding], record: Record, watermark: int, pending: Pending | None
@@ -147,7 +159,7 @@ class Model:
             model_id=self.config.model_id,
             partition=partition,
             watermark=watermark,
-            next_offsets=dict(self.next_offsets),
+            next_offsets=self.next_offsets,
             counts=counts,
             incidents=self._policy.report(),
             **report,
@@ -156,7 +168,7 @@ class Model:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values; the join's entries are stored one by one."""
         return {
-            "next_offsets": dict(self.next_offsets),
+            "next_offsets": self.next_offsets,
             "records": int(self._record["records"]),
             "join": self.join.snapshot(),
             "monitor": self._monitor.snapshot(),
@@ -167,17 +179,16 @@ class Model:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.next_offsets = snapshot["next_offsets"]
-        seen = Seen(*(self.next_offsets.get(topic, 0) for topic in topics.INPUTS))
+        seen = Seen(*(snapshot["next_offsets"].get(topic, 0) for topic in topics.INPUTS))
         self.join.restore(snapshot["join"], seen=seen)
         self._monitor.close()
         self._monitor = ModelMonitor.restore(self.config, snapshot["monitor"], self._arena)
-        self._index = self._monitor.index
-        self._bad = self._bad.moved(self._index)
+        self.index = self._monitor.index
+        self._bad = self._bad.moved(self.index)
         self._policy.restore(snapshot["policy"])
         self._retrain.restore(snapshot["retrain"])
         self._bad.restore(snapshot["bad"])
         numbers = self._record
         numbers["records"] = snapshot["records"]
-        numbers["next_offsets"] = [self.next_offsets.get(topic, 0) for topic in topics.INPUTS]
+        numbers["next_offsets"] = seen
         numbers["incidents"], numbers["needs"] = not self._policy.is_calm, not self._retrain.is_idle

@@ -128,6 +128,20 @@ class Record(Struct, frozen=True, gc=False):
         )
 
 
+class BatchRow(Struct, frozen=True, gc=False):
+    """A row of a batch that is good, and has not been read by itself: which good one, and which of all."""
+
+    raw: RawRecord
+    batch: Batch
+    at: int
+    row: int
+    is_last: bool
+
+    def record(self) -> Record:
+        """Return it read."""
+        return Record(self.raw, self.batch.event(self.at), self.row, self.is_last)
+
+
 class BatchRecord(Struct, frozen=True, gc=False):
     """A record and the batch that was read from it."""
 
@@ -139,10 +153,25 @@ class BatchRecord(Struct, frozen=True, gc=False):
         last = self.batch.rows - 1
         for row, event in self.batch.events():
             if isinstance(event, RefusedRow):
-                refusal = Refusal(event.error.reason, event.error.detail, self.batch.model_id, event.value)
-                yield Record(self.raw, refusal, row, row == last)
+                yield self._refused(event, is_last=row == last)
             else:
                 yield Record(self.raw, event, row, row == last)
+
+    def rows(self) -> Iterator[Record | BatchRow]:
+        """Yield the rows, in order; the good ones are not read."""
+        last = self.batch.rows - 1
+        bad = self.batch.refused()
+        row = 0
+        for at, place in enumerate([*self.batch.places.tolist(), self.batch.rows]):
+            for skipped in range(row, place):
+                yield self._refused(next(bad), is_last=skipped == last)
+            if place <= last:
+                yield BatchRow(self.raw, self.batch, at, place, place == last)
+            row = place + 1
+
+    def _refused(self, row: RefusedRow, *, is_last: bool) -> Record:
+        refusal = Refusal(row.error.reason, row.error.detail, self.batch.model_id, row.value)
+        return Record(self.raw, refusal, row.row, is_last)
 
 
 def rows_of(read: Iterable[Record | BatchRecord]) -> Iterator[Record]:

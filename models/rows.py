@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from driftline.models.kernels import rows as kernels
+from driftline.models.kernels.fast import OTHER, PAIR, PREDICTION
 from driftline.models.kernels.version import MOST_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy.typing as npt
+
     from driftline.models.arena import Arena
     from driftline.models.drift.finding import Finding
     from driftline.models.join.entry import Pending
     from driftline.models.join.label_join import Joined
+    from driftline.models.kernels.fast import Made
     from driftline.models.record import Record
     from driftline.models.watch.truth_watch import Scored
     from driftline.models.watch.version_watch import VersionWatch
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     from driftline.schemas.events import Prediction
 
     Decided = tuple[list[Alert], RetrainRequest | None]
+    Decision = tuple["Decider", Record, int, Pending | None]
+    """Who decides what comes of a record, the record, the watermark, and the prediction of its pair, if it made one."""
+
     Learner = tuple[int, Callable[[float], None] | None]
     """How many bytes the inputs of a challenger have, and what takes its prediction where no kernel counts that."""
 
@@ -39,7 +46,7 @@ NONE: Final = kernels.NONE
 NOT_SCORED: Final = nan, None, nan
 """What detectors see of a pair whose label is none that its model knows."""
 
-_pack: Final = Struct("15q5d").pack
+_pack: Final = Struct("16q5d").pack
 _CARRIED: Final = 2  # a bit of a model's `needs`: findings wait for the last row of their record
 _MOST_ATTENTION: Final = 2 * MOST_FEATURES + 1
 
@@ -63,6 +70,7 @@ class Rows:
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
+        self.leave()
         self._attention = np.zeros((_MOST_ATTENTION, 3), np.int64)
         self._carried: list[Finding] = []
         self._decided: list[Decided] = []
@@ -77,9 +85,17 @@ class Rows:
         self._problems = bytearray()
         self._inputs = bytearray()
         self._parts = array("i")
-        self._deciders: list[tuple[Decider, Record, int, Pending | None] | None] = []
+        self._deciders: list[Decision | int | None] = []
         self._challenged: dict[int, tuple[Pending, int, int, int]] = {}
         self._judged: list[tuple[Callable[[float], None], int]] = []
+
+    def enter(self, resolve: Callable[[int], Decision], keep: Callable[[kernels.Rows], None]) -> None:
+        """Say who decides on a record that `extend` names, and who is given rows when they have run."""
+        self._resolve, self._keep = resolve, keep
+
+    def leave(self) -> None:
+        """Forget both."""
+        self._resolve, self._keep = _nobody, _drop
 
     # -- one record after the other -----------------------------------------------------------------------------------
 
@@ -106,8 +122,8 @@ class Rows:
     def add_other(self, model: int) -> None:
         """Add the row of a record that only counts."""
         self._rows += _pack(
-            *(kernels.OTHER, model, NONE, self._counts, self._topic, self._offset),
-            *(0, 0, 0, 0, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan),
+            *(OTHER, model, NONE, self._counts, self._topic, self._offset),
+            *(0, 0, 0, 0, NONE, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan),
         )
         self._added()
 
@@ -135,7 +151,7 @@ class Rows:
             self._challenged[id(pending)] = pending, len(self._deciders), inputs, inputs + len(zeros)
             inputs >>= 3
         self._rows += _pack(
-            kernels.PREDICTION,
+            PREDICTION,
             model,
             NONE if watch is None else watch.index,
             self._counts,
@@ -146,6 +162,7 @@ class Rows:
             label_offset,
             len(self._problems),
             inputs,
+            NONE,
             NONE,
             NONE,
             0,
@@ -185,7 +202,7 @@ class Rows:
         loss, score, outcome = scored
         predicted = pending.challenger
         self._rows += _pack(
-            kernels.PAIR,
+            PAIR,
             model,
             NONE if watch is None else watch.index,
             self._counts,
@@ -197,6 +214,7 @@ class Rows:
             0,
             inputs,
             source,
+            NONE,
             cell,
             start,
             start + len(parts),
@@ -225,6 +243,23 @@ class Rows:
         if judge is not None:
             self._judged.append((judge, len(self._deciders)))
         return inputs, source
+
+    def extend(self, made: Made) -> None:
+        """Add rows that a kernel has made, each of them the only one of its record."""
+        rows, values, inputs, parts = made.counts.tolist()
+        self._rows += made.rows[:rows].tobytes()
+        self._values += made.values[:values].tobytes()
+        self._problems += made.problems[:values].tobytes()
+        self._inputs += made.inputs[:inputs].tobytes()
+        self._parts.frombytes(made.parts[:parts].tobytes())
+        self._decides += b"\1" * rows
+        self._deciders += made.records[:rows].tolist()
+        self._counts = 0
+
+    @property
+    def bases(self) -> npt.NDArray[np.int64]:
+        """How many rows, values, inputs and parts wait."""
+        return np.array([len(self._deciders), len(self._problems), len(self._inputs) >> 3, len(self._parts)], np.int64)
 
     def _added(self) -> None:
         self._decides.append(0)
@@ -258,6 +293,7 @@ class Rows:
         while start < end:
             start, noted = kernels.run(banks, columns, start, self._attention)
             self._attend(columns.rows[start - 1], deciders[start - 1], noted)
+        self._keep(columns)
         predicted, inputs = columns.predicted.tolist(), columns.inputs.tobytes()
         for pending, row, first, last in challenged.values():
             pending.inputs = inputs[first:last]
@@ -265,7 +301,7 @@ class Rows:
         for judge, row in judged:
             judge(predicted[row])
 
-    def _attend(self, row: Any, decider: tuple[Decider, Record, int, Pending | None] | None, noted: int) -> None:  # noqa: ANN401 - an array of integers
+    def _attend(self, row: Any, decider: Decision | int | None, noted: int) -> None:  # noqa: ANN401 - an array of integers
         """Look at what the last row that ran has led to."""
         findings, self._carried = self._carried, []
         if noted:
@@ -275,11 +311,19 @@ class Rows:
                 if found is not None:
                     findings.append(found)
         if decider is not None:
-            model, record, watermark, pending = decider
+            model, record, watermark, pending = self._resolve(decider) if isinstance(decider, int) else decider
             self._decided.append(model.decide(findings, record, watermark, pending))
         elif findings:
             self._carried = findings
             self._arena.models.rows[row["model"]]["needs"] |= _CARRIED
+
+
+def _nobody(record: int) -> Decision:
+    raise LookupError(f"nobody has said who decides on record {record}")
+
+
+def _drop(_columns: kernels.Rows) -> None:
+    pass
 
 
 def _view(buffer: bytearray | array[int], dtype: type[np.generic]) -> Any:  # noqa: ANN401 - an array of that type

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from itertools import islice
 from time import thread_time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.drift.trail import Mark
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.losses import Lost
-from driftline.models.record import Refusal, rows_of
 from driftline.models.snapshot import DamagedError, seal, unseal
 from driftline.schemas import keys
 from driftline.schemas.errors import DriftlineError, FencedError, SnapshotError, TopologyError
-from driftline.schemas.topics import LABELS
+from driftline.streams import turn
 from driftline.streams.checkpoint import Checkpoint, Saved, fenced
 from driftline.streams.journal import Began, Read, digest, entry_record
 from driftline.streams.outgoing import outgoing
@@ -24,24 +22,30 @@ from driftline.streams.turn import Turn
 from driftline.streams.unsaved import Cut, Unsaved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from driftline.models.intake import Intake
-    from driftline.models.pipeline import Changes
-    from driftline.models.record import BatchRecord, RawRecord, Record
+    from driftline.models.outcome import Changes
+    from driftline.models.reading import Reading
+    from driftline.models.record import RawRecord
     from driftline.schemas.config import Configuration
     from driftline.schemas.errors import Reason
     from driftline.schemas.state import ModelState
     from driftline.streams.checkpoint import CheckpointStore
     from driftline.streams.transport import Log
 
-T = TypeVar("T")
-
 MOST_SNAPSHOT_BYTES: Final = 4_000_000
 """Of one checkpoint. The script that writes them holds up everyone who reads Redis."""
 
-_RUN: Final = 10
-"""Records, or rows of batches, between two looks at the clock: one of a thousand features takes milliseconds."""
+_MOST_READ: Final = 1000
+_MOST_READ_BYTES: Final = 1_000_000
+"""Records that are read at once, and bytes of them."""
+
+_FEWEST_RUN: Final = 10
+_MOST_RUN: Final = 250
+_MOST_RUN_BYTES: Final = 100_000
+"""Records, or rows of batches, between two looks at the clock, and bytes of them: as many as took half a turn lately.
+One of a thousand features, or with an estimator of River, takes a millisecond."""
 
 _NOWHERE: Final = Mark(0, 0, 0)
 
@@ -86,6 +90,7 @@ class Lane:
         self._intake = intake
         self._store = store
         self._unsaved = Unsaved()
+        self._pace = _FEWEST_RUN  # records between two looks at the clock
         self._numbers = Numbers()
         self._history = ""
         self._published: list[int] = []  # numbers that Kafka has and the store still holds
@@ -186,8 +191,8 @@ class Lane:
                     raise
                 await asyncio.to_thread(self.pipeline.restore_older, model_id, before)
                 self._damaged.add(model_id)
-        async for field_, entry in self._store.entries(self.partition):
-            self.pipeline.restore_entry(field_, entry)
+        async for entries in self._store.entries(self.partition):
+            self.pipeline.restore_entries(entries)
         return sorted(self._damaged)
 
     @property
@@ -216,45 +221,54 @@ class Lane:
 
         """
         work = Work()
-        turn = Turn()
-        batch: list[Record | BatchRecord] = []
-        for raw in raws:
-            batch.append(self._intake.read_any(raw))
-            if turn.is_long:
-                await turn.end()
-        found: Mapping[bytes, bytes] = {}
-        if needed := self.pipeline.needed(rows_of(record for record in batch if record.raw.topic == LABELS)):
-            found = await turn.without(self._store.fetch(self.partition, needed))
+        clock = Turn()
         try:
-            for run in _pieces(rows_of(batch), _RUN):
-                self._process(run, found, work)
-                if turn.is_long:
-                    await turn.end()
+            sizes, end = [len(raw.value or b"") for raw in raws], 0
+            while end < len(raws):
+                start, end = end, _end_of_run(sizes, end, _MOST_READ, _MOST_READ_BYTES)
+                await self._process(self.pipeline.read(raws[start:end], self._intake), clock, work)
         except SnapshotError as error:
             raise await self._explained(error) from None
-        await turn.end()
-        work.seconds = turn.seconds
+        await clock.end()
+        work.seconds = clock.seconds
         return work
 
-    def _process(self, run: Sequence[Record], found: Mapping[bytes, bytes], work: Work) -> None:
+    async def _process(self, reading: Reading, clock: Turn, work: Work) -> None:
+        found: Mapping[bytes, bytes] = {}
+        if needed := self.pipeline.needed(reading):
+            found = await clock.without(self._store.fetch(self.partition, needed))
+        sizes, end = reading.sizes, 0
+        while end < len(sizes):
+            if clock.is_long:
+                await clock.end()
+            start, end = end, _end_of_run(sizes, end, self._pace, _MOST_RUN_BYTES)
+            before = clock.seconds
+            self._take(reading[start:end], found, work)
+            self._pace = _paced(end - start, clock.seconds - before)
+
+    def _take(self, run: Reading, found: Mapping[bytes, bytes], work: Work) -> None:
         self._is_whole = False
         outcome = self.pipeline.process(run, found)
-        self._is_whole = run[-1].is_last  # the rows of a batch are saved together or not at all
-        self._unsaved.add(outcome, [record.raw for record in run if record.is_last])
+        self._is_whole = run.is_whole  # the rows of a batch are saved together or not at all
+        self._unsaved.add(outcome, run.ended)
         work.joined += outcome.joined
         work.refused += [letter.reason for letter in outcome.dead_letters]
         self._watch_share(run)
 
-    def _watch_share(self, run: Sequence[Record]) -> None:
+    def _watch_share(self, run: Reading) -> None:
         if self._stop is None:
             return
-        for record in run:
-            finding = self._stop.update(is_bad=isinstance(record.event, Refusal), mark=_NOWHERE)
+        counted = 0
+        for place in run.refused:
+            self._stop.pass_by(place + 1 - counted)
+            counted = place + 1
+            finding = self._stop.blame(_NOWHERE)
             if finding is not None:
                 self.refusal = TooManyBadRecordsError(
                     f"{finding.statistic:.1%} of recent records of partition {self.partition} cannot be used, and "
                     f"bad_records.stop_share is {finding.threshold:g}: see driftline.dead-letter for the reasons"
                 )
+        self._stop.pass_by(len(run) - counted)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -339,6 +353,16 @@ class Lane:
         self.is_closed = True
 
 
-def _pieces(items: Iterator[T], length: int) -> Iterator[Sequence[T]]:
-    while piece := list(islice(items, length)):
-        yield piece
+def _end_of_run(sizes: Sequence[int], start: int, most: int, most_bytes: int) -> int:
+    """Return where a run of records of these sizes ends that begins at a place; only one alone may be too large."""
+    size = 0
+    for place in range(start, min(start + most, len(sizes))):
+        size += sizes[place]
+        if size > most_bytes and place > start:
+            return place
+    return min(start + most, len(sizes))
+
+
+def _paced(records: int, seconds: float) -> int:
+    """Return how many records as these were take half of a turn."""
+    return max(_FEWEST_RUN, min(_MOST_RUN, int(records * turn.LONG / 2 / max(seconds, 1e-6))))

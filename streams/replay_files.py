@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from driftline.models.pipeline import Outcome
+    from driftline.models.outcome import Outcome
     from driftline.schemas.dead_letter import DeadLetter
     from driftline.schemas.state import ModelState
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from driftline import __version__
 from driftline.client.brokers import Brokers
 from driftline.models.intake import Intake
-from driftline.models.pipeline import Outcome
+from driftline.models.outcome import Outcome
 from driftline.models.record import FileRecord
 from driftline.schemas.alerts import Alert
 from driftline.schemas.errors import ConfigurationError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from driftline.schemas.alerts import Alert, RetrainRequest
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from faust.types import Message
 
-    from driftline.models.pipeline import Outcome
+    from driftline.models.outcome import Outcome
     from driftline.models.record import RawRecord
     from driftline.schemas.dead_letter import DeadLetter
     from driftline.schemas.state import ModelState
@@ -61,13 +62,13 @@ class Unsaved:
     def add(self, outcome: Outcome, raws: Collection[RawRecord]) -> None:
         """Take records, and what they led to."""
         self.records += len(raws)
-        for raw in raws:
-            self.size += len(raw.value or b"")
-            topic, count = self.runs[-1] if self.runs else (raw.topic, 0)
-            if topic == raw.topic and self.runs:
-                self.runs[-1] = (topic, count + 1)
+        self.size += sum([len(raw.value or b"") for raw in raws])
+        for topic, run in groupby([raw.topic for raw in raws]):
+            count = len(list(run))
+            if self.runs and self.runs[-1][0] == topic:
+                self.runs[-1] = (topic, self.runs[-1][1] + count)
             else:
-                self.runs.append((raw.topic, 1))
+                self.runs.append((topic, count))
         for letter in outcome.dead_letters:
             self.letters.append(letter)
             self.size += len(letter.value or b"")

@@ -25,8 +25,9 @@ def restore(
         except DamagedError:
             pipeline.restore_older(model_id, before[model_id])
             damaged.add(model_id)
-    for key in sorted(entries, key=crc32):  # a store gives them back in no order
-        pipeline.restore_entry(key, entries[key])
+    pipeline.restore_entries(
+        [(key, entries[key]) for key in sorted(entries, key=crc32)]
+    )  # in no order, as a store does
     return damaged
 
 

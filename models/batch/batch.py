@@ -139,6 +139,10 @@ class Batch:
             row += 1
         yield from ((refused.row, refused) for refused in bad)
 
+    def event(self, at: int) -> Event:
+        """Return one of the good rows, by its place among them, as the event that it is."""
+        return next(_taken(self, np.array([at]))._good())  # noqa: SLF001 - of the same class
+
     def _good(self) -> Iterator[Event]:
         own = self.sheet.own
         model_id, version = own["model_id"], own.get("schema_version", UNSET)

@@ -2,9 +2,9 @@
 
 What waits, a prediction or an early label, is ``state (1 byte) | expires (8 bytes, big-endian) | offset (8) | length of
 the JSON (4) | JSON | inputs of the challenger (8 each, IEEE 754, little-endian) | CRC-32``; a tombstone ``state (1) |
-expires (8) | offset of the prediction (8) | of the label (8) | the label's token | CRC-32``. Each stands in a field of
-its own, `entry_field`, that names the record it is of. So nothing overwrites what it was made of, and the offsets tell
-what a snapshot of the model can have known of.
+expires (8) | offset of the prediction (8) | of the label (8) | a hash of the label (8) | CRC-32``. Each stands in a
+field of its own, `field_of`, that names the record it is of. So nothing overwrites what it was made of, and the
+offsets tell what a snapshot of the model can have known of.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import struct
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 from zlib import crc32
@@ -24,8 +25,8 @@ from driftline.schemas.classes import class_token
 from driftline.schemas.fields import Scalar
 
 _WAITING_HEADER: Final = struct.Struct(">BqqI")
-_TOMBSTONE_HEADER: Final = struct.Struct(">Bqqq")
-_FIELD_TAIL: Final = struct.Struct(">sq")
+_TOMBSTONE: Final = struct.Struct(">BqqqQ")
+_FIELD: Final = struct.Struct(">QIsq")
 _CHECKSUM: Final = struct.Struct(">I")
 NONE: Final = -1
 """The offset of a record that has not come."""
@@ -33,7 +34,7 @@ PREFIX_BYTES: Final = 8
 _ID_BYTES: Final = 12
 _new_hash: Final = blake2b(digest_size=_ID_BYTES).copy  # a quarter cheaper than to be given the size each time
 KEY_BYTES: Final = PREFIX_BYTES + _ID_BYTES
-FIELD_BYTES: Final = KEY_BYTES + _FIELD_TAIL.size
+FIELD_BYTES: Final = PREFIX_BYTES + _FIELD.size
 
 
 class EntryState(IntEnum):
@@ -88,15 +89,14 @@ class Truth(Struct, frozen=True, gc=False):
 
 
 class Entry(Struct, gc=False):
-    """One prediction_id, and whether that is stored. `payload` is None where only the store holds it."""
+    """One prediction_id as it is stored; the payload is there if it waits."""
 
     state: EntryState
     expires: int
     payload: Pending | Truth | None = None
-    token: str | None = None
+    token: int = 0
     prediction_offset: int = NONE
     label_offset: int = NONE
-    stored: bool = False
 
     @property
     def waits(self) -> bool:
@@ -116,29 +116,32 @@ def id_hash(prediction_id: str) -> bytes:
     return hashed.digest()
 
 
-def entry_field(key: bytes, entry: Entry) -> bytes:
-    """Return the field of an entry in the store: the id's key, what it is, and the offset of the record it is of."""
-    state = entry.state
-    if state is _PENDING:
-        return key + _FIELD_TAIL.pack(b"p", entry.prediction_offset)
-    if state is _EARLY:
-        return early_field(key, entry)
-    return key + _FIELD_TAIL.pack(b"t", entry.prediction_offset)
+def hash_ids(text: bytes, firsts: list[int], ends: list[int]) -> bytes:
+    """Return the hashes of ids, one after the other, that stand in a text from each of `firsts` to before `ends`."""
+    hashes = []
+    new = _new_hash
+    for first, end in zip(firsts, ends, strict=True):
+        hashed = new()
+        hashed.update(text[first:end])
+        hashes.append(hashed.digest())
+    return b"".join(hashes)
 
 
-def fields_of(key: bytes, entry: Entry) -> list[bytes]:
-    """Return the field of an entry, and those of what it was made of."""
-    fields = [entry_field(key, entry)]
-    if not entry.waits:
-        fields.append(key + _FIELD_TAIL.pack(b"p", entry.prediction_offset))
-    if entry.state is EntryState.MET:
-        fields.append(early_field(key, entry))
-    return fields
+def field_of(prefix: bytes, low: int, high: int, kind: int, offset: int) -> bytes:
+    """Return a field of a model by what a table has of it: the words of the id, the letter, and the offset."""
+    return prefix + _FIELD.pack(low, high >> 32, kind.to_bytes(), offset)
 
 
-def early_field(key: bytes, entry: Entry) -> bytes:
-    """Return the field of the label that waited for the prediction of an entry."""
-    return key + _FIELD_TAIL.pack(b"e", entry.label_offset)
+def field_parts(field: bytes, model: int) -> tuple[int, int, int, int]:
+    """Return what `field_of` was given, of the model with this number."""
+    low, high, kind, offset = _FIELD.unpack_from(field, PREFIX_BYTES)
+    return low, high << 32 | model, kind[0], offset
+
+
+@lru_cache(maxsize=256)  # a value of another type is equal only if its token is the same
+def token_of(label: Scalar) -> int:
+    """Return the hash by which a label is compared with another, which is never 0."""
+    return int.from_bytes(blake2b(class_token(label).encode(), digest_size=8).digest()) or 1
 
 
 def pending_fields(p: Pending) -> list[Any]:
@@ -162,15 +165,14 @@ def pack_entry(entry: Entry) -> bytes:
 
     Examples
     --------
-    >>> entry = Entry(EntryState.JOINED, 5000, token="1", prediction_offset=3, label_offset=7)
+    >>> entry = Entry(EntryState.JOINED, 5000, token=token_of("1"), prediction_offset=3, label_offset=7)
     >>> unpack_entry(pack_entry(entry)) == entry
     True
 
     """
     payload = entry.payload
     if payload is None:
-        packed = _TOMBSTONE_HEADER.pack(entry.state, entry.expires, entry.prediction_offset, entry.label_offset)
-        packed += (entry.token or "").encode()
+        packed = _TOMBSTONE.pack(entry.state, entry.expires, entry.prediction_offset, entry.label_offset, entry.token)
     elif isinstance(payload, Pending):
         inputs = payload.inputs
         text = _text_of([inputs is not None, *pending_fields(payload)])
@@ -229,7 +231,7 @@ def unpack_entry(packed: bytes) -> Entry:
             entry.payload = pending_of(body, packed[end : -_CHECKSUM.size] if has_inputs else None)
         else:
             entry.payload = truth = Truth(*body)
-            entry.token = class_token(truth.label)
+            entry.token = token_of(truth.label)
     return entry
 
 
@@ -252,6 +254,5 @@ def unpack_mark(packed: bytes) -> Entry:
         if state is _PENDING:
             return Entry(state, expires, prediction_offset=offset)
         return Entry(state, expires, label_offset=offset)
-    _, expires, prediction_offset, label_offset = _TOMBSTONE_HEADER.unpack_from(packed)
-    token = packed[_TOMBSTONE_HEADER.size : end].decode() or None
+    _, expires, prediction_offset, label_offset, token = _TOMBSTONE.unpack_from(packed)
     return Entry(state, expires, None, token, prediction_offset, label_offset)

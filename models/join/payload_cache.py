@@ -5,71 +5,54 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from driftline.models.join.entry import Entry
+    import numpy.typing as npt
+
+    from driftline.models.join.table import JoinTable
 
 _MOST: Final = 20_000
 _MOST_BYTES: Final = 16_000_000
 """As they are stored. In memory a prediction takes two to five times as much."""
 
 
-class Elsewhere:
-    """How many predictions of a model wait with a payload that only the store has."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
 class PayloadCache:
-    """Takes the payload from the entries that have had it for longest.
+    """Takes the payloads from a table that have been in it for longest.
 
     Parameters
     ----------
+    table
+        Whose payloads.
     most, most_bytes
         Payloads, and bytes of them as they are stored.
 
-    Examples
-    --------
-    >>> from driftline.models.join.entry import Entry, EntryState, Pending
-    >>> first, second = (Entry(EntryState.PENDING, 9, Pending(0, n, "1", prediction=1)) for n in range(2))
-    >>> cache, elsewhere = PayloadCache(most=1), Elsewhere()
-    >>> cache.add(first, 60, elsewhere)
-    >>> cache.add(second, 60, elsewhere)
-    >>> cache.trim()
-    >>> first.payload is None, second.payload is None, elsewhere.count
-    (True, False, 1)
-
     """
 
-    def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, table: JoinTable, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
+        self._table = table
         self._most = most
         self._most_bytes = most_bytes
-        self._cached: deque[tuple[Entry, int, Elsewhere]] = deque()
+        self._cached: deque[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]] = deque()
+        self._count = 0
         self._bytes = 0
 
-    def add(self, entry: Entry, size: int, elsewhere: Elsewhere) -> None:
-        """Keep the payload of an entry that is about to be stored.
-
-        Parameters
-        ----------
-        entry
-            Whoever drops it takes its payload, too.
-        size
-            Bytes in the store.
-        elsewhere
-            Of its model: counts it once it has gone.
-
-        """
-        self._cached.append((entry, size, elsewhere))
-        self._bytes += size
+    def add(self, places: npt.NDArray[np.int32], sizes: npt.NDArray[np.int64]) -> None:
+        """Keep payloads, by their places in the table, that are about to be stored in so many bytes each."""
+        self._cached.append((places, self._table.serials(places), sizes))
+        self._count += len(places)
+        self._bytes += int(sizes.sum())
 
     def trim(self) -> None:
         """Let the oldest go that are too many; all of them must be stored by now."""
-        while len(self._cached) > self._most or self._bytes > self._most_bytes:
-            entry, size, elsewhere = self._cached.popleft()
-            self._bytes -= size
-            if entry.payload is not None:
-                entry.payload = None
-                elsewhere.count += 1
+        while self._count > self._most or self._bytes > self._most_bytes:
+            places, serials, sizes = self._cached.popleft()
+            passed = np.cumsum(sizes)
+            of_number = self._count - self._most
+            of_bytes = int(np.searchsorted(passed, self._bytes - self._most_bytes)) + 1
+            over = min(max(of_number, of_bytes if self._bytes > self._most_bytes else 0), len(places))
+            self._table.let_go(places[:over], serials[:over])
+            self._count -= over
+            self._bytes -= int(passed[over - 1]) if over else 0
+            if over < len(places):
+                self._cached.appendleft((places[over:], serials[over:], sizes[over:]))

@@ -34,11 +34,13 @@ FHDDM: Final = np.dtype(
         ("short_ones", np.int64),  # in the short window
         ("highest", np.float64),  # rate of ones in the window
         ("short_highest", np.float64),
+        ("allowed", np.float64),  # below the highest rate, once the window is full: Hoeffding's bound
+        ("short_allowed", np.float64),
         ("values", np.uint8, LONGEST),  # the last ones, as a ring
     ],
     align=True,
 )
-"""560 bytes. Zeros are a detector that has not begun."""
+"""576 bytes. Zeros are a detector that has not begun."""
 
 # River's defaults, in the order of the arguments.
 SLIDING_WINDOW_SIZE: Final = 100
@@ -81,14 +83,17 @@ def update(record: np.void, value: float, size: int, confidence_level: float, sh
     record["count"] += 1
     if record["count"] < size:
         return False
+    if record["allowed"] == 0.0:  # the logarithm and the root would take longer than all the rest
+        surprise = math.log(1.0 / confidence_level)
+        record["allowed"] = math.sqrt(surprise / (2 * size))
+        record["short_allowed"] = math.sqrt(surprise / (2 * short_size)) if short_size > 0 else 0.0
     rate = record["ones"] / size
     record["highest"] = max(rate, record["highest"])
-    surprise = math.log(1.0 / confidence_level)
-    is_changed: bool = record["highest"] - rate > math.sqrt(surprise / (2 * size))
+    is_changed: bool = record["highest"] - rate > record["allowed"]
     if short_size > 0:
         rate = record["short_ones"] / short_size
         record["short_highest"] = max(rate, record["short_highest"])
-        is_changed |= record["short_highest"] - rate > math.sqrt(surprise / (2 * short_size))
+        is_changed |= record["short_highest"] - rate > record["short_allowed"]
     return is_changed
 
 

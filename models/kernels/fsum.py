@@ -28,6 +28,7 @@ def fsum(values: Doubles, n: int) -> float:
     Examples
     --------
     >>> import numpy as np
+    >>> import numpy as np
     >>> fsum(np.array([1e100, 1.0, -1e100]), 3)
     1.0
 

@@ -128,7 +128,7 @@ def _raw(record: np.void, scaled: Floats) -> float:
     total = 0.0
     for k in range(record["inputs"]):
         total += record["weights"][k] * scaled[k]
-    return total + record["intercept"]  # type: ignore[no-any-return]  # a field of a record
+    return total + record["intercept"]  # a field of a record
 
 
 @kernel

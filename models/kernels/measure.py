@@ -179,13 +179,13 @@ def after(measure: Record, middle: float, summed: Doubles) -> float:
 @kernel
 def has_median(measure: Record) -> bool:
     """Return whether a median tells where values are."""
-    return bool(measure.kind == PSI or measure.kind == SHIFT)  # noqa: PLR1714 - numba compiles no set of integers
+    return bool(measure.kind == PSI or measure.kind == SHIFT)
 
 
 @kernel
 def counts(measure: Record) -> bool:
     """Return whether what is summed up are counts, which add up exactly in any way."""
-    return bool(measure.kind == PSI or measure.kind == SHARE)  # noqa: PLR1714 - as above
+    return bool(measure.kind == PSI or measure.kind == SHARE)
 
 
 @kernel

@@ -14,6 +14,7 @@ from driftline.models.kernels import bad_records, binary, linear_model, quantile
 from driftline.models.kernels.bad_records import BAD_RECORDS
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.fast import PAIR, PREDICTION
 from driftline.models.kernels.feature import LARGEST
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MODEL = np.dtype(
     [
         ("records", "i8"),
         ("next_offsets", "i8", 2),
+        ("number", "i8"),
         ("predictions", "i8"),
         ("pairs", "i8"),
         ("incidents", "i8"),
@@ -35,6 +37,7 @@ MODEL = np.dtype(
         ("challenger", "i8"),
         ("challenger_since", "i8"),
         ("challenger_total", "i8"),
+        ("epoch", "i8"),
         ("total", "i8"),
         ("window", "i8"),
     ],
@@ -42,14 +45,12 @@ MODEL = np.dtype(
 )
 """One model: counts, next offsets of predictions and labels, whether incidents and needs are open, and indices.
 
-`predictions` and `pairs` count since it was known what the model is.
+`number` is that of the newest prediction whose row was made; `predictions` and `pairs` count since it was known what
+the model is. `epoch` is another number each time that versions, counters or the challenger are others than they were.
 """
 
 REVIEW_EVERY = 256
 """Records of a model between two reviews of its open incidents."""
-
-OTHER, PREDICTION, PAIR = range(3)
-"""What a row is: a record that only counts, a prediction, a prediction with its label."""
 
 ROW = np.dtype(
     [
@@ -65,6 +66,7 @@ ROW = np.dtype(
         ("values", "i8"),
         ("inputs", "i8"),
         ("source", "i8"),
+        ("payload", "i8"),
         ("cell", "i8"),
         ("parts", "i8"),
         ("parts_end", "i8"),
@@ -81,10 +83,11 @@ ROW = np.dtype(
 `counts` is whether it is the first row of a record, which has `offset` in its `topic`; `at` is when the prediction was
 made, and `prediction_offset` and `label_offset` say where it and its label stood, or the newest label before it;
 `values` is where its features begin, `inputs` where those of the challenger do; `source` is the row of a pair's
-prediction if that is in the same batch; `cell` is 3 * (is the label positive) + (0 predicted negative, 1 predicted
-positive, 2 neither), or `NONE` if no kernel counts the pair; `parts` to `parts_end` are the counters that it is counted
-in. `score` is P(positive) or what else calibration takes, `duration` the latency in ms or the delay of the label in s,
-and `predicted` what the challenger has predicted.
+prediction if that is in the same batch; `payload` is where the join has the prediction if that is kept in columns;
+`cell` is 3 * (is the label positive) + (0 predicted negative, 1 predicted positive, 2 neither), or `NONE` if no kernel
+counts the pair; `parts` to `parts_end` are the counters that it is counted in. `score` is P(positive) or what else
+calibration takes, `duration` the latency in ms or the delay of the label in s, and `predicted` what the challenger has
+predicted.
 """
 
 
@@ -103,6 +106,7 @@ class Banks(NamedTuple):
     trails: Records
     challengers: Records
     sketches: quantile_sketch.Sketches
+    recents: Records
     binary: binary.Bank
 
 
@@ -164,6 +168,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         quantile_sketch.Sketches(
             borrowed(banks.sketches.records), borrowed(banks.sketches.pages), borrowed(banks.sketches.allotment)
         ),
+        borrowed(banks.recents),
         binary.borrow(banks.binary),
     )
 

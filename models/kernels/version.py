@@ -27,6 +27,9 @@ VERSION = np.dtype(
         ("predictions", "i8"),
         ("served", "i8"),
         ("frozen", "i8"),
+        ("taken", "i8"),
+        ("layout", "i8"),
+        ("steady", "i8"),
         ("features", "i8"),
         ("feature", "i4", MOST_FEATURES),
         ("input", "i4", MOST_INPUTS),
@@ -51,7 +54,9 @@ VERSION = np.dtype(
 """What is watched of a version, by index, or `NONE` where it is not.
 
 `feature` lists its `features` in the order in which a row has their values, and `input` which of them the challenger
-takes, by place in that order.
+takes, by place in that order; `layout` is another number each time that these are others. It is `steady` if its
+reference is complete, and all its features are known and numeric; from then on `taken` counts its predictions, those
+whose rows wait included.
 `loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
 """
 

@@ -36,12 +36,17 @@ class Unattributed:
         """Take what the partition begins without; it is told with the next record, which gives it a time."""
         self._lost, self._is_rebuilt = lost, is_rebuilt
 
-    def pass_by(self) -> bool:
-        """Count a good record if nothing is to be decided with it; return whether that is so."""
-        if self._lost or self._is_rebuilt or not self._policy.is_calm:
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is to be decided with the next good records."""
+        return not self._lost and not self._is_rebuilt and self._policy.is_calm
+
+    def pass_by(self, records: int) -> bool:
+        """Count good records if nothing is to be decided with them; return whether that is so."""
+        if not self.is_calm:
             return False
-        self._records += 1
-        self._uncounted += 1
+        self._records += records
+        self._uncounted += records
         return True
 
     def _count(self) -> None:

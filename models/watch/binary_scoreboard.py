@@ -9,6 +9,7 @@ from driftline.models.watch.scoreboard import Scoreboard
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from driftline.models.bank import Bank
     from driftline.models.performance import BinaryPanes, BinaryPerformance, Scoring
     from driftline.models.watch.parts import Parts
 
@@ -36,8 +37,10 @@ class BinaryScoreboard(Scoreboard):
 
     """
 
-    def __init__(self, scoring: Scoring[Any], segments: Sequence[str], window: int) -> None:
-        super().__init__(scoring, segments, window)
+    def __init__(
+        self, scoring: Scoring[Any], segments: Sequence[str], window: int, recents: Bank | None = None
+    ) -> None:
+        super().__init__(scoring, segments, window, recents)
         self._no_values = (None,) * len(segments)
         # Segments that have counters keep them, and those that have none go on without: so values that come together
         # are looked up once.
@@ -68,6 +71,21 @@ class BinaryScoreboard(Scoreboard):
             if len(self._claimed) < _MOST_CLAIMED:
                 self._claimed[values] = records
         return [part.record, *records]
+
+    @property
+    def recents(self) -> int:
+        """The record that says which versions were last in use."""
+        return self._versions.recent
+
+    def version_records(self) -> list[tuple[str, int, int]]:
+        """Return the record of each version that has its own, and its place among the recent ones; the newest first."""
+        owners: list[tuple[str, Any, int]] = self._versions.owners()
+        return [(version, part.record, slot) for version, part, slot in owners]
+
+    def claimed(self, segments: Mapping[str, str] | None) -> list[int] | None:
+        """Return what `claim` gave for values of segments; None if they have not been claimed, or are forgotten."""
+        values = tuple(map(segments.get, self._segments)) if segments else self._no_values
+        return self._claimed.get(values)
 
     @staticmethod
     def _record_of(parts: Parts, value: str | None) -> int:

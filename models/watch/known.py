@@ -49,12 +49,13 @@ class Known:
         scoring = profile.scoring
         self.cell_of = scoring.cell if isinstance(scoring, BinaryScoring) else None
         board = Scoreboard if self.cell_of is None else BinaryScoreboard
-        self.scoreboard = board(scoring, config.segments, config.window)
+        self.scoreboard = board(scoring, config.segments, config.window, arena.recents)
         self.online: OnlineModel | None = None
         self.online_performance: Performance[Any] = profile.scoring.new()
         if (kind := choose(config.challenger, profile.task)) is not Challenger.NONE:
             numeric = [name for name, kind in profile.kinds.items() if kind is FeatureKind.NUMERIC]
             self.online = OnlineModel(kind, inputs=numeric, since=since, bank=arena.challengers)
+        self.number: Final = arena.number()
         self.versions: dict[str, VersionWatch] = {}
         self.unwatched = 0
         self._misfits: deque[tuple[int, Scalar]] = deque(maxlen=_MOST_MISFITS + 1)
@@ -65,9 +66,20 @@ class Known:
         """Tell kernels where the numbers of the model as a whole are."""
         record = self._record
         record["challenger"] = NONE if self.online is None else self.online.index
+        record["challenger_since"] = 0 if self.online is None else self.online.since
         if isinstance(self.scoreboard, BinaryScoreboard) and isinstance(self.online_performance, BinaryPerformance):
             record["total"], record["window"] = self.scoreboard.total, self.scoreboard.window
             record["challenger_total"] = self.online_performance.record
+        self.touch()
+
+    def touch(self) -> None:
+        """Say that versions, counters or the challenger are not what they were."""
+        self._record["epoch"] = self._arena.number()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether kernels do all there is to do with a usual record."""
+        return self.cell_of is not None and (self.online is None or bool(self.online.inputs))
 
     @property
     def _record(self) -> Record:
@@ -90,12 +102,20 @@ class Known:
 
     def _add(self, watch: VersionWatch) -> VersionWatch:
         self.versions[watch.version] = watch
+        self.touch()
         if self.online is not None:
             watch.feed(self.online.inputs)
         return watch
 
+    def end(self, version: str) -> None:
+        """Cease to watch a version."""
+        self.versions.pop(version).close()
+        self.touch()
+
     def close(self) -> None:
         """Give back all records but that of the model; nothing may be asked of this any more."""
+        self.scoreboard.release()
+        self.touch()
         for watch in self.versions.values():
             watch.close()
         if self.online is not None:

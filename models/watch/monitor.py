@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from driftline.models.join.entry import Truth
     from driftline.models.join.label_join import Joined
     from driftline.models.watch.challenger import OnlineModel
-    from driftline.models.watch.scoreboard import Scoreboard
     from driftline.models.watch.truth_watch import Scored
     from driftline.models.watch.version_watch import VersionWatch
     from driftline.models.wire import WirePrediction
@@ -80,8 +79,7 @@ class ModelMonitor:
         self._early = Early()
         self._known: Known | None = None
         self._glimpsed: tuple[int, dict[str, Any]] = 0, {}  # of how many predictions, and what they suggest
-        self._version: str | None = None
-        self._number = 0  # of the newest prediction
+        self._shown: str | None = None  # the version of the newest prediction that was shown to `predicted`
         self._restarts = 0
         self._outside_labels = 0
         self._latency = QuantileSketch(arena.sketches)
@@ -108,8 +106,9 @@ class ModelMonitor:
 
         Return what must be kept of it until its label comes.
         """
-        self._number = number = self._number + 1
-        self._version = version = prediction.model_version
+        record = self._arena.models.rows[self.index]
+        record["number"] = number = int(record["number"]) + 1
+        self._shown = version = prediction.model_version
         pending = Pending(
             prediction.timestamp,
             offset,
@@ -117,7 +116,7 @@ class ModelMonitor:
             prediction.prediction,
             prediction.score,
             prediction.probabilities,
-            self._chosen(prediction.segments),
+            self.chosen(prediction.segments),
             number=number,
         )
         known = self._known
@@ -133,7 +132,7 @@ class ModelMonitor:
                 self._settle(rows)
         return pending
 
-    def _chosen(self, segments: dict[str, str]) -> dict[str, str] | None:
+    def chosen(self, segments: dict[str, str]) -> dict[str, str] | None:
         """Return the values of configured attributes; None, which is smaller, where there are none."""
         if segments.keys() == self._segments:
             return segments or None
@@ -217,7 +216,7 @@ class ModelMonitor:
         if cell is None:
             self._score_outside(known, joined, rows, delay)
             return
-        parts = self._claim(known.scoreboard, pending, rows)
+        parts = self._claim(known, pending, rows)
         scored = LOSSES[cell], score, OUTCOMES[cell]
         self._add_pair(known, joined, rows, scored, delay, cell, parts, None)
 
@@ -233,6 +232,7 @@ class ModelMonitor:
             return
         if known.cell_of is not None:
             rows.run_first()  # into whose panes it goes depends on those before it
+            known.touch()  # and a version may lose its counters to another
         known.scoreboard.update(outcome, pending.version, pending.segments)
         scored = read_scored(known.profile.task, outcome, score, pending, truth)
         self._add_pair(known, joined, rows, scored, delay, NONE, (), partial(_judge, known, outcome, truth))
@@ -259,11 +259,13 @@ class ModelMonitor:
             watch.truth.freeze()
 
     @staticmethod
-    def _claim(board: Scoreboard, pending: Pending, rows: Rows) -> list[int]:
+    def _claim(known: Known, pending: Pending, rows: Rows) -> list[int]:
+        board = known.scoreboard
         assert isinstance(board, BinaryScoreboard)  # noqa: S101 - of a binary model
         while (parts := board.claim(pending.version, pending.segments)) is None:
             rows.run_first()
             board.make_room(pending.version)
+            known.touch()
         return parts
 
     def _score_outside(self, known: Known, joined: Joined, rows: Rows, delay: float | None) -> None:
@@ -283,7 +285,7 @@ class ModelMonitor:
             # The row of the prediction at hand, which counts among those since, is still to come.
             if known.predictions + 1 - stalest.served < _OUT_OF_USE:
                 return None
-            known.versions.pop(stalest.version).close()
+            known.end(stalest.version)
         return known.open(version, self._config)
 
     def serves(self, version: str) -> bool:
@@ -291,6 +293,30 @@ class ModelMonitor:
         known = self._known
         watch = None if known is None else known.versions.get(version)
         return known is not None and watch is not None and known.predictions - watch.served < _OUT_OF_USE
+
+    @property
+    def known(self) -> Known | None:
+        """What is watched of the model, once it is known what it is."""
+        return self._known
+
+    @property
+    def _version(self) -> str | None:
+        """The version of the newest prediction, be it one that only kernels have seen: its version is watched then."""
+        known = self._known
+        if known is not None:
+            newest = max(known.versions.values(), key=lambda watch: watch.served, default=None)
+            if newest is not None and newest.served == known.predictions:
+                return newest.version
+        return self._shown
+
+    @property
+    def _number(self) -> int:
+        """Which one the newest prediction is, from 1, be it one that only kernels have seen."""
+        return int(self._arena.models.rows[self.index]["number"])
+
+    @_number.setter
+    def _number(self, number: int) -> None:
+        self._arena.models.rows[self.index]["number"] = number
 
     # -- getting to know the model ------------------------------------------------------------------------------------
 
@@ -362,7 +388,7 @@ class ModelMonitor:
     def _suggested_by(self, early: Early) -> dict[str, Any]:
         arena = Arena()
         other = ModelMonitor(self._config, arena)
-        other._early, other._version, other._number = early, early.predictions[-1][0].model_version, self._number
+        other._early, other._shown, other._number = early, early.predictions[-1][0].model_version, self._number
         other._restarts, other._outside_labels = self._restarts, self._outside_labels
         other._settle(Rows(arena))
         return other._watched()
@@ -414,7 +440,7 @@ class ModelMonitor:
     def restore(cls, config: ModelConfig, snapshot: dict[str, Any], arena: Arena) -> ModelMonitor:
         """Rebuild what `snapshot` returned; where the configuration now says what the model is, it is known anew."""
         monitor = cls(config, arena)
-        monitor._version = snapshot["version"]
+        monitor._shown = snapshot["version"]
         monitor._number = snapshot["number"]
         monitor._restarts = snapshot["restarts"]
         monitor._outside_labels = snapshot["outside_labels"]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.bank import Bank
+from driftline.models.kernels.fast import RECENT
+
 if TYPE_CHECKING:
+    from driftline.models.kernels.types import Record
     from driftline.models.performance import Performance, Report, Scoring
 
 _OTHER: Final = "other"
@@ -86,40 +90,81 @@ class RecentParts(Parts):
 
     A new one takes the place of the one that has had nothing for longest, if that is 1,000 outcomes ago, and what that
     one had is added to "other". Should it come back, it begins anew.
+
+    Parameters
+    ----------
+    scoring
+        Of the outcomes.
+    most
+        How many names have counters: at most 20.
+    recents
+        Where it is kept which were last in use; by default, in a bank of its own.
+
     """
 
-    def __init__(self, scoring: Scoring[Any], most: int) -> None:
+    def __init__(self, scoring: Scoring[Any], most: int, recents: Bank | None = None) -> None:
         super().__init__(scoring, most)
-        self._count = 0
-        self._newest: dict[str, int] = {}  # which outcome was the last of each name
+        self._recents = Bank(RECENT) if recents is None else recents
+        self.recent: Final = self._recents.allocate()
+        self._slots: dict[str, int] = {}  # where the last outcome of each name is noted
+        self._free = list(range(most - 1, -1, -1))
+
+    @property
+    def _record(self) -> Record:
+        return self._recents.rows[self.recent]
+
+    def owners(self) -> list[tuple[str, Performance[Any], int]]:
+        """Return the names that have their own counters, and where their last outcomes are noted; the newest first."""
+        newest = self._newest
+        names = sorted(newest, key=newest.__getitem__, reverse=True)
+        return [(name, self._by_name[name], self._slots[name]) for name in names]
+
+    def release(self) -> None:
+        """Give the record back; nothing may be claimed any more."""
+        self._recents.free(self.recent)
 
     def claim(self, name: str) -> Performance[Any] | None:
         """Return the counters that the next outcome is to be counted in; None if one name must lose its own first."""
         if self._wants_room(name):
             return None
-        self._count += 1
+        record = self._record
+        record["count"] += 1
         part = super().claim(name)
         if name in self._by_name:
-            self._newest[name] = self._count
+            slot = self._slots.get(name)
+            if slot is None:
+                slot = self._slots[name] = self._free.pop()
+            record["newest"][slot] = record["count"]
         return part
+
+    @property
+    def _newest(self) -> dict[str, int]:
+        newest = self._record["newest"].tolist()
+        return {name: newest[slot] for name, slot in self._slots.items()}
 
     def _wants_room(self, name: str) -> bool:
         if name in self._by_name or name == _OTHER or self._has_room():
             return False
-        return self._count + 1 - min(self._newest.values()) > _OUT_OF_USE
+        return int(self._record["count"]) + 1 - min(self._newest.values()) > _OUT_OF_USE
 
     def make_room(self, name: str) -> None:
         """Add what the name that is longest out of use has to "other", if `name` may take its place."""
         if self._wants_room(name):
-            stalest = min(self._newest, key=self._newest.__getitem__)
+            newest = self._newest
+            stalest = min(newest, key=newest.__getitem__)
             self._rest().merge(self._by_name.pop(stalest))
-            del self._newest[stalest]
+            self._free.append(self._slots.pop(stalest))
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
-        return {**super().snapshot(), "count": self._count, "newest": dict(self._newest)}
+        return {**super().snapshot(), "count": int(self._record["count"]), "newest": self._newest}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         super().restore(snapshot)
-        self._count, self._newest = snapshot["count"], dict(snapshot["newest"])
+        self._free += self._slots.values()
+        self._slots = {name: self._free.pop() for name in snapshot["newest"]}
+        record = self._record
+        record["count"] = snapshot["count"]
+        for name, newest in snapshot["newest"].items():
+            record["newest"][self._slots[name]] = newest

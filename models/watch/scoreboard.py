@@ -10,6 +10,7 @@ from driftline.models.watch.parts import Parts, RecentParts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from driftline.models.bank import Bank
     from driftline.models.performance import Scoring
 
 _MOST_VERSIONS: Final = 20
@@ -31,14 +32,18 @@ class Scoreboard:
         Names of the attributes by which performance is told apart.
     window
         Joined pairs of the rolling window.
+    recents
+        Where it is kept which versions were last in use; by default, in a bank of its own.
 
     """
 
-    def __init__(self, scoring: Scoring[Any], segments: Sequence[str], window: int) -> None:
+    def __init__(
+        self, scoring: Scoring[Any], segments: Sequence[str], window: int, recents: Bank | None = None
+    ) -> None:
         self._scoring = scoring
         self._window = window - window % _PANES
         self._total = scoring.new()
-        self._versions = RecentParts(scoring, _MOST_VERSIONS)
+        self._versions = RecentParts(scoring, _MOST_VERSIONS, recents)
         self._segments = {name: Parts(scoring, _MOST_SEGMENTS) for name in segments}
         self._recent = Rolling(scoring, self._window, _PANES)
 
@@ -52,6 +57,10 @@ class Scoreboard:
                 value = segments.get(name)
                 if value is not None:
                     parts.update(value, outcome)
+
+    def release(self) -> None:
+        """Give the record of `recents` back; nothing may be counted any more."""
+        self._versions.release()
 
     def report(self) -> dict[str, Any]:
         """Return the performance part of the state document."""

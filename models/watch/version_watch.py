@@ -83,6 +83,16 @@ class VersionWatch:
         """The number that the newest prediction had among all of the model's."""
         return int(self._record["served"])
 
+    @property
+    def feature_names(self) -> list[str]:
+        """The features that are known, in the order in which rows have them."""
+        return list(self._features)
+
+    @property
+    def taken(self) -> int:
+        """How many predictions there have been, those whose rows wait included."""
+        return int(self._record["taken"]) if self._frozen else self._taken
+
     def _begin_sample(self, sample: Thinned) -> None:
         self._score_sample = sample
         self._record["score_sample"] = sample.index
@@ -126,6 +136,14 @@ class VersionWatch:
         self._all_fine = bytes(len(names))
         numeric = all(feature.kind is FeatureKind.NUMERIC for feature in self._features.values())
         self._numbers_only = numeric and self._getter is not None
+        record["layout"] = self._arena.number()
+        self._steady()
+
+    def _steady(self) -> None:
+        """Tell kernels whether they may take predictions without Python."""
+        numeric = bool(self._features) and all(f.kind is FeatureKind.NUMERIC for f in self._features.values())
+        self.is_steady = self._frozen and numeric and not self._newcomers
+        self._record["steady"] = self.is_steady
 
     def discover(self, values: Mapping[str, Any]) -> None:
         """Meet the features that a prediction has and that the version did not have before it."""
@@ -137,10 +155,11 @@ class VersionWatch:
             if value is None or name in known or name in self._newcomers or not self._has_room():
                 continue
             newcomer = self._newcomers[name] = Newcomer(
-                name, self.version, self._config, self._arena, missed=self._taken
+                name, self.version, self._config, self._arena, missed=self.taken
             )
             if self._frozen:
                 newcomer.freeze()
+            self._steady()
 
     def read(self, values: Mapping[str, Any], into: bytearray, problems: bytearray) -> None:
         """Write the values of a prediction's features, as doubles, and what is wrong with them, as a row has both."""
@@ -163,9 +182,10 @@ class VersionWatch:
 
     def reserve(self) -> bool:
         """Make room for a prediction whose row is about to be added; return whether it completes the reference."""
-        self._taken += 1
         if self._frozen:
+            self._record["taken"] += 1
             return False
+        self._taken += 1
         if self._taken > self._room:
             self._room = self._taken + _PAGE - 1
             values = self._taken - self.predictions + _PAGE  # those of rows that wait included
@@ -207,6 +227,7 @@ class VersionWatch:
         """End the reference of predictions."""
         self._frozen = True
         self._record["frozen"] = 1
+        self._record["taken"] = self._taken
         self.settle(list(self._newcomers))
         self._marks = Trail(self._arena.streams.trails).hold()
         for feature in self._features.values():
@@ -299,4 +320,5 @@ class VersionWatch:
         watch._watch_score(restore_stream(watch._score_stream, snapshot["score"]))
         watch.truth.restore(snapshot["truth"])
         watch._taken, watch._taken_pairs = watch.predictions, watch.truth.pairs
+        record["taken"] = watch.predictions
         return watch

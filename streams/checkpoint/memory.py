@@ -57,10 +57,9 @@ class MemoryStore:
         """Return the snapshot of a model that its newest one replaced."""
         return self._partitions[partition].before.get(model_id)
 
-    async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Give all join entries of a partition."""
-        for entry in tuple(self._partitions[partition].entries.items()):
-            yield entry
+    async def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
+        """Give all join entries of a partition at once."""
+        yield tuple(self._partitions[partition].entries.items())
 
     async def fetch(self, partition: int, ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the join entries of those id hashes that are stored."""

@@ -90,8 +90,8 @@ class CheckpointStore(Protocol):
     async def snapshot_before(self, partition: int, model_id: str) -> bytes | None:
         """Return the snapshot of a model that its newest one replaced, if there is one."""
 
-    def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Give all join entries of a partition, in no order and in bounded memory; one may come twice."""
+    def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
+        """Give all join entries of a partition, some at a time, in no order; one may come twice."""
 
     async def fetch(self, partition: int, ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the join entries of those keys that are stored, in one round trip."""

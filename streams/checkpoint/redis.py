@@ -119,7 +119,7 @@ class RedisStore:
             before = await self._redis.hget(keys.before(partition), model_id)
         return None if before is None else bytes(before)
 
-    async def entries(self, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
+    async def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
         """Give all join entries of a partition, about a thousand at a time; one may come twice."""
         cursor = None
         while cursor != 0:
@@ -127,8 +127,7 @@ class RedisStore:
             chunk: Any
             with self._failures():
                 cursor, chunk = await self._redis.hscan(keys.join(partition), cursor or 0, count=_FIELDS)
-            for entry in chunk.items():
-                yield entry
+            yield chunk.items()
 
     async def fetch(self, partition: int, ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the join entries of those id hashes that are stored, in one round trip."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 
+from msgspec import msgpack
 from redis import Redis
 
 from driftline.models.snapshot import unseal
@@ -252,6 +253,11 @@ def snapshots_damaged(stage: Stage, times: int) -> None:
             stage.finish(worker)
 
 
+def _counted(labels: int) -> bytes:
+    """Return a count as a snapshot has it."""
+    return msgpack.encode({"labels": labels})[1:]
+
+
 def _damage(stage: Stage) -> int:
     damaged = 0
     with _asked(stage) as client:
@@ -261,7 +267,7 @@ def _damage(stage: Stage) -> int:
             for model_id in sorted(both)[::2]:
                 blob = snapshots[model_id]
                 labels = unseal(blob)["join"]["counts"]["labels"]
-                wrong = blob.replace(b'"labels":%d,' % labels, b'"labels":9%d,' % labels)
+                wrong = blob.replace(_counted(labels), _counted(labels + 90_000))
                 assert wrong != blob
                 client.hset(keys.snapshots(partition), model_id, wrong)
                 damaged += 1

@@ -89,7 +89,7 @@ async def held(store: CheckpointStore, partition: int) -> Held:
 
 
 async def entries_of(store: CheckpointStore, partition: int) -> dict[bytes, bytes]:
-    return {key: entry async for key, entry in store.entries(partition)}
+    return {key: entry async for entries in store.entries(partition) for key, entry in entries}
 
 
 def test_nothing_is_restored_from_an_empty_store(run: Run) -> None:

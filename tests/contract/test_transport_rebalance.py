@@ -334,7 +334,8 @@ async def a_paused_partition_rests(broker: str) -> None:
         await until(lambda: thread._waiter is not None)  # noqa: SLF001 - a fetch of both waits for records
         worker.app.pause(paused)
         worker.app.pause(paused)
-        produce(broker, topic, {0: numbers(200), 1: numbers(200, 1)})
+        produce(broker, topic, {0: numbers(200)})  # first, so that a fetch of both would return with them
+        produce(broker, topic, {1: numbers(200, 1)})
         await until(lambda: len(worker.of_partition(1)) == 201)
         assert worker.of_partition(0) == []
         worker.app.resume(paused)
@@ -349,7 +350,8 @@ def test_a_paused_partition_rests_until_it_is_resumed(broker: str) -> None:
 
 def test_mutant_that_wakes_no_fetch_resumes_late(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FetchingThread, "wake", lambda _: None)
-    assert finds_a_fault(a_paused_partition_rests, kafka)
+    # The broker may happen to end the fetch of both between the pause and the records; hardly three times.
+    assert any(finds_a_fault(a_paused_partition_rests, kafka) for _ in range(3))
 
 
 async def a_pause_of_everything_keeps_the_membership(broker: str) -> None:

@@ -12,7 +12,8 @@ import pytest
 from aiokafka import ConsumerRecord
 from faust.types import TP, Message
 
-from driftline.models.pipeline import Outcome, Pipeline
+from driftline.models.outcome import Outcome
+from driftline.models.pipeline import Pipeline
 from driftline.models.record import Record
 from driftline.models.snapshot import unseal
 from driftline.schemas.config import Configuration, parse_configuration
@@ -202,7 +203,7 @@ async def a_bug_ends_saving(kafka: str) -> None:
 
 
 def test_nothing_is_saved_of_a_partition_after_a_bug(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pipeline, "process", failing_at(20))
+    monkeypatch.setattr(Pipeline, "process", failing_at(10))
     asyncio.run(a_bug_ends_saving(kafka))
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from dataclasses import asdict
+from collections import deque
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from functools import partial
 from heapq import heapify, heappop, heappush
@@ -15,49 +16,141 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
+from msgspec import structs
+
 from driftline.models.join.entry import (
     FIELD_BYTES,
     KEY_BYTES,
     NONE,
-    Entry,
     EntryState,
     Pending,
     Truth,
-    early_field,
-    entry_field,
-    fields_of,
     id_hash,
     model_prefix,
     pending_fields,
+    token_of,
     truth_fields,
-    unpack_entry,
-    unpack_mark,
 )
-from driftline.models.join.label_join import JoinCounts, Joined
-from driftline.models.join.payload_cache import Elsewhere
+from driftline.models.join.entry import Entry as Stored
+from driftline.models.join.entry import unpack_entry as unpack_stored
+from driftline.models.join.entry import unpack_mark as unpack_stored_mark
+from driftline.models.join.label_join import Joined
 from driftline.models.join.stored import Seen
-from driftline.schemas.classes import class_token
 from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from driftline.models.join.payload_cache import PayloadCache
     from driftline.schemas.events import Label, Prediction
 
 _SLACK: Final = 1024
 _WAITING_HEADER: Final = Struct(">BqqI")
-_TOMBSTONE_HEADER: Final = Struct(">Bqqq")
+_TOMBSTONE_HEADER: Final = Struct(">BqqqQ")
 _CHECKSUM: Final = Struct(">I")
+_TAIL: Final = Struct(">sq")
 
 
-def pack_entry(entry: Entry) -> bytes:
+@dataclass
+class Entry:
+    """One prediction_id, and whether that is stored. `payload` is None where only the store holds it."""
+
+    state: EntryState
+    expires: int
+    payload: Pending | Truth | None = None
+    token: int = 0
+    prediction_offset: int = NONE
+    label_offset: int = NONE
+    stored: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is what waits, and no tombstone."""
+        return self.state in {EntryState.PENDING, EntryState.EARLY}
+
+
+def unpack_entry(packed: bytes) -> Entry:
+    """Read what `pack_entry` wrote."""
+    return Entry(**structs.asdict(unpack_stored(packed)))
+
+
+def unpack_mark(packed: bytes) -> Entry:
+    """Read what `pack_entry` wrote, but for the payload of one that waits."""
+    return Entry(**structs.asdict(unpack_stored_mark(packed)))
+
+
+def entry_field(key: bytes, entry: Entry) -> bytes:
+    """Return the field of an entry in the store."""
+    if entry.state is EntryState.EARLY:
+        return early_field(key, entry)
+    return key + _TAIL.pack(b"p" if entry.state is EntryState.PENDING else b"t", entry.prediction_offset)
+
+
+def early_field(key: bytes, entry: Entry) -> bytes:
+    """Return the field of the label that waited for the prediction of an entry."""
+    return key + _TAIL.pack(b"e", entry.label_offset)
+
+
+def fields_of(key: bytes, entry: Entry) -> list[bytes]:
+    """Return the field of an entry, and those of what it was made of."""
+    fields = [entry_field(key, entry)]
+    if not entry.waits:
+        fields.append(key + b"p" + entry.prediction_offset.to_bytes(8, "big", signed=True))
+    if entry.state is EntryState.MET:
+        fields.append(early_field(key, entry))
+    return fields
+
+
+@dataclass
+class JoinCounts:
+    """What became of the records of a model."""
+
+    predictions: int = 0
+    duplicate_predictions: int = 0
+    labels: int = 0
+    joined: int = 0
+    duplicate_labels: int = 0
+    contradicting_labels: int = 0
+    early_labels: int = 0
+    late_labels: int = 0
+    expired: int = 0
+    evicted: int = 0
+    forgotten: int = 0
+
+
+class Elsewhere:
+    """How many predictions of a model wait with a payload that only the store has."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class PayloadCache:
+    """Takes the payload from the entries that have had it for longest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._cached: deque[tuple[Entry, Elsewhere]] = deque()
+
+    def add(self, entry: Entry, _size: int, elsewhere: Elsewhere) -> None:
+        """Keep the payload of an entry that is about to be stored."""
+        self._cached.append((entry, elsewhere))
+
+    def trim(self) -> None:
+        """Let the oldest go that are too many; all of them must be stored by now."""
+        while len(self._cached) > self._most:
+            entry, elsewhere = self._cached.popleft()
+            if entry.payload is not None:
+                entry.payload = None
+                elsewhere.count += 1
+
+
+def pack_entry(entry: Entry | Stored) -> bytes:
     """Write an entry; the payload of one that waits must be present."""
     packed = _pack(entry)
     return packed + _CHECKSUM.pack(crc32(packed))
 
 
-def _pack(entry: Entry) -> bytes:
+def _pack(entry: Entry | Stored) -> bytes:
     match entry.payload:
         case Pending() as p:
             body, inputs, offset = pending_fields(p), p.inputs, entry.prediction_offset
@@ -65,7 +158,7 @@ def _pack(entry: Entry) -> bytes:
             body, inputs, offset = truth_fields(t), None, entry.label_offset
         case None:
             offsets = entry.prediction_offset, entry.label_offset
-            return _TOMBSTONE_HEADER.pack(entry.state, entry.expires, *offsets) + (entry.token or "").encode()
+            return _TOMBSTONE_HEADER.pack(entry.state, entry.expires, *offsets, entry.token)
     text = json.dumps([inputs is not None, *body], ensure_ascii=False, separators=(",", ":")).encode()
     header = _WAITING_HEADER.pack(entry.state, entry.expires, offset, len(text))
     return header + text + (inputs or b"")
@@ -223,7 +316,7 @@ class StoredEntries:
         if entry.prediction_offset >= self._seen.predictions or field in self._given_up:
             return False
         if entry.state is EntryState.LATE and entry.label_offset >= self._seen.labels:
-            entry.state, entry.token, entry.label_offset = EntryState.EXPIRED, None, NONE
+            entry.state, entry.token, entry.label_offset = EntryState.EXPIRED, 0, NONE
         return entry.label_offset < self._seen.labels
 
     def leave_out(self, field: bytes) -> None:
@@ -345,7 +438,7 @@ class LabelJoin:
         key = self._prefix + id_hash(label.prediction_id)
         entry = self._entries.get(key)
         truth = Truth(label.timestamp, offset, label.label, 1.0 if label.weight is None else label.weight)
-        token = class_token(label.label)
+        token = token_of(label.label)
         if entry is None:
             self.counts.labels += 1
             self._put(key, Entry(EntryState.EARLY, truth.at + self._timeout, truth, token, label_offset=offset))
@@ -385,7 +478,7 @@ class LabelJoin:
 
     def _pair(self, key: bytes, pending: Pending, truth: Truth, state: EntryState) -> Joined:
         self.counts.joined += 1
-        token, expires = class_token(truth.label), pending.at + self._timeout
+        token, expires = token_of(truth.label), pending.at + self._timeout
         self._put(key, Entry(state, expires, None, token, pending.offset, truth.offset))
         return Joined(pending, truth)
 

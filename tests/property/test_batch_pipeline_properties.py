@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.models.batch import admission
 from driftline.models.intake import Intake
-from driftline.models.pipeline import Outcome
+from driftline.models.kernels import admission
+from driftline.models.kernels.ids import NONE
+from driftline.models.outcome import Outcome
 from driftline.models.record import FileRecord, Record, Refusal
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -210,26 +210,28 @@ def test_checkpoints_between_batches_change_nothing(seed: int, size: int) -> Non
     assert run.end() == undisturbed(seed)
 
 
-@dataclass
-class Forgetful:
-    """Asks each row by itself, whose offset has been passed by the row before."""
+def each_by_itself(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int]:  # noqa: ANN401 - arrays
+    """Ask each row by itself, whose offset has been passed by the row before."""
+    rows["row"] = NONE
+    return admission.admit(position, joins, rows, begun)
 
-    asked: list[int] = field(default_factory=list)
 
-    def of(self, record: Record, *, is_new: bool, is_awaited: bool | None) -> tuple[bool, bool]:
-        self.asked.append(record.row or 0)
-        return is_new, bool(is_awaited)
+def whatever_it_is(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int]:  # noqa: ANN401 - arrays
+    """Take every row, as if nothing had been taken before."""
+    joins["next"] = 0
+    position[admission.SETTLED :] = 0
+    return admission.admit(position, joins, rows, begun)
 
 
 def test_a_mutant_that_asks_each_row_by_itself_loses_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.models.pipeline.Admission", Forgetful)
+    monkeypatch.setattr("driftline.models.pipeline.admit", each_by_itself)
     run = Run()
     run.take(flat(together(0)))
     assert run.joined < undisturbed(0).joined
 
 
 def test_a_mutant_that_takes_every_row_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission.Admission, "of", lambda *_, **__: (True, True))
+    monkeypatch.setattr("driftline.models.pipeline.admit", whatever_it_is)
     with pytest.raises(AssertionError):
         twice(0, 5)
 

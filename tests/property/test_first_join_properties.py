@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import json
 import struct
+from base64 import b64decode
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry
-from driftline.models.join.expiry import ExpiryQueue
-from driftline.models.join.label_join import LabelJoin
-from driftline.models.join.payload_cache import PayloadCache
+from driftline.models.join.entry import FIELD_BYTES, Entry, EntryState, Pending, Truth, pack_entry
 from driftline.models.join.stored import Seen
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.fields import MAX_INTEGER, MAX_NUMBER
+from tests.one_join import OneJoin
 from tests.oracle import first_join
 
 if TYPE_CHECKING:
+    from driftline.models.join.label_join import Joined
     from driftline.schemas.fields import Scalar
 
-    Join: TypeAlias = LabelJoin | first_join.LabelJoin
+    Join: TypeAlias = OneJoin | "FirstJoin"
+
+
+class FirstJoin(first_join.LabelJoin):
+    """The first join, in the shape of the other."""
+
+    def __init__(self, timeout: int, most: int, payloads: int) -> None:
+        self.cache = first_join.PayloadCache(payloads)
+        super().__init__("m", self.cache, timeout=timeout, max_pending=most)
+
+    def predict(self, event: Prediction, pending: Pending) -> tuple[bool, Joined | None]:
+        key = self.admit(event)
+        return (False, None) if key is None else (True, self.hold(key, pending))
+
+    @property
+    def elsewhere(self) -> int:
+        return self._elsewhere.count
+
+    def trim(self) -> None:
+        self.cache.trim()
 
 
 class Step(NamedTuple):
@@ -48,8 +67,7 @@ class Run:
         self.snapshot, self.seen = self.join.snapshot(), 0
 
     def begin(self) -> None:
-        self.cache = PayloadCache(most=self.payloads)
-        self.join: Join = self.kind("m", self.cache, timeout=self.timeout, max_pending=self.most)
+        self.join: Join = self.kind(self.timeout, self.most, self.payloads)
 
     def take(self, step: Step, at: int, offset: int, watermark: int) -> None:
         self.join.expire(watermark)
@@ -58,8 +76,8 @@ class Run:
         self.note_numbers()
 
     def note_numbers(self) -> None:
-        elsewhere = self.join._elsewhere.count  # noqa: SLF001 - it only tells when looking is in vain
-        self.note((asdict(self.join.counts), self.join.pending, self.join.orphans, len(self.join), elsewhere))
+        numbers = self.join.pending, self.join.orphans, len(self.join), self.join.elsewhere
+        self.note((asdict(self.join.counts), *numbers))
 
     def note(self, answer: object) -> None:
         self.answers.append(repr(answer))
@@ -68,11 +86,8 @@ class Run:
         event = Prediction(
             model_id="m", model_version="1", prediction_id=step.prediction_id, timestamp=at, prediction=1
         )
-        key = self.join.admit(event)
-        self.note(key)
-        if key is not None:
-            segments = {"région": step.prediction_id}
-            self.note(self.join.hold(key, Pending(at, offset, "1", step.label, at / 7e4, None, segments)))
+        segments = {"région": step.prediction_id}
+        self.note(self.join.predict(event, Pending(at, offset, "1", step.label, at / 7e4, None, segments)))
 
     def label(self, step: Step, at: int, offset: int) -> None:
         event = Label(model_id="m", prediction_id=step.prediction_id, timestamp=at, label=step.label)
@@ -86,21 +101,21 @@ class Run:
     def ahead(self, *_: object) -> None:
         """Write entries alone."""
         written = self.join.take_entries()
-        self.note(list(written.items()))
+        self.note(sorted(written.items()))
         self.store |= written
 
     def unfinished(self, *_: object) -> None:
         """Write entries and delete others, without a snapshot."""
         self.ahead()
         gone = self.join.take_dropped()
-        self.note(gone)
+        self.note(sorted(gone))
         for field in gone:
             self.store.pop(field, None)
-        self.cache.trim()
+        self.join.trim()
 
     def checkpoint(self, _step: Step, _at: int, offset: int) -> None:
         snapshot = json.dumps(self.join.snapshot())
-        self.note(snapshot)
+        self.note(sorted_given_up(snapshot))
         self.unfinished()
         self.snapshot, self.seen = json.loads(snapshot), offset + 1
 
@@ -117,6 +132,14 @@ class Run:
         self.restart()
 
 
+def sorted_given_up(snapshot: str) -> dict[str, Any]:
+    """Return a snapshot in which the order of the fields that were given up does not count."""
+    state: dict[str, Any] = json.loads(snapshot)
+    fields = b64decode(state["given_up"])
+    state["given_up"] = sorted(fields[n : n + FIELD_BYTES] for n in range(0, len(fields), FIELD_BYTES))
+    return state
+
+
 states = ["time", "ahead", "unfinished", "checkpoint", "checkpoint", "restart", "retimed"]
 ahead = st.integers(0, 1) | st.integers(-12, 4) | st.integers(0, 30)
 ids = st.sampled_from("abcdefgh")
@@ -129,7 +152,7 @@ steps = st.lists(st.one_of(records, records, records, changes), min_size=30, max
 @settings(max_examples=600)
 @given(steps, st.integers(1, 20), st.integers(1, 6), st.integers(0, 4))
 def test_the_join_does_what_the_first_one_did(steps: list[Step], timeout: int, most: int, payloads: int) -> None:
-    first, join = (Run(kind, timeout, most, payloads) for kind in (first_join.LabelJoin, LabelJoin))
+    first, join = (Run(kind, timeout, most, payloads) for kind in (FirstJoin, OneJoin))
     moments, watermarks = [], [0]
     for step in steps:
         moments.append(max(watermarks[-1] + step.ahead, 0))
@@ -150,36 +173,7 @@ def test_the_join_does_what_the_first_one_did(steps: list[Step], timeout: int, m
             offset = join.seen
         else:
             offset += 1
-    assert list(join.store.items()) == list(first.store.items())
-
-
-moves = st.lists(
-    st.tuples(st.sampled_from(["push", "push", "push", "due", "first", "die"]), st.integers(0, 12), st.integers(0, 30))
-)
-
-
-@settings(max_examples=500)
-@given(moves)
-def test_a_queue_has_the_order_of_a_heap(moves: list[tuple[str, int, int]]) -> None:
-    live: dict[bytes, int] = {}
-    queues = [kind(lambda key, moment: live.get(key) == moment) for kind in (first_join.ExpiryQueue, ExpiryQueue)]
-    answers: list[Any]
-    for what, moment, number in moves:
-        key = bytes([number])
-        if what == "push":
-            live[key] = moment
-            for queue in queues:
-                queue.push(key, moment, live=len(live))
-            answers = [None, None]
-        elif what == "due":
-            answers = [queue.due(moment) for queue in queues]
-        elif what == "first" and live:
-            answers = [queue.first() for queue in queues]
-            del live[answers[0]]
-        else:
-            live.pop(key, None)
-            answers = [None, None]
-        assert answers[0] == answers[1]
+    assert join.store == first.store
 
 
 numbers = st.floats(-MAX_NUMBER, MAX_NUMBER) | st.sampled_from([1e16, 1e-4, 9.999999999999999e15, 0.00009999, -0.0])
@@ -204,13 +198,13 @@ tombstones = st.builds(
     st.sampled_from([EntryState.JOINED, EntryState.EXPIRED, EntryState.LATE, EntryState.MET]),
     st.integers(-(2**62), 2**62),
     st.none(),
-    st.none() | texts,
+    st.integers(0, 2**64 - 1),
     st.integers(-1, 2**62),
     st.integers(-1, 2**62),
 )
 entries = (
-    pendings.map(lambda p: Entry(EntryState.PENDING, 5, p, None, p.offset))
-    | truths.map(lambda t: Entry(EntryState.EARLY, 5, t, None, -1, t.offset))
+    pendings.map(lambda p: Entry(EntryState.PENDING, 5, p, 0, p.offset))
+    | truths.map(lambda t: Entry(EntryState.EARLY, 5, t, 0, -1, t.offset))
     | tombstones
 )
 

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.join.entry import Pending, id_hash
-from driftline.models.join.label_join import Joined, LabelJoin
-from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.join.stored import Seen
 from driftline.schemas.classes import class_token
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.state import Counts
+from tests.one_join import OneJoin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from driftline.models.join.label_join import Joined
     from driftline.schemas.fields import Scalar
 
 # No property of these is about them: what the join does not know.
@@ -141,16 +141,15 @@ class QuickJoin:
     def __init__(self, timeout: int, most: int) -> None:
         self.timeout = timeout
         self.most = most
-        self.join = LabelJoin("m", PayloadCache(), timeout=timeout, max_pending=most)
+        self.join = OneJoin(timeout, most)
         self.store: dict[bytes, bytes] = {}
         self.pairs: list[tuple[int, int]] = []
         self.snapshots = [Snapshot(self.join.snapshot(), 0, 0)]
 
     def prediction(self, prediction_id: str, at: int, offset: int) -> None:
         event = Prediction(model_id="m", model_version="1", prediction_id=prediction_id, timestamp=at, prediction=1)
-        key = self.join.admit(event)
-        if key is not None:
-            self._note(self.join.hold(key, Pending(at, offset, "1", prediction=1)))
+        _, joined = self.join.predict(event, Pending(at, offset, "1", prediction=1))
+        self._note(joined)
 
     def label(self, prediction_id: str, at: int, offset: int, value: Scalar) -> None:
         event = Label(model_id="m", prediction_id=prediction_id, timestamp=at, label=value)
@@ -177,7 +176,7 @@ class QuickJoin:
     def restore(self) -> int:
         """Begin anew from the newest snapshot; return the offset of the next record."""
         newest = self.snapshots[-1]
-        self.join = LabelJoin("m", PayloadCache(), timeout=self.timeout, max_pending=self.most)
+        self.join = OneJoin(self.timeout, self.most)
         self.join.restore(json.loads(json.dumps(newest.counts)), seen=Seen(newest.offset, newest.offset))
         for field in sorted(self.store, key=self._anyhow):  # a store gives them back in no order
             self.join.restore_entry(field, self.store[field])

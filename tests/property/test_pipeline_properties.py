@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.join.entry import model_prefix
-from driftline.models.pipeline import Changes, Outcome, Pipeline
+from driftline.models.outcome import Changes, Outcome
+from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record, Refusal
 from driftline.schemas.alerts import Alert, AlertState, Kind, RetrainRequest
 from driftline.schemas.events import encode
@@ -114,10 +115,15 @@ def held_by(pipeline: Pipeline) -> dict[str, Any]:
     models = {model_id: model.snapshot() for model_id, model in pipeline._models.items()}  # noqa: SLF001 - nothing public tells
     for model_id, snapshot in models.items():
         join = pipeline._models[model_id].join  # noqa: SLF001 - as above
-        entries = join._entries  # noqa: SLF001 - as above
+        entries = join._table._arrays.entries  # noqa: SLF001 - as above
+        columns = [entries[name].tolist() for name in ("high", "low", "state", "expires", "token")]
         snapshot["join"] = [
             snapshot["join"]["counts"],
-            sorted((k, e.state, e.expires, e.token) for k, e in entries.items()),
+            sorted(
+                (high >> 32, *rest)
+                for high, *rest in zip(*columns, strict=True)
+                if rest[1] and high % 2**32 == join.index
+            ),
         ]
     return {"models": models, "next_offsets": pipeline.next_offsets, "watermark": pipeline.watermark}
 

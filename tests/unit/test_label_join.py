@@ -9,44 +9,44 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, unpack_entry
-from driftline.models.join.expiry import ExpiryQueue
-from driftline.models.join.label_join import Joined, LabelJoin
+from driftline.models.join.entry import Entry, EntryState, Pending, Truth, pack_entry, token_of, unpack_entry
+from driftline.models.join.joins import Joins
 from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.join.stored import Seen
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
+from tests.one_join import OneJoin
 
 if TYPE_CHECKING:
+    from driftline.models.join.label_join import Joined
     from driftline.schemas.fields import Scalar
 
 TIMEOUT = 100
 ALL = Seen(1000, 1000)
 
 
-def new(max_pending: int = 1000) -> LabelJoin:
-    return LabelJoin("m", PayloadCache(), timeout=TIMEOUT, max_pending=max_pending)
+def new(max_pending: int = 1000) -> OneJoin:
+    return OneJoin(TIMEOUT, max_pending)
 
 
-def predict(join: LabelJoin, prediction_id: str, at: int = 0) -> Joined | None:
+def predict(join: OneJoin, prediction_id: str, at: int = 0) -> Joined | None:
     event = Prediction(model_id="m", model_version="1", prediction_id=prediction_id, timestamp=at, prediction=1)
-    key = join.admit(event)
-    return None if key is None else join.hold(key, Pending(at, at, "1", prediction=1))
+    return join.predict(event, Pending(at, at, "1", prediction=1))[1]
 
 
 def label_of(prediction_id: str, at: int = 0, value: Scalar = 1) -> Label:
     return Label(model_id="m", prediction_id=prediction_id, timestamp=at, label=value)
 
 
-def label(join: LabelJoin, prediction_id: str, at: int = 0, value: Scalar = 1) -> Joined | None:
+def label(join: OneJoin, prediction_id: str, at: int = 0, value: Scalar = 1) -> Joined | None:
     return join.label(label_of(prediction_id, at, value), offset=at, found={})
 
 
-def test_a_join_that_is_given_up_is_freed_at_once() -> None:
+def test_joins_that_are_given_up_are_freed_at_once() -> None:
     """The worker hides what is old from the collector: garbage in a cycle would stay for ever."""
     join = new()
     predict(join, "a")
-    seen = weakref.ref(join)
+    seen = weakref.ref(join.joins.table)
     gc.disable()
     try:
         del join
@@ -167,46 +167,35 @@ def test_a_bound_that_was_lowered_holds_from_the_next_prediction_on() -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_memory_is_bounded_by_max_pending(labelled: bool) -> None:  # noqa: FBT001 - both fates
     join, most = new(max_pending=50), 50
-    queues = join._queues.values()  # noqa: SLF001 - what is held cannot be seen from outside
     for n in range(6000):
         join.expire(n)
         predict(join, str(n), at=n)
         if labelled:
             label(join, str(n), at=n)
         label(join, f"nobody {n}", at=n)
-        assert len(join) <= 3 * most
-        assert max(map(len, queues)) <= 2 * most + 1025
+        assert len(join) == len(join.joins.table) <= 3 * most
+    arrays = join.joins.table._arrays  # noqa: SLF001 - what is held cannot be seen from outside
+    assert len(arrays.entries) <= 256
+    assert len(arrays.payloads) <= 128
     join.take_entries()
     assert join.counts.predictions == 6000
-
-
-def test_a_queue_forgets_what_is_no_longer_live() -> None:
-    live: dict[bytes, int] = {}
-    queue = ExpiryQueue(lambda key, moment: live.get(key) == moment)
-    for n in range(10_000):
-        live = {b"%d" % n: n}
-        queue.push(b"%d" % n, n, live=1)
-        assert len(queue) <= 2 + 1025
-    assert (queue.due(9998), queue.due(9999), queue.first()) == (None, 9999, b"9999")
-    with pytest.raises(IndexError):
-        queue.first()
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"}), None, 2),
+        Entry(EntryState.PENDING, 5, Pending(1, 2, "v", prediction="é", segments={"région": "eu"}), 0, 2),
         Entry(
             EntryState.PENDING,
             5,
             Pending(1, 2, "v", "1", 0.1, {"a": 1 / 3}, {}, pack("<2d", 0.1, -5.0), 1e-320),
-            None,
+            0,
             2,
         ),
-        Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), "1.5", label_offset=2),
-        Entry(EntryState.JOINED, -1, None, "1", 2**60, 0),
+        Entry(EntryState.EARLY, 5, Truth(1, 2, 1.5, 0.0), token_of(1.5), label_offset=2),
+        Entry(EntryState.JOINED, -1, None, 2**64 - 1, 2**60, 0),
         Entry(EntryState.EXPIRED, 2**60, prediction_offset=7),
-        Entry(EntryState.LATE, 5, None, "\x00", 7, 8),
+        Entry(EntryState.LATE, 5, None, 1, 7, 8),
     ],
 )
 def test_what_is_packed_is_unpacked_as_it_was(entry: Entry) -> None:
@@ -218,8 +207,9 @@ def test_what_is_packed_is_unpacked_as_it_was(entry: Entry) -> None:
 
 @pytest.mark.parametrize("bounds", [{"most": 10}, {"most_bytes": 10 * 66}])
 def test_most_payloads_are_in_the_store_alone(bounds: dict[str, int]) -> None:
-    cache = PayloadCache(**bounds)
-    first, second = (LabelJoin(name, cache, timeout=TIMEOUT, max_pending=1000) for name in "ab")
+    joins = Joins()
+    joins._cache = PayloadCache(joins.table, **bounds)  # noqa: SLF001 - bounds that nobody else sets
+    first, second = (OneJoin(TIMEOUT, 1000, joins=joins, model_id=name) for name in "ab")
     store: dict[bytes, bytes] = {}
     each = [(join, n) for n in range(10, 25) for join in (first, second)]
     for join, n in each:
@@ -227,10 +217,19 @@ def test_most_payloads_are_in_the_store_alone(bounds: dict[str, int]) -> None:
         store |= join.take_entries()
     assert {len(packed) for packed in store.values()} == {66}
     assert not any(join.needs(label_of(str(n))) for join, n in each), "they are not stored yet"
-    cache.trim()
+    joins.saved()
     fields = [join.needs(label_of(str(n))) for join, n in each]
     assert [field is not None for field in fields] == [True] * 20 + [False] * 10
     for (join, n), field in zip(each, fields, strict=True):
         joined = join.label(label_of(str(n)), offset=n, found={} if field is None else {field: store[field]})
         assert joined is not None
         assert joined.pending.at == n
+
+
+def test_thousands_of_entries_are_restored_at_once() -> None:
+    join, again = new(max_pending=5000), new(max_pending=5000)
+    for n in range(3000):
+        predict(join, str(n), at=n)
+    again.restore(join.snapshot(), seen=Seen(3000, 3000))
+    again.joins.restore(join.take_entries().items())
+    assert (len(again), again.pending, again.elsewhere) == (3000, 3000, 3000)

@@ -9,7 +9,8 @@ import pytest
 
 from driftline.models.intake import Intake
 from driftline.models.join import payload_cache
-from driftline.models.pipeline import Outcome, Pipeline
+from driftline.models.outcome import Outcome
+from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
 from driftline.schemas.config import parse_configuration
 from driftline.schemas.errors import SnapshotError
@@ -151,7 +152,7 @@ def test_a_checkpoint_of_which_a_part_is_lost_is_refused() -> None:
     again = Pipeline(CONFIGURATION, partition=3)
     again.restore(changes.position)
     with pytest.raises(SnapshotError, match="without a snapshot"):
-        again.restore_entry(key, entry)
+        again.restore_entries([(key, entry)])
     restore(again, changes.position, changes.snapshots, {}, changes.entries)
     with pytest.raises(SnapshotError, match="lost a prediction"):
         again.process([files.label("a")], found={})

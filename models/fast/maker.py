@@ -1,0 +1,115 @@
+"""The rows of a batch: what a kernel makes of all it can, and Python of the rest, in the order of the records."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from driftline.models.kernels.fast import Made, compose, keep_inputs
+from driftline.models.kernels.ids import NONE
+from driftline.models.kernels.join_table import LABEL, PAIRED, SKIPPED
+from driftline.models.kernels.rows import ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from driftline.models.arena import Arena
+    from driftline.models.fast.book import Book
+    from driftline.models.join.joins import Joins
+    from driftline.models.kernels.rows import Rows as Columns
+    from driftline.models.model import Model
+    from driftline.models.reading import Reading
+    from driftline.models.rows import Decided, Decision, Rows
+
+_MOST_LOOKS: Final = 64.0
+_RECORDS_A_LOOK: Final = 500
+
+
+class Maker:
+    """Makes and runs the rows of records that have passed the join.
+
+    Parameters
+    ----------
+    models
+        By the number that the join has of them.
+    book, joins, arena, rows
+        Of the partition.
+
+    """
+
+    def __init__(self, models: Sequence[Model], book: Book, joins: Joins, arena: Arena, rows: Rows) -> None:
+        self._models = models
+        self._book = book
+        self._joins = joins
+        self._arena = arena
+        self._rows = rows
+        self._looks = _MOST_LOOKS  # that may be taken at records from which nothing is learned
+
+    def run(self, batch: Reading) -> list[Decided]:
+        """Make the rows of records, by a kernel as far as it can and else one by one, and run them all."""
+        self._rows.enter(partial(self._decision, batch), self._keep)
+        self._make(batch)
+        decided = self._rows.run()
+        self._rows.leave()  # or it would hold the batch, and this
+        self._looks = min(self._looks + len(batch) / _RECORDS_A_LOOK, _MOST_LOOKS)
+        return decided
+
+    def _make(self, batch: Reading) -> None:
+        rows = batch.rows
+        columns = zip(
+            *(rows[name].tolist() for name in ("join", "what", "result", "payload", "watermark")), strict=True
+        )
+        is_fast = (batch.columns["template"] != NONE).tolist()
+        patience, until, place = 1, 0, 0
+        for at, (join, what, result, payload, watermark) in enumerate(columns):
+            if at < place or what == SKIPPED:
+                continue
+            if is_fast[at] and at >= until:
+                place = self._compose(batch, at)
+                if place > at:
+                    patience = 1
+                    continue
+                patience, until = 2 * patience, at + patience
+            record, model = batch[at], self._models[join]
+            model.take(record, result, payload, watermark, self._rows, self._joins)
+            if self._looks >= 1 and self._book.may_learn(record.event, model.known):
+                self._looks -= not self._book.learn(record, model)
+            if result == PAIRED and what == LABEL:
+                self._book.claim(self._joins.combination(payload), model.known)
+
+    def _compose(self, batch: Reading, start: int) -> int:
+        waiting = len(batch) - start
+        most_inputs = self._joins.table.arrays.inputs.shape[1]
+        made = Made(
+            np.empty(waiting, ROW),
+            np.empty(waiting * self._book.most_features + 1),
+            np.empty(waiting * self._book.most_features + 1, np.uint8),
+            np.empty(waiting * most_inputs + 1),
+            np.empty(waiting * self._book.most_parts + 1, np.int32),
+            np.empty(waiting, np.int32),
+            np.zeros(4, np.int64),
+        )
+        place = compose(
+            self._book.known,
+            self._arena.banks,
+            self._joins.table.arrays,
+            batch.rows,
+            batch.columns,
+            batch.features,
+            made,
+            start,
+            self._rows.bases,
+        )
+        self._rows.extend(made)
+        return int(place)
+
+    def _decision(self, batch: Reading, place: int) -> Decision:
+        """Return who decides on a record that a kernel has made the row of, and what with."""
+        row = batch.rows[place]
+        pending = self._joins.pending(int(row["payload"])) if row["result"] == PAIRED else None
+        return self._models[row["join"]], batch[place], int(row["watermark"]), pending
+
+    def _keep(self, columns: Columns) -> None:
+        keep_inputs(self._joins.table.arrays, columns.rows, columns.inputs, columns.predicted)

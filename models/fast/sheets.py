@@ -1,0 +1,128 @@
+"""The rows of a batch as columns of records, of those models whose records need no Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from driftline.models.batch.column import Coded, Mask, Typed, numbers
+from driftline.models.kernels import templates
+from driftline.models.kernels.ids import NONE
+from driftline.models.watch.quality import Problem
+from driftline.schemas.events import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from driftline.models.batch.batch import Batch
+    from driftline.models.batch.column import Column
+    from driftline.models.fast.book import Book
+    from driftline.models.model import Model
+    from driftline.models.watch.known import Known
+
+_MOST_VALUES: Final = 64  # of a column that are looked up: a binary model has two
+
+
+class Sheet(NamedTuple):
+    """What `driftline.models.kernels.templates.read` would have read of the good rows of a batch.
+
+    `template` is `NONE` of those that are not in columns. There is a row of `features` for each.
+    """
+
+    columns: npt.NDArray[np.void]
+    features: npt.NDArray[np.float64]
+
+
+def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
+    """Return the good rows in columns; None if their model, or their version, is not one that kernels take."""
+    known = model.known
+    if known is None or not book.may_take(batch.sheet.kind, batch.sheet.own.get("model_version"), known):
+        return None
+    count = len(batch.places)
+    columns = np.zeros(count, templates.READ)
+    columns["owner"], columns["model"], columns["at"] = known.number, model.join.index, batch.timestamp
+    columns["version"] = columns["segments"] = columns["id"] = NONE
+    columns["score"] = np.nan if batch.score is None else batch.score
+    columns["latency"] = np.nan if batch.latency_ms is None else batch.latency_ms
+    values = _codes(batch.value, known, book)
+    if values is None:
+        return None
+    columns["value"] = values
+    left = values == NONE
+    features = np.zeros((count, 0))
+    if batch.sheet.kind is Label:
+        number = book.note_batch(model, known, None, ())
+        if batch.weight is not None:
+            left |= ~(np.isnan(batch.weight) | (batch.weight == 1.0))
+    else:
+        if batch.probabilities:
+            return None
+        version = batch.sheet.own["model_version"]
+        number = book.note_batch(model, known, version, tuple(batch.features))
+        columns["version"] = book.version_number(version)
+        columns["segments"] = _combinations(batch, model, known, book)
+        features, strange = _features(batch)
+        left |= strange
+    if number is None:
+        return None
+    columns["template"] = np.where(left, NONE, number)
+    return Sheet(columns, features)
+
+
+def _codes(column: Column, known: Known, book: Book) -> npt.NDArray[np.int64] | None:
+    """Return the numbers of values that were predicted, or of labels; None if there are too many."""
+    if isinstance(column, Coded):
+        places, distinct = column.codes, np.arange(len(column.texts))
+        listed: Iterable[Any] = column.texts
+    elif isinstance(column, Typed):
+        distinct, places = np.unique(column.values, return_inverse=True)
+        listed = distinct.tolist()
+    else:
+        values = column.tolist()
+        kinds = {(type(value), value): None for value in values}
+        order = {kind: place for place, kind in enumerate(kinds)}
+        places, distinct = np.array([order[type(value), value] for value in values]), np.arange(len(kinds))
+        listed = [value for _, value in kinds]
+    if len(distinct) > _MOST_VALUES:
+        return None
+    codes = np.array([book.value_number(value, known) for value in listed] or [NONE], np.int64)
+    of_rows: npt.NDArray[np.int64] = codes[places]
+    return of_rows
+
+
+def _combinations(batch: Batch, model: Model, known: Known, book: Book) -> npt.NDArray[np.int64]:
+    """Return the numbers of the values of segments that stand together."""
+    names = [name for name in batch.segments if name in model.config.segments]
+    count = len(batch.places)
+    if not names:
+        return np.full(count, book.combination_number({}, model, known), np.int64)
+    radix, mixed = 1, np.zeros(count, np.int64)
+    for name in names:
+        column = batch.segments[name]
+        mixed += radix * (column.codes.astype(np.int64) + 1)
+        radix *= len(column.texts) + 1
+    _, firsts, places = np.unique(mixed, return_index=True, return_inverse=True)
+    others = len(names) < len(batch.segments)
+    codes = []
+    for first in firsts.tolist():
+        found = {name: batch.segments[name].item(first) for name in names}
+        segments = {name: value for name, value in found.items() if value is not None}
+        # With an attribute more than are configured they are chosen, and stand in the order of the configuration.
+        codes.append(book.combination_number(segments | ({"": ""} if others else {}), model, known))
+    return np.array(codes, np.int64)[places]
+
+
+def _features(batch: Batch) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Return the features, a column for each, and which rows have one that is no number and is not just missing."""
+    count = len(batch.places)
+    features, strange = np.empty((count, len(batch.features))), np.zeros(count, np.bool_)
+    for place, column in enumerate(batch.features.values()):
+        values, problems = numbers(column)
+        features[:, place] = values
+        is_missing = problems == Problem.MISSING if problems is not None else False
+        is_number = problems == Problem.FINE if problems is not None else True
+        strange |= ~(is_missing | (is_number & ~np.isnan(values)))
+    return features, strange

@@ -1,0 +1,120 @@
+"""What a JSON record is like but for its values: learned from one that the contract has taken.
+
+A service writes all its records alike: the same keys in the same order, with the same spaces. So one of them tells
+where the values of the next ones will stand, and `driftline.models.kernels.templates` compares what is between.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]  # it is there, and not in the types
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from driftline.models.kernels.templates import (
+    FEATURE,
+    ID,
+    LATENCY,
+    MODEL,
+    SCORE,
+    SEGMENTS,
+    TIME,
+    VALUE,
+    VERSION,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_BYTES: Final = 65_536
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_SLOTS: Final = {
+    "model_id": MODEL,
+    "model_version": VERSION,
+    "prediction_id": ID,
+    "timestamp": TIME,
+    "prediction": VALUE,
+    "label": VALUE,
+    "score": SCORE,
+    "latency_ms": LATENCY,
+    "segments": SEGMENTS,
+}
+_FIXED: Final = frozenset({"schema_version"})
+_decode: Final = json.JSONDecoder().raw_decode
+
+
+class Slot(NamedTuple):
+    """A value: the text before it, what it is, its own text, and the feature's name if it is one."""
+
+    before: str
+    what: int
+    text: str
+    name: str
+
+
+class Template(NamedTuple):
+    """The slots of a record, and the text after the last of them."""
+
+    slots: tuple[Slot, ...]
+    after: str
+
+    @property
+    def key(self) -> tuple[tuple[str, int], ...]:
+        """What two records have in common that are of one template."""
+        return (*((slot.before, slot.what) for slot in self.slots), (self.after, -1))
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the features, in the order in which they stand."""
+        return [slot.name for slot in self.slots if slot.what == FEATURE]
+
+
+def template_of(value: bytes) -> Template | None:
+    """Return what a record is like that the contract has taken; None if it is nothing that is read into columns.
+
+    Examples
+    --------
+    >>> template = template_of(b'{"model_id":"m","prediction_id":"p","timestamp":0,"label":1}')
+    >>> [slot.before for slot in template.slots], template.after
+    (['{"model_id":', ',"prediction_id":"', '","timestamp":', ',"label":'], '}')
+
+    """
+    if len(value) > _MOST_BYTES or not value.isascii():
+        return None
+    text = value.decode()
+    slots: list[Slot] = []
+    at = 0
+    for name, start, end in _members(text, 0):
+        what = _SLOTS.get(name)
+        if what is not None:
+            if what == ID:
+                start, end = start + 1, end - 1  # noqa: PLW2901 - without its quotes
+            slots.append(Slot(text[at:start], what, text[start:end], ""))
+            at = end
+        elif name == "features" and text[start] == "{":
+            for feature, first, last in _members(text, start):
+                if text[first] not in "-0123456789n":
+                    return None
+                slots.append(Slot(text[at:first], FEATURE, text[first:last], feature))
+                at = last
+        elif name not in _FIXED and text[start:end] != "null":
+            return None
+    return Template(tuple(slots), text[at:])
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the keys of an object that begins at or behind a place, and where the value of each begins and ends."""
+    at = _after_space(text, _after_space(text, at) + 1)
+    while text[at] != "}":
+        name, at = scanstring(text, at + 1)
+        start = _after_space(text, _after_space(text, at) + 1)
+        _, at = _decode(text, start)
+        yield name, start, at
+        at = _after_space(text, at)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return at if match is None else match.end()

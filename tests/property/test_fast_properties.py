@@ -1,0 +1,286 @@
+"""Records that are read into columns lead to what they lead to one by one: the same state, entries and alerts."""
+
+from __future__ import annotations
+
+import json
+import math
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.models.arena import Arena
+from driftline.models.fast.book import Book
+from driftline.models.intake import Intake
+from driftline.models.join.joins import Joins
+from driftline.models.pipeline import Pipeline
+from driftline.models.reading import Reading
+from driftline.models.record import FileRecord
+from driftline.schemas.config import parse_configuration
+from driftline.schemas.events import Label, Prediction
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+START = 1_767_225_600_000
+CONFIGURATION = parse_configuration(
+    {
+        "models": [
+            {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300}, "window": 200},
+            {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
+            {"model_id": "numbers", "task": "regression", "reference": {"events": 200}},
+        ]
+    }
+)
+
+
+def intake_of_files() -> Intake:
+    return Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
+
+
+class Traffic:
+    """A service that writes its records alike, and now and then one that is not."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.offsets = {PREDICTIONS: 0, LABELS: 0}
+        self.waiting: list[tuple[str, str, object]] = []
+        self.shift = 0.0
+
+    def record(self, topic: str, value: bytes, at: int) -> FileRecord:
+        offset = self.offsets[topic]
+        self.offsets[topic] += 1
+        return FileRecord(topic, offset, value, timestamp=at)
+
+    def records(self, count: int) -> Iterator[FileRecord]:
+        for n in range(count):
+            at = START + 20 * n + self.random.choice([0, 0, 0, -35, 7])
+            if n == count // 2:
+                self.shift = 2.5
+            yield self.record(PREDICTIONS, self.prediction(n, at), at)
+            if len(self.waiting) > self.random.choice([1, 30, 60]):
+                yield self.record(LABELS, self.label(at), at)
+
+    def prediction(self, n: int, at: int) -> bytes:
+        draw = self.random.random
+        model = self.random.choice(["m", "m", "n", "numbers"])
+        x = self.random.gauss(0, 1)
+        score = 1 / (1 + math.exp(-x))
+        event: dict[str, Any] = {
+            "model_id": model,
+            "model_version": "1" if n < 3000 or draw() < 0.1 else "2",
+            "prediction_id": f"p{n}" if draw() < 0.99 else f"p{self.random.randrange(n + 1)}",
+            "timestamp": at
+            if model == "m"
+            else f"2026-01-01T00:{at // 60_000 % 60:02}:{at // 1000 % 60:02}.{at % 1000:03}Z",
+            "prediction": int(score > 0.5) if model != "numbers" else x,
+            "score": score,
+            "features": {"x": x + self.shift, "y": round(self.random.gauss(40, 9), 3), "z": self.random.randrange(9)},
+            "segments": {"region": self.random.choice(["eu", "us"]), "tier": self.random.choice("abc")},
+            "latency_ms": round(draw() * 9, 3),
+        }
+        self.waiting.append((model, event["prediction_id"], int(draw() < score) if model != "numbers" else x + draw()))
+        self.spoil(event)
+        return json.dumps(event, separators=(",", ":") if model == "m" else None).encode()
+
+    def spoil(self, event: dict[str, Any]) -> None:  # noqa: C901, PLR0912 - a table
+        """Make one in ten records something that is rare."""
+        match self.random.randrange(140):
+            case 0:
+                event["features"]["x"] = self.random.choice([None, "nine", True, 1e200, 10**25, -0.0])
+            case 1:
+                event["features"]["y"] = None
+            case 2:
+                del event["features"]["z"]
+            case 3:
+                event["features"]["new"] = 1
+            case 4:
+                event["segments"]["tier"] = self.random.choice([None, 7, "é", 'say "a"', "d"])
+            case 5:
+                event["score"] = self.random.choice([None, 0, 1, 1.5, "high"])
+            case 6:
+                event["prediction"] = self.random.choice([True, "1", "maybe", 1.0, None])
+            case 7:
+                event["prediction_id"] = self.random.choice(["", "é", "a" * 257, "tab\t", 7])
+            case 8:
+                event["timestamp"] = self.random.choice(
+                    [-1, "2026-02-30T00:00:00.000Z", "2026-01-01T00:00:05+01:00", 2**60]
+                )
+            case 9:
+                event["latency_ms"] = self.random.choice([None, 0, -1, 1e101])
+            case 10:
+                event["unknown"] = 1
+            case 11:
+                event["probabilities"] = self.random.choice([None, {"1": 0.25, "0": 0.75}])
+            case 12:
+                event["model_version"] = self.random.choice(["3", "", 3])
+            case 13:
+                event["schema_version"] = self.random.choice([1, 2])
+            case _:
+                pass
+
+    def label(self, at: int) -> bytes:
+        model, prediction_id, label = self.waiting.pop(self.random.choice([0, 0, 0, -1]))
+        event: dict[str, Any] = {"model_id": model, "prediction_id": prediction_id, "timestamp": at, "label": label}
+        match self.random.randrange(80):
+            case 0:
+                event["label"] = self.random.choice([True, "0", "unknown", None, 1.0])
+            case 1:
+                event["weight"] = self.random.choice([0.5, 1.0, None])
+            case 2:
+                self.waiting.append((model, prediction_id, 1 - label if model != "numbers" else label))  # type: ignore[operator]
+            case 3:
+                event["prediction_id"] += "?"
+            case _:
+                pass
+        return json.dumps(event, separators=(",", ":")).encode()
+
+
+class Run:
+    """A pipeline with a dict for a store, restarted whenever it is saved at a moment that says so."""
+
+    def __init__(self, *, in_columns: bool) -> None:
+        self.in_columns = in_columns
+        self.intake = intake_of_files()
+        self.pipeline = Pipeline(CONFIGURATION, partition=0)
+        self.store: dict[bytes, bytes] = {}
+        self.snapshots: dict[str, bytes] = {}
+        self.told: list[str] = []
+        self.columns = 0
+
+    def take(self, raws: Sequence[FileRecord]) -> None:
+        if self.in_columns:
+            batch = self.pipeline.read(raws, self.intake)
+            self.columns += len(batch) - len(batch.alone)
+        else:
+            batch = Reading.read(raws, self.intake, Book(Arena(), Joins()), {})
+        needed = self.pipeline.needed(batch)
+        outcome = self.pipeline.process(batch, {key: self.store[key] for key in needed})
+        self.told += [event.model_dump_json() for event in (*outcome.alerts, *outcome.retrain_requests)]
+        self.told += [repr(letter) for letter in outcome.dead_letters]
+        self.told.append(str(outcome.joined))
+
+    def save(self, *, restart: bool) -> None:
+        changes = self.pipeline.changes()
+        self.store |= changes.entries
+        for key in changes.dropped:
+            self.store.pop(key, None)
+        self.snapshots |= changes.snapshots
+        self.pipeline.saved()
+        if restart:
+            self.pipeline = Pipeline(CONFIGURATION, partition=0)
+            self.pipeline.restore(changes.position)
+            for model_id, snapshot in self.snapshots.items():
+                self.pipeline.restore_model(model_id, snapshot)
+            self.pipeline.restore_entries(list(self.store.items()))
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 900), min_size=6, max_size=20), st.sets(st.integers(0, 19)))
+def test_columns_change_nothing(seed: int, cuts: list[int], saves: set[int]) -> None:
+    raws = list(Traffic(seed).records(4000))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    start = 0
+    for n, size in enumerate([*cuts, len(raws)]):
+        chunk = raws[start : start + size]
+        start += size
+        for run in (slow, fast):
+            run.take(chunk)
+            if n in saves:
+                run.save(restart=n % 3 == 0)
+        assert fast.told == slow.told
+    for run in (slow, fast):
+        run.save(restart=False)
+    assert fast.pipeline.documents() == slow.pipeline.documents()
+    assert fast.snapshots == slow.snapshots
+    assert fast.store == slow.store
+
+
+def test_most_records_are_read_into_columns() -> None:
+    """Or the test above would test nothing."""
+    fast = Run(in_columns=True)
+    raws = list(Traffic(1).records(6000))
+    for start in range(0, len(raws), 500):
+        fast.take(raws[start : start + 500])
+    assert fast.columns > len(raws) / 3
+
+
+@pytest.mark.parametrize("names", [64])
+def test_a_full_book_begins_anew_and_nothing_changes(names: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.models.fast.book.MOST_NAMES", names + 80)
+    raws = list(Traffic(2).records(3000))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for start in range(0, len(raws), 300):
+        for run in (slow, fast):
+            run.take(raws[start : start + 300])
+    for run in (slow, fast):
+        run.save(restart=False)
+    assert fast.told == slow.told
+    assert fast.snapshots == slow.snapshots
+    assert fast.store == slow.store
+
+
+def batches_of(raws: Sequence[FileRecord], random: Random) -> list[FileRecord]:
+    """Return the same events with runs of one kind, model and version in one record each, where that can be."""
+    found: list[FileRecord] = []
+    offsets = {PREDICTIONS: 0, LABELS: 0}
+    groups: list[tuple[tuple[str, object, object], list[dict[str, Any]]]] = []
+    for raw in sorted(raws, key=lambda raw: (raw.timestamp or 0) // 700):
+        event = json.loads(raw.value or b"")
+        key = raw.topic, event.get("model_id"), event.get("model_version")
+        if groups and groups[-1][0] == key and len(groups[-1][1]) < random.choice([3, 40]):
+            groups[-1][1].append(event)
+        else:
+            groups.append((key, [event]))
+    for (topic, _, _), events in groups:
+        found.append(FileRecord(topic, offsets[topic], value_of(events), timestamp=START + 10**9))
+        offsets[topic] += 1
+    return found
+
+
+def value_of(events: list[dict[str, Any]]) -> bytes:
+    if len(events) == 1:
+        return json.dumps(events[0]).encode()
+    own: dict[str, Any] = {name: events[0].get(name) for name in ("model_id", "model_version") if name in events[0]}
+    batch: dict[str, Any] = {**own, "rows": len(events)}
+    names = dict.fromkeys(name for event in events for name in event if name not in {*own, "unknown", "schema_version"})
+    for name in names:
+        if name in {"features", "segments", "probabilities"}:
+            entries = dict.fromkeys(entry for event in events for entry in event.get(name) or ())
+            batch[name] = {entry: [(event.get(name) or {}).get(entry) for event in events] for entry in entries}
+        else:
+            batch[name] = [event.get(name) for event in events]
+    return json.dumps(batch).encode()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32), st.sets(st.integers(0, 19)))
+def test_columns_of_batches_change_nothing(seed: int, saves: set[int]) -> None:
+    raws = batches_of(list(Traffic(seed).records(4000)), Random(seed))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for n, start in enumerate(range(0, len(raws), 150)):
+        for run in (slow, fast):
+            run.take(raws[start : start + 150])
+            if n in saves:
+                run.save(restart=n % 3 == 0)
+        assert fast.told == slow.told
+    for run in (slow, fast):
+        run.save(restart=False)
+    assert fast.pipeline.documents() == slow.pipeline.documents()
+    assert fast.snapshots == slow.snapshots
+    assert fast.store == slow.store
+
+
+def test_most_rows_of_batches_are_read_into_columns() -> None:
+    """Or the test above would test nothing."""
+    fast = Run(in_columns=True)
+    raws = batches_of(list(Traffic(1).records(6000)), Random(1))
+    rows = 0
+    for start in range(0, len(raws), 100):
+        reading = fast.pipeline.read(raws[start : start + 100], fast.intake)
+        rows += len(reading)
+        fast.take(raws[start : start + 100])
+    assert fast.columns > rows / 3

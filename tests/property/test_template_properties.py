@@ -1,0 +1,187 @@
+"""What is read into columns is what the contract reads, whatever the bytes; or it is left to the contract."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline.models.kernels import templates
+from driftline.models.pipeline import Pipeline
+from driftline.models.record import FileRecord, Record, Refusal
+from driftline.schemas.config import parse_configuration
+from driftline.schemas.decoding import decode
+from driftline.schemas.errors import DecodeError
+from driftline.schemas.events import Label, Prediction
+from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.property.test_fast_properties import Traffic, intake_of_files
+
+if TYPE_CHECKING:
+    from driftline.models.reading import Reading
+
+CONFIGURATION = parse_configuration(
+    {"models": [{"model_id": "m", "segments": ["region"], "reference": {"events": 100}, "window": 100}]}
+)
+EVENT: dict[str, Any] = {
+    "schema_version": 1,
+    "model_id": "m",
+    "model_version": "1",
+    "prediction_id": "p-1",
+    "timestamp": "2026-01-31T23:59:59.999Z",
+    "prediction": 1,
+    "score": 0.6234567890123457,
+    "features": {"x": -1.5e-7, "y": 12, "z": None},
+    "segments": {"region": "eu"},
+    "latency_ms": 3.25,
+}
+LABEL: dict[str, Any] = {"model_id": "m", "prediction_id": "p-1", "timestamp": 1_767_225_600_000, "label": 0}
+
+
+def written(event: dict[str, Any], separators: tuple[str, str]) -> bytes:
+    return json.dumps(event, separators=separators).encode()
+
+
+FORMS = [
+    (topic, written(event, separators))
+    for topic, event in ((PREDICTIONS, EVENT), (LABELS, LABEL), (PREDICTIONS, {**EVENT, "timestamp": 5, "score": 1}))
+    for separators in ((",", ":"), (", ", ": "))
+]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    """Return a pipeline that knows all forms: it has had some hundred records of each."""
+    pipeline = Pipeline(CONFIGURATION, partition=0)
+    at = 0
+    for n in range(400):
+        event = {
+            **EVENT,
+            "prediction_id": f"q{n}",
+            "timestamp": at,
+            "prediction": n % 2,
+            "features": {"x": n, "y": n, "z": n},
+        }
+        label = {**LABEL, "prediction_id": f"q{n}", "timestamp": at, "label": n % 2}
+        topics = ((PREDICTIONS, event), (LABELS, label))
+        pipeline.process(
+            [intake_of_files().read(FileRecord(topic, n, written(each, (",", ":")))) for topic, each in topics], {}
+        )
+    for _ in range(3):
+        for place, (topic, value) in enumerate(FORMS):
+            at += 1
+            pipeline.process([intake_of_files().read(FileRecord(topic, 1000 + place + 10 * at, value))], {})
+    return pipeline
+
+
+def read(pipeline: Pipeline, topic: str, value: bytes) -> Reading:
+    return pipeline.read([FileRecord(topic, 0, value)], intake_of_files())
+
+
+def test_every_form_is_read_into_columns(pipeline: Pipeline) -> None:
+    """Or the tests below would test nothing."""
+    for topic, value in FORMS:
+        assert not read(pipeline, topic, value).alone
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 400),
+        st.integers(0, 3),
+        st.binary(max_size=3)
+        | st.sampled_from(
+            [b'"', b"0", b"1", b"-", b".", b"e5", b"null", b"9" * 20, b",", b"}", b"{", b"\\", b" ", b"\xc3\xa9"]
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=4000, deadline=None)
+@given(st.sampled_from(FORMS), edits)
+def test_columns_hold_what_the_contract_reads(
+    pipeline: Pipeline, form: tuple[str, bytes], edits: list[tuple[int, int, bytes]]
+) -> None:
+    topic, value = form
+    for place, removed, put in edits:
+        at = place % (len(value) + 1)
+        value = value[:at] + put + value[at + removed :]
+    hold(pipeline, topic, value)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(
+    st.sampled_from(FORMS),
+    st.integers(-5, 10**15) | st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z"),
+    st.floats(-0.1, 1.1) | st.integers(-1, 2) | st.none(),
+    st.text(max_size=4) | st.text("abc-9", min_size=250, max_size=260),
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20) | st.none(),
+)
+def test_columns_hold_whatever_value_there_is(  # noqa: PLR0913, PLR0917 - the fields
+    pipeline: Pipeline, form: tuple[str, bytes], at: object, score: object, prediction_id: str, x: object
+) -> None:
+    topic, value = form
+    event = json.loads(value)
+    event |= {"timestamp": at, "prediction_id": prediction_id}
+    if topic == PREDICTIONS:
+        event |= {"score": score, "latency_ms": x}
+        event["features"]["x"] = x
+    separators = (", ", ": ") if b": " in value else (",", ":")
+    hold(pipeline, topic, json.dumps(event, separators=separators, ensure_ascii=False).encode())
+
+
+def hold(pipeline: Pipeline, topic: str, value: bytes) -> None:
+    batch = read(pipeline, topic, value)
+    if batch.alone:
+        return
+    row, columns = batch.rows[0], batch.columns[0]
+    try:
+        event: Any = decode(value, Prediction if topic == PREDICTIONS else Label)
+    except DecodeError as error:
+        pytest.fail(f"{value!r} is refused, {error.reason}, and was read into columns")
+    record = Record(FileRecord(topic, 0, value), event)
+    again = pipeline.read([Record(record.raw, Refusal(None, "", None)), record])  # type: ignore[arg-type]  # any will do
+    assert row["at"] == event.timestamp
+    assert value[columns["id"] : columns["id"] + columns["id_length"]].decode() == event.prediction_id
+    again.belongs(1, int(row["join"]))
+    assert again.rows[1]["id"].tolist() == row["id"].tolist()
+    assert again.rows[1]["token"] == row["token"]
+    model = pipeline._models[event.model_id]  # noqa: SLF001 - to tell that it is the same
+    assert model.join.index == row["join"]
+    joins = pipeline._joins  # noqa: SLF001 - as above
+    if isinstance(event, Label):
+        assert (event.weight, repr(joins.values[columns["value"]])) == (None, repr(event.label))
+        return
+    assert joins.versions[columns["version"]] == event.model_version
+    assert repr(joins.values[columns["value"]]) == repr(event.prediction)
+    assert joins.segments[columns["segments"]] == model.chosen(event.segments)
+    for number, expected in ((columns["score"], event.score), (columns["latency"], event.latency_ms)):
+        assert repr(float(number)) == repr(math.nan if expected is None else float(expected))
+    features = batch.features[columns["features"] :][: len(event.features)].tolist()
+    names = list(event.features.values())
+    assert [repr(n) for n in features] == [repr(math.nan if value is None else float(value)) for value in names]
+    assert event.probabilities is None
+
+
+def test_a_reader_that_takes_any_score_is_found(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests can fail: what is not compared with the contract is noticed."""
+
+    read_text = templates.read
+
+    def careless(known: Any, text: Any, *others: Any) -> int:  # noqa: ANN401 - those of the kernel
+        return int(read_text(known, np.frombuffer(bytes(text).replace(b":9", b":1"), np.uint8), *others))
+
+    topic, value = FORMS[0]
+    value = value.replace(b'"score":0.6234567890123457', b'"score":9')
+    hold(pipeline, topic, value)
+    monkeypatch.setattr("driftline.models.reading.templates.read", careless)
+    with pytest.raises(pytest.fail.Exception, match="was read into columns"):
+        hold(pipeline, topic, value)
+
+
+__all__ = ["Traffic"]
