@@ -13,6 +13,7 @@ from driftline.schemas.config_errors import explain
 from driftline.schemas.durations import Duration, PositiveDuration, parse_duration
 from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.fields import Name, Value
+from driftline.schemas.river import AnyChallenger, Challenger, ChallengerConfig, RiverDetector, Watched
 from driftline.schemas.section import Distinct, Section, repeated
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -73,6 +74,27 @@ class DetectorsConfig(Section):
     error: Detectors = ("adwin",)
     quality: Detectors = ("adwin",)
     adwin: AdwinConfig = AdwinConfig()
+    river: Annotated[tuple[RiverDetector, ...], Field(max_length=20)] = ()
+
+    def on(self, stream: Watched) -> list[RiverDetector]:
+        """Return the detectors of River that are on a stream."""
+        return [each for each in self.river if stream in each.on]
+
+    def watches(self, stream: Watched) -> bool:
+        """Return whether any detector is on a stream, Driftline's own or River's."""
+        return self.delta_on(stream) > 0 or bool(self.on(stream))
+
+    def delta_on(self, stream: Watched) -> float:
+        """Return ADWIN's parameter on a stream; 0 where it is not to say anything."""
+        own = {Watched.NUMERIC: self.numeric, Watched.SCORE: self.score}.get(stream, self.error)
+        return self.adwin.delta if own else 0.0
+
+    @model_validator(mode="after")
+    def _each_stands_once(self) -> DetectorsConfig:
+        if twice := repeated((each.name, stream) for each in self.river for stream in each.on):
+            name, stream = twice[0]
+            raise ValueError(f"river: {name} is on {stream} twice")
+        return self
 
 
 class MinEffect(Section):
@@ -104,15 +126,6 @@ class RetrainConfig(Section):
     cooldown: Duration = parse_duration("6h")
 
 
-class Challenger(StrEnum):
-    """The online River model that learns beside the served one."""
-
-    AUTO = "auto"
-    LOGISTIC_REGRESSION = "logistic_regression"
-    LINEAR_REGRESSION = "linear_regression"
-    NONE = "none"
-
-
 _TASKS_OF_CHALLENGERS: Final[dict[Challenger, set[Task | None]]] = {
     Challenger.LOGISTIC_REGRESSION: {None, Task.BINARY},
     Challenger.LINEAR_REGRESSION: {None, Task.REGRESSION},
@@ -132,12 +145,17 @@ class ModelConfig(Section):
     detectors: DetectorsConfig = DetectorsConfig()
     alerts: AlertsConfig = AlertsConfig()
     retrain: RetrainConfig = RetrainConfig()
-    challenger: Challenger = Challenger.AUTO
+    challenger: AnyChallenger = ChallengerConfig()
     window: Annotated[int, Field(ge=100, le=10_000_000)] = Field(
         default=10_000, description="Joined pairs of the rolling performance window."
     )
     label_timeout: PositiveDuration = parse_duration("7d")
     max_pending: Annotated[int, Field(ge=1)] = 1_000_000
+
+    @property
+    def names_river(self) -> bool:
+        """Whether it names any class of River."""
+        return bool(self.detectors.river or self.challenger.steps)
 
     @model_validator(mode="after")
     def _classes_fit(self) -> ModelConfig:
@@ -162,9 +180,10 @@ class ModelConfig(Section):
     def _task_fits(self) -> ModelConfig:
         if self.positive_label is not None and self.task not in {None, Task.BINARY}:
             raise ValueError("positive_label is for task: binary")
-        tasks = _TASKS_OF_CHALLENGERS.get(self.challenger, {self.task})
-        if self.task not in tasks:
-            raise ValueError(f"challenger: {self.challenger} does not fit task: {self.task}")
+        estimator = self.challenger.estimator
+        tasks = _TASKS_OF_CHALLENGERS.get(estimator) if isinstance(estimator, Challenger) else None
+        if tasks is not None and self.task not in tasks:
+            raise ValueError(f"challenger: {estimator} does not fit task: {self.task}")
         return self
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def explain(mistake: ErrorDetails, root: type[BaseModel]) -> str:
     """Return one line: where the mistake is, and what to write instead."""
-    path = mistake["loc"]
+    # What is in angle brackets tells which of several forms pydantic took a value for.
+    path = tuple(part for part in mistake["loc"] if not str(part).startswith("<"))
     where = ".".join(str(part) for part in path) or "configuration"
     if mistake["type"] == "extra_forbidden":
         return f"{where}: unknown field; {_suggest(str(path[-1]), _section_at(path[:-1], root))}"

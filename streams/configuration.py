@@ -55,9 +55,19 @@ def read_configuration(path: Path) -> Configuration:
         known = ", ".join(Configuration.model_fields)
         raise ConfigurationError(f"{path} must be a mapping with any of {known}, not a {_name_of(document)}")
     try:
-        return parse_configuration(document)
+        configuration = parse_configuration(document)
+        _check_river(configuration)
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
+    return configuration
+
+
+def _check_river(configuration: Configuration) -> None:
+    if any(model.names_river for model in configuration.models):
+        # River takes nearly two seconds to import, and few configurations name it.
+        from driftline.models.library.check import check_library  # noqa: PLC0415
+
+        check_library(configuration)
 
 
 class _Loader(yaml.SafeLoader):

@@ -11,7 +11,8 @@ What every value passes is in `driftline.models.kernels`: `ranked`, `shares` and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.bank import Bank
 from driftline.models.drift.change import locate
@@ -19,18 +20,21 @@ from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
+from driftline.models.kernels import measure as measures
 from driftline.models.kernels import ranked, residuals, shares, standing
 from driftline.models.kernels import stream as kernels
 from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from driftline.models.drift.listener import Listener
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
 
 _FEWEST_BLOCKS: Final = 4
+_FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
 """By bank, the module of its kernels."""
 
@@ -67,6 +71,16 @@ class Streams:
         return self._owners[bank][index]
 
 
+class _Place(NamedTuple):
+    """Where a change is thought to have begun, by counts of values, and why."""
+
+    statistic: float
+    threshold: float
+    earliest: int
+    best: int
+    latest: int
+
+
 class Stream:
     """Watches one stream.
 
@@ -81,9 +95,11 @@ class Stream:
     min_effect
         The size from which a change matters, in the measure's unit.
     delta
-        ADWIN's parameter.
+        ADWIN's parameter; 0 where it is not to say anything.
     describe
         Turns an effect into the words of an alert.
+    listeners
+        Detectors of River that are on the stream: see `follow`.
     streams
         Where its record is kept; one that is of no more use is given back by `close`.
     trail
@@ -101,6 +117,7 @@ class Stream:
         min_effect: float,
         delta: float,
         describe: Callable[[Effect], str],
+        listeners: Sequence[Listener] = (),
         streams: Streams | None = None,
         trail: Trail | None = None,
     ) -> None:
@@ -109,6 +126,9 @@ class Stream:
         self.min_effect = min_effect
         self._measure_name = measure.name
         self._describe = describe
+        self.listeners = tuple(listeners)
+        self._heard = 0  # values that these have had
+        self._cells: list[float] = []
         self._detectors = tuple(detectors)
         self._streams = Streams() if streams is None else streams
         self.bank = kernels.BANKS[measure.kind]
@@ -183,43 +203,110 @@ class Stream:
         span = int(lasting["earliest"]), int(lasting["latest"])
         return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here)
 
+    def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
+        """Let River's detectors have the newest value, if that is new to them; return what they have found.
+
+        They are fed what ADWIN is fed: a rank, an error as 0 or 1, a residual mapped into [0, 1]; but each value as it
+        comes, where ADWIN takes 32 at a time. What they find is placed where ADWIN has taken all that there is.
+
+        Raises
+        ------
+        LookupError
+            If there have been more values than one since this was called last.
+
+        """
+        record = self._record
+        here = Mark(int(record["count"]), at, prediction_offset, label_offset)
+        if here.nth == self._heard:
+            return []
+        if here.nth != self._heard + 1:
+            raise LookupError(f"values {self._heard + 1} to {here.nth - 1} were not heard")
+        self._heard = here.nth
+        fed = self._unit(record, self._kernels.newest(record))
+        found = []
+        for listener in self.listeners:
+            listener.update(fed, here.nth)
+            # It may be so quick that nothing after the change is in a block yet.
+            heard = here.nth - (here.nth if listener.fired is None else listener.fired)
+            if heard >= _FEWEST_AFTER and here.nth % kernels.LOOK_EVERY == 0:
+                found.append(self._hear(record, listener, heard, here))
+        return found
+
+    def _unit(self, record: Record, value: float) -> float:
+        """Map a value as the kernel does, which takes longer to be called from Python."""
+        kind = record["measure"]["kind"]
+        if kind == measures.SHARE:
+            return value
+        if kind == measures.RESIDUAL:
+            return (value + 1.0) / 2.0
+        cells = self._cells = self._cells or record["measure"]["cells"].tolist()
+        return (bisect_left(cells, value) + bisect_right(cells, value)) / (2.0 * measures.CELLS)
+
+    def _hear(self, record: Record, listener: Listener, heard: int, here: Mark) -> Finding:
+        """Place and size what a detector has found so many values ago."""
+        width = here.nth - listener.begun
+        place = self._locate(record, 0, listener.regime, listener.afresh, width, listener.delta)
+        effect = self._size(record, here.nth - place.best)
+        if heard >= kernels.RECENT:
+            listener.settle(place.best, here.nth)
+        evidence, span = (place.statistic, place.threshold), (place.earliest, place.latest)
+        return self._finding(listener.name, evidence, span, effect, here)
+
     def _suspect(self, record: Record, fired: int) -> None:
         record["detections"] += 1
-        count, regime = int(record["count"]), int(record["regime"])
+        count, regime, afresh, left = (int(record[name]) for name in ("count", "regime", "afresh", "cut"))
+        # What may have begun before all blocks: ADWIN knows where its window was cut.
+        found = self._locate(record, fired, regime, afresh, left, float(record["delta"]))
+        record["afresh"] = count
+        best = record["regime"] = found.best
+        panes = max(count // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
+        standing.restart(record["standing"], found.earliest, panes)
+        record["suspicion"] = (1, fired, *found)
+
+    def _locate(  # noqa: PLR0913, PLR0917 - what tells one detector from another
+        self, record: Record, place: int, regime: int, afresh: int, width: int, delta: float
+    ) -> _Place:
+        """Return where a change began that was seen after the newest value, in what the detector at `place` is fed.
+
+        The change before began at `regime` and was seen at `afresh`; `width` is how many values were compared. Values
+        are summed up in blocks as detectors take them, so the newest one is the last that they have taken.
+        """
+        count = int(record["count"])
         last = count // kernels.BLOCK
         # Before the newest change there is nothing to compare with; a new one right after it has but a few blocks.
         most = max(last - regime // kernels.BLOCK, _FEWEST_BLOCKS)
-        blocks = self._kernels.blocks(record, fired)
+        blocks = self._kernels.blocks(record, place)
         kept = range(max(last - min(most, kernels.BLOCKS), 0) + 1, last + 1)
         sums = [blocks[block % kernels.BLOCKS] for block in kept]
-        window = count - int(record["afresh"])
-        change = locate(sums, size=kernels.BLOCK, window=window, delta=float(record["delta"]))
+        change = locate(sums, size=kernels.BLOCK, window=count - afresh, delta=delta)
         first = last - len(sums)
         # A change in the middle of a block may be seen at either end of it.
         earliest = (first + change.earliest - 1) * kernels.BLOCK
         latest = (first + change.latest + 1) * kernels.BLOCK
-        if change.earliest == 1:  # it may have begun before these blocks: ADWIN knows where its window was cut
-            earliest = min(earliest, max(count - int(record["cut"]), regime))
-        record["afresh"] = count
-        best = record["regime"] = (first + change.best) * kernels.BLOCK
-        panes = max(count // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
-        standing.restart(record["standing"], earliest, panes)
-        record["suspicion"] = (1, fired, change.statistic, change.threshold, earliest, best, latest)
+        if change.earliest == 1:  # it may have begun before these blocks
+            earliest = min(earliest, max(count - width, regime))
+        best = (first + change.best) * kernels.BLOCK
+        return _Place(change.statistic, change.threshold, earliest, best, latest)
 
     def _look(self, record: Record, here: Mark) -> Finding:
         suspicion = record["suspicion"]
         since = here.nth - int(suspicion["best"])  # at least a block
         if since >= kernels.RECENT:
             suspicion["open"] = 0
+        effect = self._size(record, since)
+        evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
+        span = int(suspicion["earliest"]), int(suspicion["latest"])
+        return self._finding(self._detectors[suspicion["detector"]], evidence, span, effect, here)
+
+    def _size(self, record: Record, since: int) -> Effect:
+        """Measure the last values."""
         effect = self._effect(*self._kernels.effect(record, since))
         level = record["level"]
         if (
             not level["known"] or effect.value > level["value"]
         ):  # a few values can say that it is bad, not that all is well
             record["level"] = (1, effect.value, effect.after)
-        evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
-        span = int(suspicion["earliest"]), int(suspicion["latest"])
-        return self._finding(self._detectors[suspicion["detector"]], evidence, span, effect, here)
+        return effect
 
     def _finding(
         self,
@@ -242,14 +329,24 @@ class Stream:
         )
 
     def report(self) -> dict[str, Any]:
-        """Return the stream's part of the state document."""
-        effect, record = self.level, self._record
+        """Return what there is of it in the state document."""
+        return self._report(self.detector, self.count, self.detections, self._kernels.window(self._record))
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        """Yield the same, if its own detectors are not off, and of each of River's."""
+        if self._record["delta"]:
+            yield self.report()
+        for listener in self.listeners:
+            yield self._report(listener.name, self.count - listener.begun, listener.detections, None)
+
+    def _report(self, detector: str, count: int, detections: int, window: int | None) -> dict[str, Any]:
+        effect = self.level
         return {
             "kind": self.subject.kind.value,
-            "detector": self.detector,
-            "count": self.count,
-            "window": self._kernels.window(record),
-            "detections": self.detections,
+            "detector": detector,
+            "count": count,
+            "window": window,
+            "detections": detections,
             "measure": None if effect is None else effect.measure,
             "effect": None if effect is None else effect.value,
             "before": None if effect is None else effect.before,
@@ -260,11 +357,15 @@ class Stream:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         record = self._record
-        return {
-            "measure": [int(record["measure"]["kind"]), self._measure_name],
+        kind = int(record["measure"]["kind"])
+        stored: dict[str, Any] = {
+            "measure": [kind, self._measure_name],
             "record": pack_record(record, "trail"),
             "trail": self.trail.snapshot() if self._has_own_trail else None,
         }
+        if self.listeners:
+            stored["river"] = {listener.name: listener.snapshot() for listener in self.listeners}
+        return stored
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned, but for what the configuration says."""
@@ -275,6 +376,11 @@ class Stream:
         record["trail"] = self.trail.index
         if self._has_own_trail:
             self.trail.restore(snapshot["trail"])
+        self._heard = self.count
+        self._cells = []
+        stored = snapshot.get("river", {})
+        for listener in self.listeners:
+            listener.restore(stored.get(listener.name), self._heard)
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:

@@ -177,6 +177,11 @@ def window(stream: Record) -> int:
     return int(stream["shape"]["width"]) + int(stream["count"]) % CLOCK
 
 
+def newest(stream: Record) -> float:
+    """Return the newest value."""
+    return float(stream["recent"][(int(stream["count"]) - 1) % RECENT])
+
+
 def blocks(stream: Record, detector: int) -> list[float]:
     """Return what a detector was fed, summed up in blocks; that of the n-th value stands in place n // BLOCK."""
     packed = stream["blocks"].astype(int)

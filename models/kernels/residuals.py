@@ -84,6 +84,11 @@ def window(stream: Record) -> int:
     return int(stream["adwin"]["width"]) + int(stream["count"]) % CLOCK
 
 
+def newest(stream: Record) -> float:
+    """Return the newest value."""
+    return float(stream["recent"][(int(stream["count"]) - 1) % RECENT])
+
+
 def blocks(stream: Record, _: int) -> list[float]:
     """Return the sums of blocks of values; that of the n-th value stands in place n // BLOCK."""
     sums: list[float] = stream["blocks"].tolist()

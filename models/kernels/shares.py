@@ -120,6 +120,12 @@ def window(stream: Record) -> int:
     return int(stream["shape"]["width"]) + int(stream["count"]) % CLOCK
 
 
+def newest(stream: Record) -> float:
+    """Return the newest value."""
+    place, words = int(stream["count"]) - 1, stream["recent"]
+    return float(int(words[place // CLOCK % len(words)]) >> place % CLOCK & 1)
+
+
 def blocks(stream: Record, _: int) -> list[float]:
     """Return the ones of blocks of values; that of the n-th value stands in place n // BLOCK."""
     ones: list[float] = stream["blocks"].astype(float).tolist()

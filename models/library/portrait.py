@@ -6,9 +6,9 @@ class that River's own modules define (`catalogue.parts`); functions are those m
 and nothing else is made when it is read: a name is looked up in that closed set and never imported, and no function is
 called but those that make an object of River's compiled part from the numbers and bytes that it gave.
 
-A value is null, a boolean, an integer, a finite float or a string as itself; ``[7]`` is node 7, ``["nan"]``,
-``["inf"]`` and ``["-inf"]`` are floats, and ``["rng"]`` is a random generator that nobody has seeded and that starts
-anew.
+A value is null, a boolean, an integer of at most 64 bits, a finite float or a string as itself; ``[7]`` is node 7,
+``["nan"]``, ``["inf"]`` and ``["-inf"]`` are floats, ``["0x10000000000000000"]`` is a larger integer, and ``["rng"]``
+is a random generator that nobody has seeded and that starts anew.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
     Value = Any
     """Of JSON."""
+
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**64 - 1
+"""Of the integers that a snapshot can hold as such."""
 
 _SCALARS: Final = frozenset({type(None), bool, int, str})
 _PYTHONS: Final[dict[str, Any]] = {
@@ -147,7 +151,7 @@ class _Captured:
     def _value(self, value: object) -> Value:
         kind = type(value)
         if kind in _SCALARS:
-            return value
+            return value if kind is not int or _LEAST <= value <= _MOST else [hex(value)]  # type: ignore[operator, arg-type]  # an integer
         if kind is float:
             if math.isfinite(value):  # type: ignore[arg-type]  # a float
                 return value
@@ -290,6 +294,8 @@ class _Rebuilt:
         (what,) = value
         if type(what) is int:
             return self._node(what)
+        if "0x" in what:
+            return int(what, 16)
         return Random(0) if value == _ANEW else float(what)  # noqa: S311 - not for secrets
 
     def _values(self, values: Iterable[Value]) -> list[Any]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from driftline.models.bank import Bank
 from driftline.models.kernels.linear_model import LINEAR_MODEL, MOST_INPUTS, learn_at, predict_at, scale_at
-from driftline.schemas.config import Challenger as ChallengerKind
 from driftline.schemas.config import Task
+from driftline.schemas.river import Challenger as ChallengerKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

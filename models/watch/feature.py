@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.arena import Arena
 from driftline.models.drift.finding import Subject
+from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import ShareGrowth
 from driftline.models.drift.packed import pack_bytes, unpack_bytes
 from driftline.models.drift.rank import RankPsi
@@ -21,6 +22,7 @@ from driftline.models.watch import wording
 from driftline.models.watch.quality import Problem, read_category, read_number
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureConfig, FeatureKind
+from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
@@ -175,7 +177,8 @@ class Feature:
             if self._config.detectors.quality:
                 bad = (total - problems[Problem.FINE] + self._expected_unseen()) / total
                 self._watch_quality(self._quality_stream(ShareGrowth("bad_share", bad, total)))
-            if self._config.detectors.numeric and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
+            is_watched = self._config.detectors.watches(Watched.NUMERIC)
+            if is_watched and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
                 self._watch_drift(self._drift_stream(RankPsi.of(self._sample.values)))
         self._end_sample()
 
@@ -214,8 +217,9 @@ class Feature:
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            delta=self._config.detectors.adwin.delta,
+            delta=self._config.detectors.delta_on(Watched.NUMERIC),
             describe=partial(wording.shifted, f"feature {self.name}"),
+            listeners=listeners_on(Watched.NUMERIC, self._config.detectors),
             streams=self._arena.streams,
         )
 

@@ -11,15 +11,20 @@ from driftline.models.performance import BinaryPerformance, BinaryScoring
 from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.models.watch.profile import Mistaken, Profile, configured_kinds
+from driftline.models.watch.river_challenger import is_sampled, river_challenger
 from driftline.models.watch.scoreboard import Scoreboard
 from driftline.models.watch.version_watch import VersionWatch
-from driftline.schemas.config import Challenger, FeatureKind, ModelConfig, Task
+from driftline.schemas.config import FeatureKind, ModelConfig, Task
+from driftline.schemas.river import Challenger
 
 if TYPE_CHECKING:
     from driftline.models.arena import Arena
     from driftline.models.join.entry import Pending
+    from driftline.models.join.label_join import Joined
     from driftline.models.kernels.types import Record
     from driftline.models.performance import Performance
+    from driftline.models.wire import WirePrediction
+    from driftline.schemas.events import Prediction
     from driftline.schemas.fields import Scalar
 
 _MOST_MISFITS: Final = 50
@@ -52,7 +57,10 @@ class Known:
         self.scoreboard = board(scoring, config.segments, config.window, arena.recents)
         self.online: OnlineModel | None = None
         self.online_performance: Performance[Any] = profile.scoring.new()
-        if (kind := choose(config.challenger, profile.task)) is not Challenger.NONE:
+        self.river = river_challenger(profile, config, since=since)
+        self._rate = config.challenger.sampling_rate
+        self._is_followed = bool(config.detectors.river)
+        if (kind := choose(config.challenger.kind, profile.task)) is not Challenger.NONE:
             numeric = [name for name, kind in profile.kinds.items() if kind is FeatureKind.NUMERIC]
             self.online = OnlineModel(kind, inputs=numeric, since=since, bank=arena.challengers)
         self.number: Final = arena.number()
@@ -78,8 +86,10 @@ class Known:
 
     @property
     def is_plain(self) -> bool:
-        """Whether kernels do all there is to do with a usual record."""
-        return self.cell_of is not None and (self.online is None or bool(self.online.inputs))
+        """Whether kernels do all there is to do with a usual record: what is River's they do not, nor take a share."""
+        if self.cell_of is None or self._is_followed or self.river is not None or self._rate < 1.0:
+            return False
+        return self.online is None or bool(self.online.inputs)
 
     @property
     def _record(self) -> Record:
@@ -121,6 +131,32 @@ class Known:
         if self.online is not None:
             self.online.release()
 
+    def challenge(self, prediction: Prediction | WirePrediction, pending: Pending) -> OnlineModel | None:
+        """Return the challenger that is to predict, if it is a compiled one and is shown this; River's does so here."""
+        if not is_sampled(prediction.prediction_id, self._rate):
+            return None
+        if self.river is not None:
+            self.river.challenge(prediction, pending)
+        return self.online
+
+    def teach(self, joined: Joined) -> None:
+        """Let a challenger of River's learn from a pair whose label is one of the classes, or a number."""
+        outcome = None if self.river is None else self.river.learn(joined)
+        if outcome is not None:
+            self.online_performance.update(outcome)
+
+    def challenger_report(self) -> dict[str, Any] | None:
+        """Return the challenger's part of the state document."""
+        if self.river is not None:
+            return {**self.river.report(), **self.online_performance.report()}
+        if self.online is None:
+            return None
+        sampled: dict[str, Any] = {}
+        figures = self.online_performance.report()
+        if self._rate < 1.0:
+            sampled = {"sampling_rate": self._rate, "learned": figures["pairs"]}
+        return {"model": self.online.kind, "restarts": self.online.restarts, **sampled, **figures}
+
     def outside(self, pending: Pending) -> None:
         """Note the prediction of a pair whose label is none of the classes.
 
@@ -148,6 +184,7 @@ class Known:
             "profile": self.profile.snapshot(),
             "scoreboard": self.scoreboard.snapshot(),
             "online": None if self.online is None else self.online.snapshot(),
+            **({} if self.river is None else {"river": self.river.snapshot()}),
             "online_performance": self.online_performance.snapshot(),
             "versions": {version: watch.snapshot() for version, watch in self.versions.items()},
             "predictions": self.predictions,
@@ -174,6 +211,8 @@ class Known:
         if known.online is not None and online is not None and online["kind"] == known.online.kind:
             known.online.release()
             known.online = OnlineModel.restore(online, arena.challengers)
+            known.online_performance = known.profile.scoring.restore(snapshot["online_performance"])
+        if known.river is not None and known.river.restore(snapshot.get("river")):
             known.online_performance = known.profile.scoring.restore(snapshot["online_performance"])
         known._place()
         for version, watch in snapshot["versions"].items():

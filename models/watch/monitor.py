@@ -76,6 +76,7 @@ class ModelMonitor:
         self._arena = arena
         self._config = config
         self._segments = frozenset(config.segments)
+        self._is_followed = bool(config.detectors.river)
         self._early = Early()
         self._known: Known | None = None
         self._glimpsed: tuple[int, dict[str, Any]] = 0, {}  # of how many predictions, and what they suggest
@@ -172,8 +173,11 @@ class ModelMonitor:
         if score is None:
             score = known.profile.score(prediction)
         latency = prediction.latency_ms if pending is not None else None
-        challenged = None if pending is None or known.online is None else (pending, known.online.zeros)
+        online = None if pending is None else known.challenge(prediction, pending)
+        challenged = None if pending is None or online is None else (pending, online.zeros)
         rows.add_prediction(self.index, watch, prediction, score, latency, offset, label_offset, challenged)
+        if self._is_followed:
+            self._follow(watch, rows, prediction.timestamp, offset, label_offset)
         if clear or completes:
             rows.run_first()
             watch.settle(clear)
@@ -190,8 +194,8 @@ class ModelMonitor:
         pending: Pending | None,
     ) -> None:
         known.unwatched += 1
-        if pending is not None and known.online is not None:
-            self._challenge_alone(known.online, prediction, pending)
+        if pending is not None and (online := known.challenge(prediction, pending)) is not None:
+            self._challenge_alone(online, prediction, pending)
         latency = prediction.latency_ms if pending is not None else None
         rows.add_prediction(self.index, None, prediction, None, latency, offset, label_offset, None)
 
@@ -251,12 +255,22 @@ class ModelMonitor:
         pending = joined.pending
         watch = known.versions.get(pending.version)
         completes = watch is not None and watch.reserve_pair()
+        known.teach(joined)
         online = known.online
         learner = None if online is None or pending.number < online.since else (len(online.zeros), judge)
         rows.add_pair(self.index, watch, joined, scored, delay, cell, parts, learner)
+        if self._is_followed and watch is not None:
+            self._follow(watch, rows, pending.at, pending.offset, joined.truth.offset)
         if completes and watch is not None:
             rows.run_first()
             watch.truth.freeze()
+
+    @staticmethod
+    def _follow(watch: VersionWatch, rows: Rows, at: int, prediction_offset: int, label_offset: int) -> None:
+        """Show River's detectors what the row that was just added has brought: so it cannot wait for others."""
+        rows.run_first()
+        for finding in watch.follow(at, prediction_offset, label_offset):
+            rows.carry(finding)
 
     @staticmethod
     def _claim(known: Known, pending: Pending, rows: Rows) -> list[int]:
@@ -396,20 +410,17 @@ class ModelMonitor:
     def _watched(self) -> dict[str, Any]:
         known = self._known
         watch = None if known is None or self._version is None else known.versions.get(self._version)
-        online = None if known is None else known.online
         return {
             "task": None if known is None else known.profile.task,
             "task_inferred": known is not None and self._config.task is None,
             "classes": None if known is None else known.profile.classes,
             "positive_label": None if known is None else known.profile.positive,
             "performance": {} if known is None else known.scoreboard.report(),
-            "challenger": None
-            if known is None or online is None
-            else {"model": online.kind, "restarts": online.restarts, **known.online_performance.report()},
+            "challenger": None if known is None else known.challenger_report(),
             "features": {} if watch is None else watch.features_report(),
             "detectors": {}
             if watch is None
-            else {f"{s.subject.as_text()} {s.detector}": s.report() for s in watch.streams()},
+            else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.streams() for r in s.reports()},
             "reference": {} if known is None or watch is None else self._reference(known, watch),
             "outside_labels": self._outside_labels,
         }

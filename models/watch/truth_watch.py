@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from driftline.models.drift.finding import Subject
+from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankShift
 from driftline.models.drift.stream import Stream, restore_stream
@@ -20,6 +21,7 @@ from driftline.models.watch import wording
 from driftline.models.watch.calibration import Calibration
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
+from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
     from array import array
@@ -128,14 +130,14 @@ class TruthWatch:
         record["pairs_frozen"] = 1
         losses, scores, outcomes = (sample.values for sample in self._samples)
         self._end_samples()
-        if not self._config.detectors.error:
-            return
-        if self._task is Task.REGRESSION:
-            self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
-        else:
-            share = float(record["loss_sum"]) / self.pairs
-            self._loss = self._loss_stream(ShareGrowth("error_rate", share, self.pairs))
-        if scores:
+        detectors = self._config.detectors
+        if detectors.watches(Watched.ERROR):
+            if self._task is Task.REGRESSION:
+                self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
+            else:
+                share = float(record["loss_sum"]) / self.pairs
+                self._loss = self._loss_stream(ShareGrowth("error_rate", share, self.pairs))
+        if scores and detectors.watches(Watched.RESIDUAL):
             self._calibrate(scores, outcomes)
         self._place()
 
@@ -147,7 +149,8 @@ class TruthWatch:
         else:
             self._calibration = Calibration.of_probabilities(scores, outcomes)
             self._residual = self._residual_stream(Residual("calibration", len(scores)))
-            self._excess = self._excess_stream(Residual("calibration", len(scores)))
+            if self._config.detectors.error:
+                self._excess = self._excess_stream(Residual("calibration", len(scores)))
 
     def _place(self) -> None:
         """Tell kernels where streams and calibration are."""
@@ -167,7 +170,7 @@ class TruthWatch:
         else:
             metric, describe, min_effect = "accuracy", wording.more_errors, effects.error_rate
         subject = Subject(Kind.PERFORMANCE, Target(metric=metric))
-        return self._stream(subject, measure, "adwin:error", min_effect, describe)
+        return self._stream(subject, measure, "adwin:error", min_effect, describe, Watched.ERROR)
 
     def _residual_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -178,12 +181,12 @@ class TruthWatch:
                 describe, min_effect = wording.hits_differ, effects.calibration
             case Task.REGRESSION:
                 describe, min_effect = wording.truth_differs, effects.residual_rank
-        return self._stream(_CONCEPT, measure, "adwin:residual", min_effect, describe)
+        return self._stream(_CONCEPT, measure, "adwin:residual", min_effect, describe, Watched.RESIDUAL)
 
     def _excess_stream(self, measure: Measure) -> Stream:
         min_effect = self._config.alerts.min_effect.calibration
         marks = None if self._residual is None else self._residual.trail  # both are of the pairs with a score
-        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less, marks)
+        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less, None, marks)
 
     def _stream(  # noqa: PLR0913, PLR0917 - what one stream differs in from another
         self,
@@ -192,16 +195,20 @@ class TruthWatch:
         detector: str,
         min_effect: float,
         describe: Callable[[Effect], str],
+        watched: Watched | None,
         marks: Trail | None = None,
     ) -> Stream:
+        detectors = self._config.detectors
+        bits = self._task is not Task.REGRESSION and watched is Watched.ERROR
         return Stream(
             subject,
             self._version,
             measure,
             detectors=(detector,),
             min_effect=min_effect,
-            delta=self._config.detectors.adwin.delta,
+            delta=detectors.adwin.delta if watched is None else detectors.delta_on(watched),
             describe=describe,
+            listeners=() if watched is None else listeners_on(watched, detectors, bits=bits),
             streams=self._arena.streams,
             trail=marks,
         )

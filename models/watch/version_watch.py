@@ -9,6 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.drift.finding import Subject
+from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.rank import RankPsi
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
@@ -21,11 +22,13 @@ from driftline.models.watch.quality import Absent
 from driftline.models.watch.truth_watch import TruthWatch
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureKind
+from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from driftline.models.arena import Arena
+    from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
     from driftline.models.watch.profile import Profile
@@ -232,7 +235,8 @@ class VersionWatch:
         self._marks = Trail(self._arena.streams.trails).hold()
         for feature in self._features.values():
             feature.freeze(self._marks)
-        if self._config.detectors.score and self._score_sample is not None and len(self._score_sample):
+        is_watched = self._config.detectors.watches(Watched.SCORE)
+        if is_watched and self._score_sample is not None and len(self._score_sample):
             self._watch_score(self._score_stream(RankPsi.of(self._score_sample.values)))
         self._end_sample()
 
@@ -254,8 +258,9 @@ class VersionWatch:
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            delta=self._config.detectors.adwin.delta,
+            delta=self._config.detectors.delta_on(Watched.SCORE),
             describe=partial(wording.shifted, "the score"),
+            listeners=listeners_on(Watched.SCORE, self._config.detectors),
             streams=self._arena.streams,
         )
 
@@ -263,6 +268,11 @@ class VersionWatch:
         """Return what is watched."""
         score = [] if self._score is None else [self._score]
         return [*(s for feature in self._features.values() for s in feature.streams()), *score, *self.truth.streams()]
+
+    def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
+        """Let River's detectors have what the row has brought that has just run; return what they have found."""
+        place = at, prediction_offset, label_offset
+        return [found for stream in self.streams() if stream.listeners for found in stream.follow(*place)]
 
     def features_report(self) -> dict[str, dict[str, Any]]:
         """Return the features' part of the state document."""

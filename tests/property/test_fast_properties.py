@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.arena import Arena
+from driftline.models.drift.listener import Listener
 from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
@@ -25,16 +27,24 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from driftline.schemas.config import Configuration
+
 START = 1_767_225_600_000
-CONFIGURATION = parse_configuration(
-    {
-        "models": [
-            {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300}, "window": 200},
-            {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
-            {"model_id": "numbers", "task": "regression", "reference": {"events": 200}},
-        ]
-    }
-)
+MODELS: Final[list[dict[str, Any]]] = [
+    {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300}, "window": 200},
+    {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
+    {"model_id": "numbers", "task": "regression", "reference": {"events": 200}},
+]
+CONFIGURATION = parse_configuration({"models": MODELS})
+ON_ALL: Final = ["numeric", "score", "error", "residual"]
+IN_PYTHON: Final[dict[str, dict[str, Any]]] = {
+    "detectors": {
+        "detectors": {"river": [{"name": "PageHinkley", "on": ON_ALL, "parameters": {"threshold": 5}}, {"name": "DDM"}]}
+    },
+    "estimator": {"challenger": "naive_bayes.GaussianNB"},
+    "share": {"challenger": {"estimator": "auto", "sampling_rate": 0.5}},
+}
+"""What a model may be configured to have that no kernel has."""
 
 
 def intake_of_files() -> Intake:
@@ -142,19 +152,21 @@ class Traffic:
 class Run:
     """A pipeline with a dict for a store, restarted whenever it is saved at a moment that says so."""
 
-    def __init__(self, *, in_columns: bool) -> None:
+    def __init__(self, *, in_columns: bool, configuration: Configuration = CONFIGURATION) -> None:
         self.in_columns = in_columns
+        self.configuration = configuration
         self.intake = intake_of_files()
-        self.pipeline = Pipeline(CONFIGURATION, partition=0)
+        self.pipeline = Pipeline(configuration, partition=0)
         self.store: dict[bytes, bytes] = {}
         self.snapshots: dict[str, bytes] = {}
         self.told: list[str] = []
-        self.columns = 0
+        self.columns: Counter[str] = Counter()  # records that were read into them, by model
 
     def take(self, raws: Sequence[FileRecord]) -> None:
         if self.in_columns:
             batch = self.pipeline.read(raws, self.intake)
-            self.columns += len(batch) - len(batch.alone)
+            read = set(range(len(raws))).difference(batch.alone)
+            self.columns.update(json.loads(raws[place].value or b"")["model_id"] for place in read)
         else:
             batch = Reading.read(raws, self.intake, Book(Arena(), Joins()), {})
         needed = self.pipeline.needed(batch)
@@ -171,7 +183,7 @@ class Run:
         self.snapshots |= changes.snapshots
         self.pipeline.saved()
         if restart:
-            self.pipeline = Pipeline(CONFIGURATION, partition=0)
+            self.pipeline = Pipeline(self.configuration, partition=0)
             self.pipeline.restore(changes.position)
             for model_id, snapshot in self.snapshots.items():
                 self.pipeline.restore_model(model_id, snapshot)
@@ -205,7 +217,58 @@ def test_most_records_are_read_into_columns() -> None:
     raws = list(Traffic(1).records(6000))
     for start in range(0, len(raws), 500):
         fast.take(raws[start : start + 500])
-    assert fast.columns > len(raws) / 3
+    assert fast.columns.total() > len(raws) / 3
+    assert fast.columns.keys() == {"m", "n"}
+
+
+class Heard:
+    """What detectors of River are fed, by the order in which they were met."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.by_listener: dict[Listener, list[tuple[int, float]]] = {}
+        update = Listener.update
+
+        def noting(listener: Listener, value: float, count: int) -> None:
+            self.by_listener.setdefault(listener, []).append((count, value))
+            update(listener, value, count)
+
+        monkeypatch.setattr(Listener, "update", noting)
+
+    def take(self) -> list[list[tuple[int, float]]]:
+        """Return it, and forget it."""
+        heard, self.by_listener = list(self.by_listener.values()), {}
+        return heard
+
+
+@pytest.mark.parametrize("model", [0, 1])
+@pytest.mark.parametrize("what", IN_PYTHON)
+def test_what_no_kernel_has_is_left_to_python(what: str, model: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [fields | IN_PYTHON[what] if n == model else fields for n, fields in enumerate(MODELS)]
+    configuration = parse_configuration({"models": models})
+    raws = list(Traffic(model).records(4500))
+    heard = Heard(monkeypatch)
+    ends = []
+    for run in (Run(in_columns=False, configuration=configuration), Run(in_columns=True, configuration=configuration)):
+        for nth, start in enumerate(range(0, len(raws), 700)):
+            run.take(raws[start : start + 700])
+            run.save(restart=what != "detectors" and nth == 4)  # or a detector would be another object
+        run.save(restart=False)
+        ends.append((run.told, run.pipeline.documents(), run.snapshots, run.store, heard.take()))
+    slow, fast = ends
+    assert run.columns.keys() == {MODELS[1 - model]["model_id"]}
+    assert run.columns.total() > 1000
+    assert fast == slow
+    check_that_each_value_was_heard_once(fast[-1], fast[1][MODELS[model]["model_id"]].detectors, what)
+
+
+def check_that_each_value_was_heard_once(
+    heard: list[list[tuple[int, float]]], reports: dict[str, dict[str, Any]], what: str
+) -> None:
+    for values in heard:
+        assert [count for count, _ in values] == list(range(1, len(values) + 1))
+    counts = {report["count"] for name, report in reports.items() if "river:" in name}
+    assert counts <= {len(values) for values in heard}
+    assert bool(counts) is bool(heard) is (what == "detectors")
 
 
 @pytest.mark.parametrize("names", [64])

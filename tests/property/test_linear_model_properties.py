@@ -19,7 +19,7 @@ from river.utils import VectorDict
 from driftline.models.bank import Bank
 from driftline.models.kernels.linear_model import LINEAR_MODEL
 from driftline.models.watch.challenger import OnlineModel
-from driftline.schemas.config import Challenger
+from driftline.schemas.river import Challenger
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

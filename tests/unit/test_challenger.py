@@ -13,7 +13,8 @@ from river.optim import SGD
 from river.preprocessing import StandardScaler
 
 from driftline.models.watch.challenger import OnlineModel, choose
-from driftline.schemas.config import Challenger, Task
+from driftline.schemas.config import Task
+from driftline.schemas.river import Challenger
 from tests.restoring import as_stored
 
 LOGISTIC, LINEAR = Challenger.LOGISTIC_REGRESSION, Challenger.LINEAR_REGRESSION

@@ -1,16 +1,17 @@
 """The configuration: defaults, what it refuses, and what it says then."""
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline.schemas.alerts import Kind
-from driftline.schemas.config import Challenger, Configuration, ModelConfig, Task, parse_configuration
+from driftline.schemas.config import Configuration, ModelConfig, Task, parse_configuration
 from driftline.schemas.durations import format_duration, parse_duration
 from driftline.schemas.errors import ConfigurationError
+from driftline.schemas.river import Challenger, ChallengerConfig
 
 
 def refusal(document: object) -> str:
@@ -31,7 +32,8 @@ def test_nothing_is_the_default(document: object) -> None:
 def test_a_model_that_is_not_configured_has_the_defaults() -> None:
     unknown = parse_configuration(model(window=500)).of("unknown")
     assert unknown == ModelConfig(model_id="unknown")
-    assert (unknown.task, unknown.challenger, unknown.label_timeout) == (None, Challenger.AUTO, 604_800_000)
+    assert (unknown.task, unknown.challenger, unknown.label_timeout) == (None, ChallengerConfig(), 604_800_000)
+    assert unknown.challenger.estimator is Challenger.AUTO
     assert unknown.retrain.on == (Kind.CONCEPT_DRIFT, Kind.PERFORMANCE)
 
 
@@ -67,6 +69,13 @@ def test_the_whole_of_it() -> None:
     assert (fraud.task, fraud.positive_label, fraud.classes) == (Task.BINARY, "yes", ("no", "yes"))
     assert fraud.detectors.adwin.delta == 1e-5  # many readers of YAML take 1e-5 for text
     assert (fraud.alerts.cooldown, fraud.retrain.cooldown) == (5_400_000, 0)
+
+
+A_CLASS: Final = "must be a class of River such as KSWIN or tree.HoeffdingTreeClassifier"
+AN_ESTIMATOR: Final = (
+    "must be auto, logistic_regression, linear_regression, none, or a class of River such as "
+    "tree.HoeffdingTreeClassifier"
+)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +127,57 @@ def test_the_whole_of_it() -> None:
         (
             model(challenger="linear_regression", task="binary"),
             "models.0: challenger: linear_regression does not fit task: binary",
+        ),
+        (
+            model(challenger="fancy"),
+            f"models.0.challenger.estimator: {AN_ESTIMATOR}",
+        ),
+        (model(challenger=3), "models.0.challenger: must be a mapping"),
+        (
+            model(challenger={"estimater": "auto"}),
+            "models.0.challenger.estimater: unknown field; did you mean estimator?",
+        ),
+        (model(challenger={"sampling_rate": 0}), "models.0.challenger.sampling_rate: must be greater than 0"),
+        (
+            model(challenger={"sampling_rate": 1.5}),
+            "models.0.challenger.sampling_rate: must be less than or equal to 1",
+        ),
+        (
+            model(challenger={"parameters": {"l2": 1}}),
+            "models.0.challenger: parameters are for a class of River, and auto takes none",
+        ),
+        (
+            model(challenger={"estimator": "none", "features": ["x"]}),
+            "models.0.challenger: features are for a class of River, and none takes none",
+        ),
+        (
+            model(challenger={"estimator": ["a.B", "a.C"], "parameters": {"l2": 1}}),
+            "models.0.challenger: parameters of a list of steps are given to its steps",
+        ),
+        (model(challenger=[]), "models.0.challenger.estimator: must have at least 1 item, not 0"),
+        (model(challenger=[{"name": "a b"}]), f"models.0.challenger.estimator.0.name: {A_CLASS}"),
+        (model(challenger={"estimator": "os.system('x')"}), f"models.0.challenger.estimator: {AN_ESTIMATOR}"),
+        (
+            model(challenger={"estimator": "a.B", "parameters": {"l2": math.inf}}),
+            "models.0.challenger.parameters.l2.float: must be a finite number",
+        ),
+        (model(detectors={"river": ["KSWIN"]}), "models.0.detectors.river.0: must be a mapping"),
+        (model(detectors={"river": [{"name": "__import__('os')"}]}), f"models.0.detectors.river.0.name: {A_CLASS}"),
+        (
+            model(detectors={"river": [{"name": "KSWIN", "on": ["eror"]}]}),
+            "models.0.detectors.river.0.on.0: must be 'numeric', 'score', 'error' or 'residual'",
+        ),
+        (
+            model(detectors={"river": [{"name": "KSWIN", "on": []}]}),
+            "models.0.detectors.river.0.on: must have at least 1 item, not 0",
+        ),
+        (
+            model(detectors={"river": [{"name": "KSWIN", "params": {}}]}),
+            "models.0.detectors.river.0.params: unknown field; did you mean parameters?",
+        ),
+        (
+            model(detectors={"river": [{"name": "KSWIN"}, {"name": "KSWIN", "on": ["score", "error"]}]}),
+            "models.0.detectors: river: KSWIN is on error twice",
         ),
         (model(label_timeout=7), "models.0.label_timeout: must be a duration such as 90s, 15m, 6h or 7d"),
         (model(label_timeout="0s"), "models.0.label_timeout: must be longer than 0s"),
@@ -201,3 +261,29 @@ def test_a_duration_is_read_as_it_was_written(milliseconds: int) -> None:
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match="must be a duration"):
         parse_duration(text)
+
+
+def test_a_challenger_may_be_a_name_a_list_or_a_mapping() -> None:
+    step = {"name": "linear_model.PAClassifier", "parameters": {"C": 0.01}}
+    forms: list[Any] = [
+        "tree.HoeffdingTreeClassifier",
+        ["preprocessing.StandardScaler", step],
+        {"estimator": "tree.HoeffdingTreeClassifier", "parameters": {"grace_period": 50}, "sampling_rate": "1e-1"},
+        {"estimator": ["preprocessing.StandardScaler", step]},
+        {"estimator": "auto", "sampling_rate": 0.5},
+    ]
+    configured = [parse_configuration(model(challenger=form)).of("m").challenger for form in forms]
+    names = [[each.name for each in challenger.steps] for challenger in configured]
+    assert names == [
+        ["tree.HoeffdingTreeClassifier"],
+        ["preprocessing.StandardScaler", "linear_model.PAClassifier"],
+        ["tree.HoeffdingTreeClassifier"],
+        ["preprocessing.StandardScaler", "linear_model.PAClassifier"],
+        [],
+    ]
+    assert configured[1] == configured[3]
+    assert configured[2].steps[0].parameters == {"grace_period": 50}
+    assert [challenger.sampling_rate for challenger in configured] == [1.0, 1.0, 0.1, 1.0, 0.5]
+    for challenger in configured:
+        again = parse_configuration(model(challenger=challenger.model_dump(mode="json"))).of("m").challenger
+        assert again == challenger

@@ -24,6 +24,7 @@ from driftline.models.library.weight import weight
 from driftline.schemas.config import Task
 from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.river import ChallengerConfig, Component
+from tests.restoring import as_stored
 from tests.rivers import estimators
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def again(part: Any) -> Any:  # noqa: ANN401 - whatever there is
-    return rebuild(json.loads(json.dumps(capture(part), allow_nan=False)))
+    return rebuild(as_stored(capture(part)))
 
 
 class _Holder(preprocessing.StandardScaler):
@@ -51,6 +52,8 @@ def holding(part: object) -> Any:  # noqa: ANN401 - of River
         True,
         -3,
         10**30,
+        -(2**63) - 1,
+        [2**64 - 1, 2**64],
         0.1,
         math.inf,
         -math.inf,
@@ -186,7 +189,7 @@ def test_a_detector_decides_as_rivers_and_goes_on_after_a_restart(
     ours = open_detector(config)
     for n, value in enumerate(values):
         if n == cut:
-            stored = json.loads(json.dumps(ours.snapshot(), allow_nan=False))
+            stored = as_stored(ours.snapshot())
             ours = open_detector(config)
             ours.restore(stored)
         rivers.update(1 - int(value) if name == "FHDDM" else int(value))
@@ -226,7 +229,7 @@ def test_an_estimator_goes_on_after_a_restart(name: str, task: Task, config: Cha
     except ConfigurationError:
         pytest.skip(f"{name} cannot be made")
     fed(first, task, range(300))
-    second.restore(json.loads(json.dumps(first.snapshot(), allow_nan=False)))
+    second.restore(as_stored(first.snapshot()))
     assert second.snapshot() == first.snapshot()
     assert fed(second, task, range(300, 500)) == fed(first, task, range(300, 500))
     assert second.snapshot() == first.snapshot()

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from driftline.schemas import keys
 from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig
+from driftline.schemas.river import RiverDetector
 from driftline.schemas.section import Section
 from driftline.schemas.state import Counts, Incident, ModelState
 from driftline.streams import metrics, settings
@@ -50,6 +51,8 @@ def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Sec
             yield from fields(field.annotation, f"{at}{name}.")
         elif FeatureConfig in get_args(field.annotation):
             yield from fields(FeatureConfig, f"{at}{name}.<name>.")
+        elif RiverDetector in get_args(field.annotation):
+            yield from fields(RiverDetector, f"{at}{name}[].")
         else:
             yield f"{at}{name}", section, name
 
@@ -58,7 +61,8 @@ def default_of(section: type[Section], name: str) -> str:
     """Return a default as one would write it in the file."""
     if section.model_fields[name].default is PydanticUndefined:
         return "required"
-    blank: Mapping[str, Any] = {"model_id": "m"} if section is ModelConfig else {}
+    blanks: Mapping[type[Section], Mapping[str, Any]] = {ModelConfig: {"model_id": "m"}, RiverDetector: {"name": "X"}}
+    blank = blanks.get(section, {})
     default = section(**blank).model_dump(mode="json")[name]
     return re.sub(r'"([a-z_]+|\d+[a-z]+)"', r"\1", json.dumps(default))
 
