@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("transport", "replay", "state", "backlog", "decoding", "batches", "kernels", "throughput")
+NAMES = ("transport", "replay", "state", "backlog", "decoding", "batches", "kernels", "river_cost", "throughput")
 
 
 def main(names: list[str]) -> int:
