@@ -346,6 +346,8 @@ class _Rebuilt:
                 part.update(self._values(values))
             case ["object", _, state]:
                 for name, value in state.items():
+                    if name.startswith("__"):
+                        raise UnknownPartError(f"an attribute {name}")
                     object.__setattr__(part, name, self._value(value))
             case [_, keys, values, *factory]:
                 for made in factory:

@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +145,7 @@ def test_what_is_not_rivers_is_refused(part: object) -> None:
         [["part", 3]],
         [["object", "river.tree.utils:sys", {}]],
         [["object", "dict", {}]],
+        [["object", "river.stats.mean:Mean", {"__class__": [1]}], ["part", "river.stats.var:Var"]],
         [["object", "river._river_rust.stats:RsQuantile", {}]],
         [["compiled", "river.tree.hoeffding_tree:HoeffdingTree", [], ""]],
         [["vector", "river.stats.mean:Mean", [], []]],
@@ -234,6 +239,35 @@ def test_an_estimator_goes_on_after_a_restart(name: str, task: Task, config: Cha
     assert fed(second, task, range(300, 500)) == fed(first, task, range(300, 500))
     assert second.snapshot() == first.snapshot()
     assert weight(second._river) == weight(first._river) > 0  # noqa: SLF001 - how large it is
+
+
+_SAID = """
+import sys
+from tests.unit.test_portrait import *
+for name, task in CHOSEN.items():
+    print(name, fed(Estimator([Component(name=name)], Task(task)), Task(task), range(400)))
+"""
+CHOSEN = {
+    "forest.ARFClassifier": "binary",
+    "tree.HoeffdingAdaptiveTreeClassifier": "binary",
+    "neighbors.KNNClassifier": "binary",
+    "rules.AMRules": "regression",
+}
+
+
+def test_another_process_says_the_same_however_it_hashes_text() -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", _SAID],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert len(said[0].splitlines()) == len(CHOSEN)
 
 
 CLASSIFIER = (Component(name="tree.HoeffdingTreeClassifier"),)
