@@ -61,6 +61,7 @@ test-lowest: $(DEV)
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/pins.txt \
 		--editable '.[worker,embedded,test]'
 	@$(BIN)/python -m tests.servers.jars 2>/dev/null || true
+	@$(LOWEST)/bin/driftline warm
 	@$(LOWEST)/bin/python -m pytest $(ARGS)
 
 lint: $(DEV)

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,7 +195,8 @@ def __getattr__(name: str) -> DriftlineApp:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = Settings.from_environment(os.environ)
     configuration = Configuration() if settings.config is None else read_configuration(settings.config)
-    compiled()  # not while it has partitions: it would hold up the event loop for longer than Kafka waits
+    # Not while it has partitions: it would hold up the event loop for longer than Kafka waits. No log is set up yet.
+    compiled(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - of Faust's command line
     app = make_app(settings, configuration)
 
     async def crash_on_failure() -> None:  # Faust's own command line knows no other end

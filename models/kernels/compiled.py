@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import numba
 import numpy as np
 from numba import config, njit
 
+from driftline.models.machine_code import find_place, roots
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -29,37 +30,11 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-def _roots() -> Iterator[Path]:
-    """Yield where machine code may be kept, the best place first; only NUMBA_CACHE_DIR, Numba's own, if that is set."""
-    if given := getattr(config, "CACHE_DIR", ""):
-        yield Path(given)
-        return
-    yield Path(__file__).parent / "__pycache__"
-    try:
-        yield Path.home() / ".cache" / "driftline"
-    except RuntimeError:  # nobody's
-        return
-
-
-def _folder() -> Path | None:
-    """Return where the machine code of these kernels is kept, and make the folder; None if that can be nowhere."""
-    name = f"kernels-{_digest()}"
-    for root in _roots():
-        folder = root / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            TemporaryFile(dir=folder).close()
-        except OSError:
-            continue
-        return folder
-    return None
-
-
-FOLDER: Final = _folder()
+PLACE: Final = find_place(f"kernels-{_digest()}", roots(getattr(config, "CACHE_DIR", ""), Path(__file__).parent))
 """Where machine code is kept from one process to the next; None where each has to compile for itself."""
 
-if FOLDER is not None:
-    config.CACHE_DIR = str(FOLDER)  # type: ignore[attr-defined]  # Numba makes it from the environment
+if PLACE is not None:
+    config.CACHE_DIR = str(PLACE.folder)  # type: ignore[attr-defined]  # Numba makes it from the environment
 
 
 def kernel(function: F) -> F:
@@ -69,7 +44,7 @@ def kernel(function: F) -> F:
     written, never regrouped ("fastmath"), so that a result is the same on every path that leads to it. As in numpy, a
     division by zero is no error but infinite.
     """
-    return cast("F", njit(cache=FOLDER is not None, error_model="numpy")(function))
+    return cast("F", njit(cache=PLACE is not None, error_model="numpy")(function))
 
 
 def inlined(function: F) -> F:
@@ -79,4 +54,4 @@ def inlined(function: F) -> F:
     partition takes 40 ns, and more than what many of them do. It makes compiling slower, so it is for what every row
     passes and is called from one or two places.
     """
-    return cast("F", njit(cache=FOLDER is not None, error_model="numpy", inline="always")(function))
+    return cast("F", njit(cache=PLACE is not None, error_model="numpy", inline="always")(function))

@@ -88,13 +88,15 @@ def worker(*, kafka: KafkaOption = None, redis: RedisOption = None, config: Conf
 @app.command()
 def warm() -> None:
     """Compile what events pass, so that the first start does not have to; for images, and before measuring."""
-    from driftline.models.kernels.compiled import FOLDER
+    from driftline.models.kernels.compiled import PLACE
     from driftline.streams.compiled import compiled
 
-    took = compiled()
-    if FOLDER is None:
-        raise ConfigurationError("no folder for machine code can be written to: set NUMBA_CACHE_DIR to one that can")
-    write_line(f"ready after {took:.1f} s; machine code is in {FOLDER}")
+    if PLACE is None:
+        raise ConfigurationError(
+            "no folder for machine code can be written to by this user alone: set NUMBA_CACHE_DIR to one"
+        )
+    took = compiled(write_note)
+    write_line(f"ready after {took:.1f} s; machine code is in {PLACE.folder}")
 
 
 @app.command()
@@ -122,19 +124,22 @@ def replay(  # noqa: PLR0913 - its options
 
     settings = settings_of(kafka, config=config)
     configuration = _configuration_of(settings.config)
+    if journal != (predictions is None and labels is None) or (predictions is None) != (labels is None):
+        raise ConfigurationError("give --predictions and --labels, or --journal and neither of them")
+    from driftline.streams.compiled import compile_once
+
+    compile_once(write_note)
     with counting("records replayed") as show:
-        if journal and predictions is None and labels is None:
+        if predictions is None or labels is None:
             from driftline.streams.replay_journal import replay_journal
 
             totals = replay_journal(configuration, settings.kafka, out, progress=lambda totals: show(totals.records))
-        elif not journal and predictions is not None and labels is not None:
+        else:
             from driftline.streams.replay import replay as replay_files
 
             totals = replay_files(
                 configuration, predictions, labels, out, batch=batch, progress=lambda totals: show(totals.records)
             )
-        else:
-            raise ConfigurationError("give --predictions and --labels, or --journal and neither of them")
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     write_line(f"{totals.records} records: {said}; written to {out}")

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from driftline.schemas.errors import DriftlineError
 from driftline.schemas.topics import PREDICTIONS
+from driftline.streams.compiled import compile_once
 from driftline.streams.demo.live import LiveView
 from driftline.streams.demo.observer import Observer
 from driftline.streams.demo.plain import PlainView
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 LIMIT_SECONDS: Final = 240.0
-"""For the whole script, the start of the processes included."""
+"""For the whole script, the start of the processes included, but not the compiling before the first."""
 
 _TURN_SECONDS: Final = 0.1
 
@@ -91,6 +92,7 @@ def scenes(say: Callable[[str], None], seed: int) -> Generator[Scene, None, None
 
     The processes live as long as the iterator: close it.
     """
+    compile_once(say)  # so that it is said, and no process is waited for that long
     started = time.monotonic()
     say("starting an embedded broker, an embedded Valkey and a worker")
     with Stage() as stage:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONFIGURATION: Final = Path(__file__).with_name("shuttle.yaml")
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 180.0  # a worker that finds no folder for machine code compiles: a minute of a core
 # What the worker says once Kafka has given it the partitions.
 _READS: Final = re.compile(r"watching partitions \d")
 
