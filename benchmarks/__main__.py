@@ -5,7 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("transport", "replay", "state", "backlog", "decoding", "batches", "kernels", "river_cost", "throughput")
+NAMES = (
+    "imports",
+    "transport",
+    "replay",
+    "state",
+    "backlog",
+    "decoding",
+    "batches",
+    "kernels",
+    "river_cost",
+    "throughput",
+)
 
 
 def main(names: list[str]) -> int:

@@ -1,6 +1,7 @@
 """Draw ``docs/throughput.png`` from the last results of `benchmarks.throughput`: ``python -m benchmarks.plot [PATH]``.
 
-It needs matplotlib: ``pip install '.[bench]'``. The axis is linear and begins at 0, so that bars are as long as costs are high.
+It needs matplotlib: ``pip install '.[bench]'``. The axis is linear and begins at 0, so that bars are as long as costs
+are high.
 """
 
 from __future__ import annotations
