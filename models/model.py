@@ -79,6 +79,7 @@ class Model:
         if is_label:
             self.join.last_label = raw.offset
         if type(event) is Refusal:
+            assert result == NOTHING  # noqa: S101 - or a kernel has read what the contract refuses
             self._refused(rows, watermark)
         elif is_label:
             truth = Truth(event.timestamp, raw.offset, event.label, 1.0 if event.weight is None else event.weight)

@@ -303,6 +303,10 @@ class Pipeline:
         }
         return Changes(position, snapshots, documents, entries, dropped)
 
+    def discard_changes(self) -> None:
+        """Forget what a checkpoint would have to write of joins: none will be made."""
+        self._joins.table.discard()
+
     def saved(self) -> None:
         """Say that what `changes` has returned is stored: memory need not hold all of it from the next batch on."""
         self._is_saved = True

@@ -16,6 +16,8 @@ from driftline.models.kernels.fast import fill
 from driftline.models.kernels.ids import NONE
 from driftline.models.kernels.join_table import TAKEN
 from driftline.models.record import BatchRecord, BatchRow, RawRecord, Record, Refusal
+from driftline.schemas.batches import is_arrow
+from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.topics import LABELS
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Reading(Sequence[Record]):
     def read(cls, given: Sequence[Given], intake: Intake | None, book: Book, models: Mapping[str, Model]) -> Reading:
         """Read records; what is not of a form that is in the book is left to the intake, unless it has been read."""
         raws = [record.raw if isinstance(record, Record | BatchRecord) else record for record in given]
-        columns, features, hashes = _columns_of(raws, book)
+        columns, features, hashes = _columns_of(given, raws, book)
         is_read = (columns["template"] != NONE).tolist()
         records: list[Row] = []
         alone: list[int] = []
@@ -192,14 +194,14 @@ def _hashed(ids: list[str]) -> npt.NDArray[np.uint8]:
 
 
 def _columns_of(
-    raws: Sequence[RawRecord], book: Book
+    given: Sequence[Given], raws: Sequence[RawRecord], book: Book
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Return what could be read of records, with their features, and the hashes of the ids of those."""
     columns = np.zeros(len(raws), templates.READ)
     if book.is_empty:
         columns["template"] = NONE
         return columns, np.zeros(0), np.zeros((0, 12), np.uint8)
-    values = [raw.value or b"" for raw in raws]
+    values = [raw.value or b"" if _may_be_read(one, raw) else b"" for one, raw in zip(given, raws, strict=True)]
     text = b"".join(values) + b"\0"
     starts = np.zeros(len(values) + 1, np.int64)
     np.cumsum([len(value) for value in values], out=starts[1:])
@@ -212,3 +214,12 @@ def _columns_of(
     firsts = columns["id"][is_read]
     hashes = hash_ids(text, firsts.tolist(), (firsts + columns["id_length"][is_read]).tolist())
     return columns, features, np.frombuffer(hashes, np.uint8).reshape(-1, 12)
+
+
+def _may_be_read(one: Given, raw: RawRecord) -> bool:
+    """Return whether a record may be an event in the common form, and was not found to be something else."""
+    if isinstance(one, BatchRecord) or (isinstance(one, Record) and isinstance(one.event, Refusal)):
+        return False
+    if raw.value is not None and len(raw.value) > MAX_BYTES:
+        return False
+    return not (raw.headers and is_arrow(raw.headers))

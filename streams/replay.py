@@ -80,6 +80,7 @@ def replay(  # noqa: PLR0913 - the options of the command
         records = rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
         while chunk := list(islice(records, batch)):
             outcome = pipeline.process(chunk, found={})
+            pipeline.discard_changes()
             results.add(outcome)
             totals.records += sum(record.is_last for record in chunk)
             totals.alerts += len(outcome.alerts)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 MOST_NAMES: Final = 131_072
 _MOST_TEMPLATES: Final = 256
+_MOST_BYTES: Final = 2**26  # of texts
 _FEWEST: Final = 64
+_SEED: Final = np.uint64(hash("names") & (2**64 - 1))  # another one in each process: nobody can aim at one place
 _BATCH: Final = -1  # in place of a topic: no text is compared with it
 
 
@@ -70,7 +72,8 @@ class Book:
         self._combinations = _Growing(kernels.COMBINATION)
         self._parts = _Growing(np.dtype(np.int32))
         self._versions: dict[str, int] = {}
-        self._value_numbers: dict[tuple[int, type, object], int] = {}
+        self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
+        self._value_numbers: dict[tuple[int, type, str], int] = {}
         self._combination_numbers: dict[tuple[int, tuple[tuple[str, str], ...]], int] = {}
         self.most_features = 0  # of a version or template
         self.most_parts = 1  # in which a pair is counted
@@ -79,7 +82,7 @@ class Book:
     def templates(self) -> reading.Templates:
         """All that records are compared with."""
         texts = self._texts.array
-        names = reading.Names(self._names.array, self._places, texts)
+        names = self._named()
         return reading.Templates(
             self._templates.array[: len(self._templates)],
             self._slots.array,
@@ -88,6 +91,9 @@ class Book:
             names,
             self._fasts.array,
         )
+
+    def _named(self) -> reading.Names:
+        return reading.Names(self._names.array, self._places, self._texts.array, _SEED)
 
     @property
     def known(self) -> kernels.Known:
@@ -109,7 +115,13 @@ class Book:
     @property
     def is_full(self) -> bool:
         """Whether it is time to `forget`."""
-        return len(self._names) + len(self._combinations) + len(self._values) + _FEWEST > MOST_NAMES
+        many = len(self._names) + len(self._combinations) + len(self._values) + len(self._shapes)
+        return (
+            many + _FEWEST > MOST_NAMES
+            or len(self._texts) > _MOST_BYTES
+            or len(self._templates) == _MOST_TEMPLATES
+            or len(self._maps) > _MOST_BYTES
+        )
 
     def forget(self) -> None:
         """Begin anew; no row may wait."""
@@ -137,15 +149,21 @@ class Book:
         return any(watch.truth.frozen for watch in known.versions.values())
 
     def learn(self, record: Record, model: Model) -> bool:
-        """Learn from a record that its model has taken, if one may; return whether there was anything to learn."""
+        """Learn from a record that its model has taken, if one may; return whether there was anything to learn.
+
+        A template that is new is nothing in this sense: who varies the spaces of each record is not to be looked at for
+        ever.
+        """
         event, known = record.event, model.known
         if known is None or not isinstance(event, WireLabel | WirePrediction):
             return False
         template = template_of(record.raw.value or b"")
-        number = None if template is None else self._number_of(template, is_label=isinstance(event, WireLabel))
-        if template is None or number is None:
+        if template is None or any(len(slot.text) >= reading.MOST_TEXT for slot in template.slots):
             return False
-        before = len(self._names)
+        before, templates = len(self._names), len(self._templates)
+        number = self._number_of(template, is_label=isinstance(event, WireLabel))
+        if number is None:
+            return False
         news = self._note_model(model, known)
         slots = {slot.what: slot for slot in template.slots}
         join = model.join.index
@@ -162,7 +180,8 @@ class Book:
                 )
             if (watch := known.versions.get(event.model_version)) is not None:
                 news |= self._note_shape(join, number, version, watch)
-        return news or len(self._names) > before
+        self._fasts.array[join]["hint"][int(isinstance(event, WireLabel))] = number
+        return len(self._templates) == templates and (news or len(self._names) > before)
 
     def note_batch(self, model: Model, known: Known, version: str | None, features: tuple[str, ...]) -> int | None:
         """Note what batches of a model are like, of predictions if there is a version; return that template."""
@@ -178,9 +197,9 @@ class Book:
             self._note_shape(model.join.index, number, self.version_number(version), known.versions[version])
         return number
 
-    def claim(self, combination: int, known: Known | None) -> None:
+    def claim(self, combination: int, known: Known) -> None:
         """Note where pairs with these values of segments are counted, if that is known by now."""
-        board = None if known is None else known.scoreboard
+        board = known.scoreboard
         if combination == NONE or not isinstance(board, BinaryScoreboard):
             return
         row = self._combinations.array[combination]
@@ -213,22 +232,20 @@ class Book:
     def _name(self, owner: int, slot: Slot, meaning: Callable[[], int]) -> int:
         """Return what a text stands for; one that is new stands for what `meaning` returns."""
         text = np.frombuffer(slot.text.encode(), np.uint8)
-        names = reading.Names(self._names.array, self._places, self._texts.array)
+        names = self._named()
         number = int(reading.name_of(names, owner, slot.what, text, 0, len(text)))
         if number == NONE:
             number = meaning()
             place = self._names.append((0, 0, *self._text(slot.text), number))
             if 2 * len(self._names) > len(self._places):
                 self._places = np.full(2 * len(self._places), NONE, np.int32)
-                reading.scatter(reading.Names(self._names.array, self._places, self._texts.array), place)
-            reading.put(
-                reading.Names(self._names.array, self._places, self._texts.array), owner, slot.what, text, place
-            )
+                reading.scatter(self._named(), place)
+            reading.put(self._named(), owner, slot.what, text, place)
         return number
 
     def value_number(self, value: Any, known: Known) -> int:  # noqa: ANN401 - a scalar
         """Return the number of what a model predicts, or of a label."""
-        key = known.number, type(value), value
+        key = known.number, type(value), repr(value)  # in which -0.0 is not 0.0
         number = self._value_numbers.get(key)
         if number is None:
             number = self._value_numbers[key] = self._new_value(value, known)
@@ -269,7 +286,8 @@ class Book:
         record = self._arena.models.rows[model.index]
         board: Any = known.scoreboard
         versions = board.version_records()[: kernels.MOST_VERSIONS]
-        if fast["epoch"] == record["epoch"] and fast["versions"] == len(versions):
+        before = int(fast["epoch"])
+        if before == record["epoch"] and fast["versions"] == len(versions):
             return False
         if known.online is not None:
             self._joins.table.fit(len(known.online.inputs))
@@ -285,6 +303,8 @@ class Book:
             fast["name"][n], fast["part"][n], fast["slot"][n] = self.version_number(version), part, slot
             fast["watch"][n] = NONE if watch is None else watch.index
         fast["shapes"] = 0
+        if before == 0:
+            fast["hint"] = NONE
         return True
 
     def _note_shape(self, join: int, template: int, version: int, watch: VersionWatch) -> bool:
@@ -301,10 +321,14 @@ class Book:
         if not places.keys() <= set(names) or len(kept) == kernels.MOST_SHAPES:
             return False
         self.most_features = max(self.most_features, len(names))
-        start = len(self._maps)
-        for name in names:
-            self._maps.append(places.get(name, NONE))
-        kept.append(self._shapes.append((template, version, watch.index, start, layout)))
+        key = template, version, watch.index, layout
+        number = self._shape_numbers.get(key)
+        if number is None:
+            start = len(self._maps)
+            for name in names:
+                self._maps.append(places.get(name, NONE))
+            number = self._shape_numbers[key] = self._shapes.append((template, version, watch.index, start, layout))
+        kept.append(number)
         fast["shapes"] = len(kept)
         fast["shape"][: len(kept)] = kept
         return True

@@ -76,8 +76,8 @@ class Maker:
             model.take(record, result, payload, watermark, self._rows, self._joins)
             if self._looks >= 1 and self._book.may_learn(record.event, model.known):
                 self._looks -= not self._book.learn(record, model)
-            if result == PAIRED and what == LABEL:
-                self._book.claim(self._joins.combination(payload), model.known)
+            if result == PAIRED and what == LABEL and (known := model.known) is not None:
+                self._book.claim(self._joins.combination(payload, known.number), known)
 
     def _compose(self, batch: Reading, start: int) -> int:
         waiting = len(batch) - start

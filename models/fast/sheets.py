@@ -80,12 +80,14 @@ def _codes(column: Column, known: Known, book: Book) -> npt.NDArray[np.int64] | 
     elif isinstance(column, Typed):
         distinct, places = np.unique(column.values, return_inverse=True)
         listed = distinct.tolist()
+        if column.values.dtype.kind == "f" and (np.signbit(column.values) & (column.values == 0)).any():
+            return None  # -0.0 is another value, and the same to numpy
     else:
         values = column.tolist()
-        kinds = {(type(value), value): None for value in values}
+        kinds = {(type(value), repr(value)): value for value in values}
         order = {kind: place for place, kind in enumerate(kinds)}
-        places, distinct = np.array([order[type(value), value] for value in values]), np.arange(len(kinds))
-        listed = [value for _, value in kinds]
+        places, distinct = np.array([order[type(value), repr(value)] for value in values]), np.arange(len(kinds))
+        listed = list(kinds.values())
     if len(distinct) > _MOST_VALUES:
         return None
     codes = np.array([book.value_number(value, known) for value in listed] or [NONE], np.int64)
@@ -96,22 +98,21 @@ def _codes(column: Column, known: Known, book: Book) -> npt.NDArray[np.int64] | 
 def _combinations(batch: Batch, model: Model, known: Known, book: Book) -> npt.NDArray[np.int64]:
     """Return the numbers of the values of segments that stand together."""
     names = [name for name in batch.segments if name in model.config.segments]
-    count = len(batch.places)
-    if not names:
-        return np.full(count, book.combination_number({}, model, known), np.int64)
-    radix, mixed = 1, np.zeros(count, np.int64)
+    others = np.zeros(len(batch.places), np.bool_)  # whether a row has an attribute that is not configured
+    for name in batch.segments.keys() - set(names):
+        others |= batch.segments[name].codes >= 0
+    mixed = others.astype(np.int64)
     for name in names:
         column = batch.segments[name]
-        mixed += radix * (column.codes.astype(np.int64) + 1)
-        radix *= len(column.texts) + 1
+        # Numbered anew each time, so that many attributes of many values do not overflow.
+        _, mixed = np.unique(mixed * (len(column.texts) + 1) + column.codes + 1, return_inverse=True)
     _, firsts, places = np.unique(mixed, return_index=True, return_inverse=True)
-    others = len(names) < len(batch.segments)
     codes = []
     for first in firsts.tolist():
         found = {name: batch.segments[name].item(first) for name in names}
         segments = {name: value for name, value in found.items() if value is not None}
         # With an attribute more than are configured they are chosen, and stand in the order of the configuration.
-        codes.append(book.combination_number(segments | ({"": ""} if others else {}), model, known))
+        codes.append(book.combination_number(segments | ({"": ""} if others[first] else {}), model, known))
     return np.array(codes, np.int64)[places]
 
 

@@ -102,10 +102,10 @@ class Joins:
         """Return whether the row of a prediction waits, so that it is not known yet what the challenger says of it."""
         return self.table.payloads[place] is None and self.table.payload(place)["row"] != NONE
 
-    def combination(self, place: int) -> int:
-        """Return the number of the segments of a prediction that is in columns, `NONE` if it has none or is not."""
+    def combination(self, place: int, owner: int) -> int:
+        """Return the number of the segments of a prediction in columns, `NONE` if it has none or is another's."""
         columns = self.table.payload(place)
-        return int(columns["segments"]) if columns["in_columns"] else NONE
+        return int(columns["segments"]) if columns["in_columns"] and columns["owner"] == owner else NONE
 
     def _pending(self, place: int, columns: Any) -> Pending:  # noqa: ANN401 - a record
         inputs = int(columns["inputs"])

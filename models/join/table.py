@@ -182,6 +182,10 @@ class JoinTable:
         for what, model, *field in arrays.notes[:count].tolist():
             self.stored[model].note(what, *field)
 
+    def discard(self) -> None:
+        """Forget what would have to be written and deleted: there is no store."""
+        self._arrays.numbers[[kernels.NOTES, kernels.CHANGES]] = 0
+
     def dropped(self, model: int) -> list[bytes]:
         """Return the fields of a model to delete with the snapshot that was taken just now."""
         self.account()

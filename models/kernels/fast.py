@@ -39,13 +39,15 @@ FAST = np.dtype(
         ("slot", "i4", MOST_VERSIONS),
         ("shapes", "i8"),
         ("shape", "i4", MOST_SHAPES),
+        ("hint", "i4", 2),
     ],
     align=True,
 )
 """A model whose records need no Python: as long as `epoch` is that of its record in the bank of models.
 
 `owner` is whose the names are in its records. Of each version: its name, its record or `NONE`, and its counters, with
-their place among the recent ones. `shape` are the shapes that its predictions have.
+their place among the recent ones. `shape` are the shapes that its predictions have,
+and `hint` which templates its last records were of, by topic.
 """
 
 SHAPE = np.dtype(
@@ -164,6 +166,7 @@ def compose(
                 payload.in_columns = 1
                 model.number += 1
                 payload.number = model.number
+                payload.owner = source.owner
                 payload.offset, payload.version, payload.value = record.offset, source.version, source.value
                 payload.segments, payload.score = source.segments, source.score
                 payload.challenger = nan
@@ -182,7 +185,7 @@ def compose(
         elif record.result == join.PAIRED:
             payload = table.payloads[record.payload]
             value = known.values[source.value]
-            if not payload.in_columns or value.truth == NONE:
+            if not payload.in_columns or payload.owner != fast.owner or value.truth == NONE:
                 break
             nth = _version_of(fast, payload.version)
             if nth == NONE or (fast.watch[nth] != NONE and not banks.versions[fast.watch[nth]].pairs_frozen):

@@ -114,4 +114,6 @@ def reset(record: np.void) -> None:
     record["short_ones"] = 0
     record["highest"] = 0.0
     record["short_highest"] = 0.0
+    record["allowed"] = 0.0
+    record["short_allowed"] = 0.0
     record["values"][:] = False

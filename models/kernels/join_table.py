@@ -101,6 +101,7 @@ PAYLOAD = np.dtype(
         ("entry", "i4"),
         ("next", "i4"),
         ("offset", "i8"),
+        ("owner", "i8"),
         ("number", "i8"),
         ("score", "f8"),
         ("challenger", "f8"),
@@ -117,7 +118,8 @@ PAYLOAD = np.dtype(
 """A prediction or a label that waits. `serial` is set once it is stored too.
 
 All after `next` is of a prediction whose row `driftline.models.kernels.fast` has made, which is `in_columns`: numbers
-of names, how many inputs the challenger has, and as long as its row waits, which that is and where its inputs are.
+of names and whose they are, how many inputs the challenger has, and as long as its row waits, which that is and where
+its inputs are.
 """
 
 LEFT, GIVEN_UP, CHANGED = range(3)

@@ -58,10 +58,11 @@ and NaN for what it has not.
 """
 
 _MOST_ID = 256
-_MOST_TEXT = 1024  # bytes of the segments
+MOST_TEXT = 1024  # bytes of the segments
 _LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _LARGEST = 1e100
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
+_MOST_TRIED = 8  # shapes, the first ones, if neither that of the last record nor that of the model is it
 
 
 class Names(NamedTuple):
@@ -70,6 +71,7 @@ class Names(NamedTuple):
     names: Records
     places: Indices
     texts: Bytes
+    seed: Word
 
 
 class Templates(NamedTuple):
@@ -114,20 +116,23 @@ def read(
         row.template = NONE
         topic = topics[place]
         start, end = starts[place], starts[place + 1]
-        for attempt in range(len(templates.templates) + 1):
-            which = templates.hints[topic] if attempt == 0 else attempt - 1
+        row.model = NONE
+        for attempt in range(2 + _MOST_TRIED):
+            if attempt == 0:
+                which = templates.hints[topic]
+            elif attempt == 1:  # as far as the model's name most are alike
+                which = templates.fasts[row.model].hint[topic] if row.model != NONE else NONE
+            else:
+                which = attempt - 2 if attempt - 2 < len(templates.templates) else NONE
             if which == NONE or templates.templates[which].topic != topic:
-                continue
-            if attempt > 0 and which == templates.hints[topic]:
                 continue
             row.features = filled
             if _is_of(templates, templates.templates[which], text, start, end, row, features[filled:]):
                 if row.at <= latest[place]:
                     row.template = which
                     templates.hints[topic] = which
+                    templates.fasts[row.model].hint[topic] = which
                     filled += templates.templates[which].features
-                break
-            if attempt >= 8:  # noqa: PLR2004 - shapes that are tried before a record is left to others
                 break
     return filled
 
@@ -238,7 +243,7 @@ def _value_end(text: Bytes, at: int, end: int) -> int:
     first = text[at]
     is_string, depth = first == _QUOTE, first == ord("{")
     quoted = is_string
-    for place in range(at + 1, min(at + _MOST_TEXT, end)):
+    for place in range(at + 1, min(at + MOST_TEXT, end)):
         letter = text[place]
         if letter == _BACKSLASH:
             return NONE
@@ -321,7 +326,7 @@ def name_of(names: Names, owner: int, what: int, text: Bytes, at: int, end: int)
 @kernel
 def find(names: Names, owner: int, what: int, text: Bytes, at: int, end: int) -> int:
     """Return the place of a text, or the free one that it is to have."""
-    digest: Word = np.uint64(0xCBF29CE484222325)  # FNV-1a, 64 bits
+    digest: Word = np.uint64(0xCBF29CE484222325) ^ names.seed  # FNV-1a, 64 bits
     for letter in text[at:end]:
         digest = (digest ^ np.uint64(letter)) * np.uint64(0x100000001B3)
     digest = (digest ^ np.uint64(16 * (owner + 1) + what)) * np.uint64(0x9E3779B97F4A7C15)
@@ -351,7 +356,7 @@ def scatter(names: Names, count: int) -> None:
 def put(names: Names, owner: int, what: int, text: Bytes, index: int) -> None:
     """Add a text that is not there, as the name of this index; its text must be in `texts` already."""
     place = find(names, owner, what, text, 0, len(text))
-    digest: Word = np.uint64(0xCBF29CE484222325)
+    digest: Word = np.uint64(0xCBF29CE484222325) ^ names.seed
     for at in range(len(text)):
         digest = (digest ^ np.uint64(text[at])) * np.uint64(0x100000001B3)
     name = names.names[index]

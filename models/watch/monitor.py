@@ -362,6 +362,7 @@ class ModelMonitor:
     def _begin_anew(self, mistaken: Mistaken) -> None:
         """Forget what the model was taken for and all that was watched by it; the next predictions tell what it is."""
         self._restarts += 1
+        self._shown = self._version
         if self._known is not None:
             self._known.close()
         self._known = None

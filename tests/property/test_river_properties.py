@@ -108,7 +108,7 @@ def undisturbed(seed: int) -> list[bytes]:
 
 
 def test_rivers_detectors_find_something_in_these_streams_and_its_challengers_learn() -> None:
-    ended = [json.loads(each) for each in undisturbed(0)]
+    ended = [json.loads(each) for each in undisturbed(0) if each.startswith(b"{")]  # and no snapshot
     alerts = [each for each in ended if "alert_id" in each]
     assert {"river:KSWIN", "river:PageHinkley"} < {alert["detector"] for alert in alerts}
     assert {"data_drift", "prediction_drift", "performance", "concept_drift"} <= {
