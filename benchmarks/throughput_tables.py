@@ -27,6 +27,7 @@ MODELS_LAG: Final = 2500
 
 _PARTS: Final = 5
 _SETTLING: Final = 20_000  # events after models were restored: every model has had several of both kinds
+_SETTLING_OF_MODEL: Final = 200  # until all values of its segments have been seen together, and its records are common
 _POINTS: Final = 10
 
 Row = dict[str, Any]
@@ -68,7 +69,7 @@ def by_models(models: int, count: int) -> Row:
     core = Core(configuration(models=models))
     core.restore(changes, [(model_name(n), snapshot) for n in range(models)])
     events = stream(Mix(models=models, lag=MODELS_LAG), first=WARM_UP)
-    core.feed(events, MODELS_LAG + _SETTLING)
+    core.feed(events, MODELS_LAG + max(_SETTLING, _SETTLING_OF_MODEL * models))
     core.checkpoint()
     grown = rss() - before
     cost = _cost(core, events, count)

@@ -67,6 +67,7 @@ class Reading(Sequence[Record]):
         self.columns = columns
         self.features = features
         self.alone: list[int] = []
+        self.book_size = 0  # when they were read
 
     @classmethod
     def read(cls, given: Sequence[Given], intake: Intake | None, book: Book, models: Mapping[str, Model]) -> Reading:
@@ -114,6 +115,7 @@ class Reading(Sequence[Record]):
         fill(rows, columns, book.known.values)
         reading = cls(records, intake, rows, columns, features)
         reading.alone = sorted(map(int, alone))
+        reading.book_size = book.size
         return reading
 
     def belongs(self, place: int, join: int) -> None:
@@ -152,6 +154,7 @@ class Reading(Sequence[Record]):
         start, stop, _ = place.indices(len(self))
         records, rows, columns = self._records[start:stop], self.rows[start:stop], self.columns[start:stop]
         part = Reading(records, self._intake, rows, columns, self.features)
+        part.book_size = self.book_size
         first, last = bisect_left(self.alone, start), bisect_left(self.alone, stop)
         part.alone = [at - start for at in self.alone[first:last]]
         return part

@@ -108,6 +108,11 @@ class Book:
         )
 
     @property
+    def size(self) -> int:
+        """How much is known: the same as before if nothing was learned meanwhile."""
+        return len(self._names) + len(self._templates) + len(self._shapes)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing can be read into columns yet."""
         return not len(self._templates)
@@ -129,6 +134,15 @@ class Book:
         self._begin()
 
     # -- learning -----------------------------------------------------------------------------------------------------
+
+    def is_stale(self, model: Model) -> bool:
+        """Return whether what is noted of a model that is in the book is not what it is now."""
+        fast, known = self._fasts.array[model.join.index], model.known
+        if known is None or not isinstance(known.scoreboard, BinaryScoreboard):
+            return True
+        versions = min(known.scoreboard.versions, kernels.MOST_VERSIONS)
+        record = self._arena.models.rows[model.index]
+        return bool(fast["epoch"] != record["epoch"] or fast["versions"] != versions)
 
     def may_learn(self, event: object, known: Known | None) -> bool:
         """Return whether kernels may take records of a model and a version, as far as that is cheap to tell."""
@@ -291,6 +305,8 @@ class Book:
             return False
         if known.online is not None:
             self._joins.table.fit(len(known.online.inputs))
+        if fast["owner"] != known.number:  # else they stand for as long as the layout is that of the version
+            fast["shapes"] = 0
         fast["epoch"], fast["owner"], fast["model"], fast["recents"] = (
             record["epoch"],
             known.number,
@@ -302,7 +318,6 @@ class Book:
             watch = known.versions.get(version)
             fast["name"][n], fast["part"][n], fast["slot"][n] = self.version_number(version), part, slot
             fast["watch"][n] = NONE if watch is None else watch.index
-        fast["shapes"] = 0
         if before == 0:
             fast["hint"] = NONE
         return True

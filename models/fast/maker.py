@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_LOOKS: Final = 64.0
 _RECORDS_A_LOOK: Final = 500
+_CHEAP_LOOK: Final = 0.05
+_MOST_PATIENCE: Final = 64
 
 
 class Maker:
@@ -62,20 +64,26 @@ class Maker:
             *(rows[name].tolist() for name in ("join", "what", "result", "payload", "watermark")), strict=True
         )
         is_fast = (batch.columns["template"] != NONE).tolist()
-        patience, until, place = 1, 0, 0
+        # What the kernel has refused of predictions, or of labels, is likely to be refused again: the next come later.
+        patience, until, place = [1] * 4, [0] * 4, 0
         for at, (join, what, result, payload, watermark) in enumerate(columns):
             if at < place or what == SKIPPED:
                 continue
-            if is_fast[at] and at >= until:
+            if is_fast[at] and at >= until[what]:
                 place = self._compose(batch, at)
                 if place > at:
-                    patience = 1
+                    patience[what] = 1
                     continue
-                patience, until = 2 * patience, at + patience
+                until[what] = at + patience[what]
+                patience[what] = min(2 * patience[what], _MOST_PATIENCE)
             record, model = batch[at], self._models[join]
             model.take(record, result, payload, watermark, self._rows, self._joins)
-            if self._looks >= 1 and self._book.may_learn(record.event, model.known):
-                self._looks -= not self._book.learn(record, model)
+            # A label that was read is left to Python because of its prediction: there is nothing to learn from it.
+            is_told = is_fast[at] and what == LABEL and not self._book.is_stale(model)
+            if self._looks >= 1 and not is_told and self._book.may_learn(record.event, model.known):
+                # What has been learned since the batch was read may be all that there was to learn.
+                price = 1.0 if self._book.size == batch.book_size else _CHEAP_LOOK
+                self._looks -= 0.0 if self._book.learn(record, model) else price
             if result == PAIRED and what == LABEL and (known := model.known) is not None:
                 self._book.claim(self._joins.combination(payload, known.number), known)
 

@@ -32,7 +32,7 @@ from driftline.models.kernels import join_table as kernels
 from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 
 _STATES: Final = {state.value: state for state in EntryState}
 _KINDS: Final = {EntryState.PENDING.value: ord("p"), EntryState.EARLY.value: ord("e")}
+_COLUMNS: Final = (
+    "at",
+    "offset",
+    "number",
+    "score",
+    "challenger",
+    "version",
+    "value",
+    "segments",
+    "inputs",
+)
 _WRITTEN: Final = ("low", "high", "expires", "prediction_offset", "label_offset", "token", "payload", "state")
 
 
@@ -189,28 +200,44 @@ class Joins:
         """Return the fields to write; that may be done ahead of snapshots, to have their payloads out of memory."""
         written: dict[bytes, bytes] = {}
         entries = self.table.entries(self.table.written())
-        payloads, places, sizes = self.table.payloads, [], []
-        for low, high, expires, prediction_offset, label_offset, token, payload, state in zip(
-            *(entries[name].tolist() for name in _WRITTEN), strict=True
+        payloads, places, sizes = self._payloads_of(entries["payload"]), [], []
+        columns = (entries[name].tolist() for name in _WRITTEN)
+        for low, high, expires, prediction_offset, label_offset, token, place, state, payload in zip(
+            *columns, payloads, strict=True
         ):
-            entry = Entry(
-                _STATES[state],
-                expires,
-                None if payload == NONE else payloads[payload] or self.pending(payload),
-                token,
-                prediction_offset,
-                label_offset,
-            )
-            packed = pack_entry(entry)
+            packed = pack_entry(Entry(_STATES[state], expires, payload, token, prediction_offset, label_offset))
             kind = _KINDS.get(state, ord("t"))
             offset = label_offset if kind == ord("e") else prediction_offset
             written[self._field(low, high, kind, offset)] = packed
             if kind == ord("p"):
-                places.append(payload)
+                places.append(place)
                 sizes.append(len(packed))
         if places:
             self._cache.add(np.array(places, np.int32), np.array(sizes, np.int64))
         return written
+
+    def _payloads_of(self, places: npt.NDArray[np.int32]) -> Iterator[Pending | Truth | None]:
+        """Yield what waits in places, many at once in a fifth of the time that `pending` takes for each."""
+        columns, inputs = self.table.payload(places), self.table.arrays.inputs[places]
+        shown, width = inputs.tobytes(), 8 * inputs.shape[1]
+        objects = self.table.payloads
+        rows = zip(places.tolist(), *(columns[name].tolist() for name in _COLUMNS), strict=True)
+        for nth, (place, at, offset, number, score, challenger, version, value, segments, count) in enumerate(rows):
+            if place == NONE or objects[place] is not None:
+                yield None if place == NONE else objects[place]
+                continue
+            yield Pending(
+                at,
+                offset,
+                self.versions[version],
+                self.values[value],
+                None if score != score else score,  # noqa: PLR0124 - NaN is what differs from itself
+                None,
+                None if segments == NONE else self.segments[segments],
+                shown[nth * width : nth * width + 8 * count] if count else None,
+                challenger if count else None,
+                number,
+            )
 
     def saved(self) -> None:
         """Say that what was to be written is stored: memory need not hold all of it any more."""

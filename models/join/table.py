@@ -85,8 +85,8 @@ class JoinTable:
         """What kernels are given; the next record may move it."""
         return self._arrays
 
-    def payload(self, place: int) -> Record:
-        """Return the columns of a payload."""
+    def payload(self, place: int | npt.NDArray[np.int32]) -> Record:
+        """Return the columns of a payload, or of some."""
         return self._arrays.payloads[place]
 
     def inputs(self, place: int, count: int) -> bytes:

@@ -77,6 +77,11 @@ class BinaryScoreboard(Scoreboard):
         """The record that says which versions were last in use."""
         return self._versions.recent
 
+    @property
+    def versions(self) -> int:
+        """How many versions have their own counters."""
+        return len(self._versions)
+
     def version_records(self) -> list[tuple[str, int, int]]:
         """Return the record of each version that has its own, and its place among the recent ones; the newest first."""
         owners: list[tuple[str, Any, int]] = self._versions.owners()

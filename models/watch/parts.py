@@ -113,6 +113,10 @@ class RecentParts(Parts):
     def _record(self) -> Record:
         return self._recents.rows[self.recent]
 
+    def __len__(self) -> int:
+        """Return how many names have their own counters."""
+        return len(self._slots)
+
     def owners(self) -> list[tuple[str, Performance[Any], int]]:
         """Return the names that have their own counters, and where their last outcomes are noted; the newest first."""
         newest = self._newest
