@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PATH: Final = Path(__file__).parents[1] / "docs" / "throughput.png"
 
-_OURS: Final = ("core", "worker")
+_OURS: Final = ("core", "batches", "worker")
 _BLUE: Final = "#1f6fb4"
 _GRAY: Final = "#a3aab2"
 _RED: Final = "#b4431f"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 TITLES: Final = {
     "decode": "confluent-kafka, decoding alone",
     "core": "Driftline's core, in memory",
-    "batches": "the same, Arrow batches of 1,000",
+    "batches": "the core, Arrow batches of 1,000",
     "worker": "Driftline on Faust, Kafka and Redis",
     "river": "loop with River, in memory",
     "quix": "Quix Streams with River",
