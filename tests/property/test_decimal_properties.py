@@ -6,13 +6,16 @@ import json
 import re
 from random import Random
 from struct import pack
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.kernels import decimal
 
+READ = decimal.read
 NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 digits = st.text("0123456789", min_size=1, max_size=22)
 written = st.builds(
@@ -72,3 +75,19 @@ def test_however_a_number_is_written_it_is_read_as_python_does(text: str) -> Non
 @given(st.text('0123456789.eE+-nI "', max_size=12).map(str.encode) | st.binary(max_size=12))
 def test_whatever_else_is_written_is_none_or_ends_where_the_number_does(text: bytes) -> None:
     agrees(text)
+
+
+def test_a_reader_that_rounds_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests can fail: digits that are made a double before they are divided are rounded once more."""
+
+    def twice(text: Any, at: int) -> tuple[int, int, float]:  # noqa: ANN401 - an array
+        kind, end, _ = READ(text, at)
+        whole, _, fraction = bytes(text[at:end]).partition(b".")
+        return kind, end, float(int(whole + fraction)) / 10.0 ** len(fraction)
+
+    random = Random(7)
+    numbers = [repr(random.uniform(0.1, 1.0)).encode() for _ in range(1000)]
+    assert all(map(agrees, numbers))
+    monkeypatch.setattr(decimal, "read", twice)
+    with pytest.raises(AssertionError):
+        all(map(agrees, numbers))

@@ -211,6 +211,19 @@ def test_columns_change_nothing(seed: int, cuts: list[int], saves: set[int]) -> 
     assert fast.store == slow.store
 
 
+def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.models.fast.maker.keep_inputs", lambda *_: None)
+    raws = list(Traffic(1).records(4000))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for start in range(0, len(raws), 300):
+        for run in (slow, fast):
+            run.take(raws[start : start + 300])
+    for run in (slow, fast):
+        run.save(restart=False)
+    assert fast.snapshots != slow.snapshots
+    assert fast.store != slow.store
+
+
 def test_most_records_are_read_into_columns() -> None:
     """Or the test above would test nothing."""
     fast = Run(in_columns=True)
