@@ -59,7 +59,8 @@ class Traffic:
         # Which of the two topics is read first is nobody's promise yet.
         apart = {"early_labels", *beside}
         counts = {name: value for name, value in state.counts.model_dump().items() if value and name not in apart}
-        assert counts == dict.fromkeys(("predictions", "labels", "joined"), self.count), f"counts of {self.model_id}"
+        wanted = dict.fromkeys(("predictions", "labels", "joined"), self.count)
+        assert counts == wanted, f"counts of {self.model_id}: {counts} and not {wanted}"
         found = {name: state.performance[name] for name in self.metrics}
         assert found == pytest.approx(self.metrics, rel=1e-9, abs=1e-9), self.model_id
         assert state.performance["roc_auc"] == pytest.approx(roc_auc_score(self.labels, self.scores), abs=1e-4)

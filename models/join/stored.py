@@ -2,9 +2,9 @@
 
 The store may be ahead of the snapshot that a join is restored from: entries are written before the snapshot of their
 checkpoint, which may never have come, and the newest snapshot may be damaged, so that the one before must do. Therefore
-entries are only ever added, and what they replace is deleted one checkpoint of the model late; and of what is found in
-the store, what the snapshot cannot have known is left out: by offsets, by the watermark, and by the list of what was
-given up.
+entries are only ever added, and what they replace is deleted one checkpoint of the model late, after its snapshot; and
+of what is found in the store, what the snapshot cannot have known is left out: by offsets, by the watermark, and by the
+list of what was given up.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class StoredEntries:
         self._prefix = prefix
         self._model = model
         self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
+        self._given_up_before: dict[bytes, None] = {}  # in the checkpoint before: they may not have been deleted
         self._may_come_again: set[bytes] = set()  # their keys: after a restart the same records come once more
         self._leaving: dict[bytes, None] = {}  # fields that are of no use any more, since the last checkpoint
         self._left: dict[bytes, None] = {}  # and those before: no snapshot needs them
@@ -56,6 +57,7 @@ class StoredEntries:
             self._may_come_again.add(field[:KEY_BYTES])
         elif field[:KEY_BYTES] in self._may_come_again:
             self._given_up.pop(field, None)
+            self._given_up_before.pop(field, None)
 
     def take_dropped(self) -> tuple[list[bytes], npt.NDArray[np.void]]:
         """Return the fields to delete unless they are stored again, and the same in the shape of notes."""
@@ -64,13 +66,13 @@ class StoredEntries:
         for place, field in enumerate(left):
             fields[place] = (0, self._model, *field_parts(field, self._model))
         self._left, self._leaving = self._leaving, {}
-        self._given_up = {}
-        self._may_come_again = set()
+        self._given_up_before, self._given_up = self._given_up, {}
+        self._may_come_again = {field[:KEY_BYTES] for field in self._given_up_before}
         return left, fields
 
     def snapshot(self) -> str:
-        """Return what was given up since the last checkpoint."""
-        return b64encode(b"".join(self._given_up)).decode()
+        """Return what was given up since the checkpoint before the last one."""
+        return b64encode(b"".join(self._given_up_before | self._given_up)).decode()
 
     def restore(self, given_up: str) -> None:
         """Take over what `snapshot` returned."""

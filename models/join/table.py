@@ -190,7 +190,7 @@ class JoinTable:
         """Return the fields of a model to delete with the snapshot that was taken just now."""
         self.account()
         left, fields = self.stored[model].take_dropped()
-        self.join(model)["wary"] = 0
+        self.join(model)["wary"] = self.stored[model].is_wary
         is_kept = np.zeros(len(left), np.uint8)  # what was given up may have come again
         join_store.are_stored(self._arrays, fields, is_kept)
         return [field for field, kept in zip(left, is_kept.tolist(), strict=True) if not kept]

@@ -139,12 +139,13 @@ class RedisStore:
         return {key: entry for key, entry in zip(ids, found, strict=True) if entry is not None}
 
     async def save(self, checkpoint: Checkpoint, owner: bytes) -> None:
-        """Write a checkpoint: its join entries up to a thousand at a time, and then the rest in one script."""
+        """Write a checkpoint: its join entries up to a thousand at a time, then the rest in one script, then delete.
+
+        Until the script is through, the snapshots before these may be needed, and the entries that those know.
+        """
         partition = checkpoint.partition
         for entries in _chunks(checkpoint.entries.items(), size=lambda entry: len(entry[1])):
             await self._write_join(partition, owner, [len(entries), *chain.from_iterable(entries)])
-        for fields in _chunks(checkpoint.dropped, size=len):
-            await self._write_join(partition, owner, [0, *fields])
         name = (keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.outbox)
         models = (
             (model_id, saved.snapshot, saved.state, int(saved.replaces_damaged))
@@ -160,6 +161,8 @@ class RedisStore:
             written = await self._checkpoint(keys=[key(partition) for key in name], args=arguments)
         if not written:
             raise fenced(partition)
+        for fields in _chunks(checkpoint.dropped, size=len):
+            await self._write_join(partition, owner, [0, *fields])
 
     async def _write_join(self, partition: int, owner: bytes, arguments: Iterable[Any]) -> None:
         with self._failures():

@@ -358,6 +358,20 @@ def test_keys_of_someone_else_are_found_before_a_checkpoint(empty_redis: str, ke
         asyncio.run(scenario())
 
 
+def test_nothing_is_deleted_before_the_snapshot_that_does_not_need_it(empty_redis: str) -> None:
+    async def scenario() -> None:
+        store = RedisStore(empty_redis)
+        await save(store, Checkpoint(PARTITION, b"1", of(a=b"a1"), entries={b"x": b"1"}))
+        with redis.Redis.from_url(empty_redis) as client:
+            client.set(keys.outbox(PARTITION), "no hash")  # so that the last script fails
+        with pytest.raises((SnapshotError, UnavailableError)):
+            await save(store, Checkpoint(PARTITION, b"2", of(a=b"a2"), entries={b"y": b"2"}, dropped=[b"x"]))
+        assert await entries_of(store, PARTITION) == {b"x": b"1", b"y": b"2"}
+        await store.close()
+
+    asyncio.run(scenario())
+
+
 def test_full_memory_refuses_the_whole_checkpoint_and_shows_none_of_it() -> None:
     async def scenario(url: str) -> None:
         store = RedisStore(url)

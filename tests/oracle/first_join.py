@@ -235,14 +235,16 @@ class StoredEntries:
         self._seen = Seen(0, 0)  # of what is restored
         self._changed: dict[bytes, None] = {}
         self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
+        self._given_up_before: dict[bytes, None] = {}  # in the checkpoint before: they may not have been deleted
         self._leaving: dict[bytes, None] = {}  # fields that are of no use any more, since the last checkpoint
         self._left: dict[bytes, None] = {}  # and those before: no snapshot needs them
 
     def change(self, key: bytes, entry: Entry) -> None:
         """Note that an entry is new or has changed."""
         self._changed[key] = None
-        if self._given_up:  # the same record comes again after a restart
+        if self._given_up or self._given_up_before:  # the same record comes again after a restart
             self._given_up.pop(entry_field(key, entry), None)
+            self._given_up_before.pop(entry_field(key, entry), None)
 
     def replace(self, key: bytes, before: Entry, entry: Entry) -> None:
         """Note that an entry takes the place of another."""
@@ -291,7 +293,7 @@ class StoredEntries:
         """Return the fields to delete."""
         gone = [field for field in self._left if not self._is_stored(field)]
         self._left, self._leaving = self._leaving, {}
-        self._given_up = {}
+        self._given_up_before, self._given_up = self._given_up, {}
         return gone
 
     def _is_stored(self, field: bytes) -> bool:
@@ -301,8 +303,8 @@ class StoredEntries:
         return entry is not None and entry.stored and entry_field(key, entry) == field
 
     def snapshot(self) -> str:
-        """Return what was given up since the last checkpoint."""
-        return b64encode(b"".join(self._given_up)).decode()
+        """Return what was given up since the checkpoint before the last one."""
+        return b64encode(b"".join(self._given_up_before | self._given_up)).decode()
 
     def restore(self, given_up: str, seen: Seen) -> None:
         """Take over what `snapshot` returned, and the next offsets that belong to it."""

@@ -145,6 +145,7 @@ class QuickJoin:
         self.store: dict[bytes, bytes] = {}
         self.pairs: list[tuple[int, int]] = []
         self.snapshots = [Snapshot(self.join.snapshot(), 0, 0)]
+        self.has_one = False  # snapshot alone, because the one after it is damaged
 
     def prediction(self, prediction_id: str, at: int, offset: int) -> None:
         event = Prediction(model_id="m", model_version="1", prediction_id=prediction_id, timestamp=at, prediction=1)
@@ -160,18 +161,22 @@ class QuickJoin:
         if joined is not None:
             self.pairs.append((joined.pending.offset, joined.truth.offset))
 
-    def write(self) -> None:
-        """Write the entries of a checkpoint whose snapshot is never written."""
+    def checkpoint(self, offset: int, *, deletes: int | None = None) -> None:
+        """Make a checkpoint; `deletes` is how many fields it comes to delete, if not all."""
+        snapshot = Snapshot(self.join.snapshot(), len(self.pairs), offset)
         written, gone = self.join.take_entries(), self.join.take_dropped()
         assert not written.keys() & set(gone)
         self.store |= written
-        for field in gone:
+        self.snapshots.append(snapshot)
+        self.has_one = False
+        for field in sorted(gone, key=self._anyhow)[:deletes]:
             self.store.pop(field, None)
 
-    def checkpoint(self, offset: int) -> None:
-        snapshot = Snapshot(self.join.snapshot(), len(self.pairs), offset)
-        self.write()
-        self.snapshots.append(snapshot)
+    def damage(self) -> None:
+        """Lose the newest snapshot, if the one before is there."""
+        if len(self.snapshots) > 1 and not self.has_one:
+            self.snapshots.pop()
+            self.has_one = True
 
     def restore(self) -> int:
         """Begin anew from the newest snapshot; return the offset of the next record."""
@@ -280,7 +285,7 @@ def faults(steps: list[Step], timeout: int, most: int, checkpoints: dict[int, Fa
     while offset < len(steps):
         play(steps[offset], offset, watermarks[offset], (disturbed,))
         offset += 1
-        match left.pop(offset, None):
+        match fault := left.pop(offset, None):
             case Fault.NONE:
                 disturbed.checkpoint(offset)
             case Fault.AHEAD:
@@ -288,12 +293,17 @@ def faults(steps: list[Step], timeout: int, most: int, checkpoints: dict[int, Fa
             case Fault.RESTARTED:
                 offset = disturbed.restore()
             case Fault.KILLED:
-                disturbed.write()
+                disturbed.store |= disturbed.join.take_entries()
                 offset = disturbed.restore()
-            case Fault.DAMAGED:
-                disturbed.checkpoint(offset)
-                if len(disturbed.snapshots) > 1:
-                    disturbed.snapshots.pop()
+            case Fault.DELETES_NOTHING | Fault.DELETES_SOME:
+                disturbed.checkpoint(offset, deletes=0 if fault is Fault.DELETES_NOTHING else 2)
+                offset = disturbed.restore()
+            case Fault.DAMAGED | Fault.KILLED_AND_DAMAGED:
+                if fault is Fault.DAMAGED:
+                    disturbed.checkpoint(offset)
+                else:
+                    disturbed.store |= disturbed.join.take_entries()
+                disturbed.damage()
                 offset = disturbed.restore()
             case _:
                 pass
@@ -311,10 +321,15 @@ class Fault(StrEnum):
     AHEAD = "the entries are written, and it is another model's turn"
     RESTARTED = "killed before anything was written"
     KILLED = "killed before the snapshot was written"
+    DELETES_NOTHING = "killed before anything was deleted"
+    DELETES_SOME = "killed when something was deleted, and not all"
     DAMAGED = "the snapshot is damaged, and the one before must do"
+    KILLED_AND_DAMAGED = "killed before the snapshot was written, and the one before is damaged"
 
 
-disturbances = st.dictionaries(st.integers(1, 80), st.sampled_from(Fault), max_size=12)
+few = st.dictionaries(st.integers(1, 80), st.sampled_from(Fault), max_size=12)
+many = st.lists(st.sampled_from([Fault.NONE, *Fault]), max_size=80).map(lambda some: dict(enumerate(some, 1)))
+disturbances = few | many
 
 
 @settings(max_examples=400)
@@ -336,6 +351,11 @@ def test_an_early_label_that_has_more_time_than_its_tombstone_does_not_come_back
     ]
     for before in (Fault.AHEAD, Fault.NONE):
         faults(steps, 10, 100, {1: before, 2: middle, 3: Fault.NONE, 4: Fault.RESTARTED})
+
+
+def test_what_was_given_up_does_not_come_back_if_it_was_not_deleted() -> None:
+    steps = [Step("prediction", 1, name, 0) for name in "abcdefabc"]
+    faults(steps, 20, 1, {1: Fault.NONE, 2: Fault.NONE, 3: Fault.DELETES_NOTHING, 4: Fault.DELETES_NOTHING})
 
 
 @settings(max_examples=200)
