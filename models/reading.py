@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
+from itertools import compress
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -36,7 +38,26 @@ Given: TypeAlias = Record | BatchRecord | RawRecord
 Row: TypeAlias = Record | BatchRow | RawRecord
 """A record that was read, a row of a batch that can be, or a record as it came that is in columns."""
 
-_NEVER = 2**62
+_NEVER: Final = 2**62
+_READ: Final = frozenset((Record, BatchRecord))
+_PARTS: Final = attrgetter("topic", "offset", "timestamp", "value", "headers")
+
+
+class _Rows(NamedTuple):
+    """Records, what each came as, and its bytes; a batch counts with the last of its rows."""
+
+    records: list[Row]
+    raws: Sequence[RawRecord]
+    sizes: list[int]
+    is_last: list[bool] | None  # row of its batch; None if no record is one
+
+    def part(self, start: int, stop: int) -> _Rows:
+        return _Rows(
+            self.records[start:stop],
+            self.raws[start:stop],
+            self.sizes[start:stop],
+            None if self.is_last is None else self.is_last[start:stop],
+        )
 
 
 class Reading(Sequence[Record]):
@@ -55,13 +76,13 @@ class Reading(Sequence[Record]):
 
     def __init__(
         self,
-        records: list[Row],
+        given: _Rows,
         intake: Intake | None,
         rows: npt.NDArray[np.void],
         columns: npt.NDArray[np.void],
         features: npt.NDArray[np.float64],
     ) -> None:
-        self._records = records
+        self._given = given
         self._intake = intake
         self.rows = rows
         self.columns = columns
@@ -72,22 +93,23 @@ class Reading(Sequence[Record]):
     @classmethod
     def read(cls, given: Sequence[Given], intake: Intake | None, book: Book, models: Mapping[str, Model]) -> Reading:
         """Read records; what is not of a form that is in the book is left to the intake, unless it has been read."""
-        raws = [record.raw if isinstance(record, Record | BatchRecord) else record for record in given]
-        columns, features, hashes = _columns_of(given, raws, book)
-        is_read = (columns["template"] != NONE).tolist()
+        raws, (topics, offsets, times, values, headers) = _parts_of(given)
+        is_label, sizes = [topic == LABELS for topic in topics], [len(value or b"") for value in values]
+        texts = _texts_of(given, raws, values, headers)
+        columns, features, hashes = _columns_of(texts, is_label, times, book)
         records: list[Row] = []
         alone: list[int] = []
         sheets: list[tuple[BatchRecord, int, Sheet]] = []  # where each begins among the records
         of_given: list[int] = []  # which each of the records is of
-        for place, one in enumerate(given):
-            first = len(records)
-            if is_read[place]:
-                records.append(one)  # type: ignore[arg-type]  # batches are in no book
-                of_given.append(place)
-                continue
+        done, has_rows = 0, raws is not given
+        for place in np.flatnonzero(columns["template"] == NONE).tolist():
+            records += given[done:place]  # type: ignore[arg-type]  # batches are in no book
+            of_given += range(done, place)
+            first, done, one = len(records), place + 1, given[place]
             if not isinstance(one, Record | BatchRecord):
                 assert intake is not None  # noqa: S101 - else they have been read
-                one = intake.read_any(one)  # noqa: PLW2901 - the same, read
+                one = intake.read_any(one)
+            has_rows |= isinstance(one, BatchRecord)
             model = models.get(one.batch.model_id) if isinstance(one, BatchRecord) else None
             sheet = None if model is None or not isinstance(one, BatchRecord) else sheet_of(one.batch, model, book)
             if sheet is None or not isinstance(one, BatchRecord):
@@ -97,12 +119,18 @@ class Reading(Sequence[Record]):
                 records += one.rows()
                 sheets.append((one, first, sheet))
             of_given += [place] * (len(records) - first)
-        if len(of_given) > len(given) or sheets:
-            columns = columns[of_given]
+        records += given[done:]  # type: ignore[arg-type]  # as above
+        of_given += range(done, len(given))
         rows = np.zeros(len(records), TAKEN)
-        rows["offset"] = [raws[place].offset for place in of_given]
-        rows["topic"] = rows["what"] = [raws[place].topic == LABELS for place in of_given]
-        rows["row"] = [NONE if record.row is None else record.row for record in map(_as_row, records)]
+        rows["row"] = NONE
+        is_last = None
+        if has_rows:
+            columns = columns[of_given]
+            raws, offsets = [raws[at] for at in of_given], [offsets[at] for at in of_given]
+            is_label, sizes = [is_label[at] for at in of_given], [sizes[at] for at in of_given]
+            rows["row"], is_last = [_row_of(record) for record in records], [_ends(record) for record in records]
+            sizes = [size if ends else 0 for size, ends in zip(sizes, is_last, strict=True)]
+        rows["offset"], rows["topic"], rows["what"] = offsets, is_label, is_label
         rows["id"][columns["template"] != NONE] = hashes
         for one, first, sheet in sheets:
             places = first + one.batch.places
@@ -113,7 +141,7 @@ class Reading(Sequence[Record]):
             rows["id"][places] = _hashed(one.batch.prediction_id)
             alone += np.flatnonzero(columns["template"][first : first + one.batch.rows] == NONE) + first
         fill(rows, columns, book.known.values)
-        reading = cls(records, intake, rows, columns, features)
+        reading = cls(_Rows(records, raws, sizes, is_last), intake, rows, columns, features)
         reading.alone = sorted(map(int, alone))
         reading.book_size = book.size
         return reading
@@ -130,7 +158,7 @@ class Reading(Sequence[Record]):
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return len(self._records)
+        return len(self._given.records)
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -142,18 +170,18 @@ class Reading(Sequence[Record]):
         """Return a record, read whole; or some of them, which share their rows with these."""
         if isinstance(place, slice):
             return self._part(place)
-        record = self._records[place]
+        record = self._given.records[place]
         if isinstance(record, BatchRow):
-            record = self._records[place] = record.record()
+            record = self._given.records[place] = record.record()
         elif not isinstance(record, Record):
             assert self._intake is not None  # noqa: S101 - as above
-            record = self._records[place] = self._intake.read(record)
+            record = self._given.records[place] = self._intake.read(record)
         return record
 
     def _part(self, place: slice) -> Reading:
         start, stop, _ = place.indices(len(self))
-        records, rows, columns = self._records[start:stop], self.rows[start:stop], self.columns[start:stop]
-        part = Reading(records, self._intake, rows, columns, self.features)
+        rows, columns = self.rows[start:stop], self.columns[start:stop]
+        part = Reading(self._given.part(start, stop), self._intake, rows, columns, self.features)
         part.book_size = self.book_size
         first, last = bisect_left(self.alone, start), bisect_left(self.alone, stop)
         part.alone = [at - start for at in self.alone[first:last]]
@@ -165,53 +193,65 @@ class Reading(Sequence[Record]):
         return [place for place in self.alone if isinstance(self[place].event, Refusal)]
 
     @property
-    def ended(self) -> list[RawRecord]:
+    def ended(self) -> Sequence[RawRecord]:
         """The records as they came that have no more rows than are here."""
-        return [row.raw for row in map(_as_row, self._records) if row.is_last]
+        raws, is_last = self._given.raws, self._given.is_last
+        return raws if is_last is None else list(compress(raws, is_last))
 
     @property
     def sizes(self) -> list[int]:
         """How many bytes the records have; a batch counts with the last of its rows."""
-        return [len(row.raw.value or b"") if row.is_last else 0 for row in map(_as_row, self._records)]
+        return self._given.sizes
 
     @property
     def is_whole(self) -> bool:
         """Whether the last record has no more rows than are here."""
-        return not self._records or _as_row(self._records[-1]).is_last
+        return not self._given.is_last or self._given.is_last[-1]
 
 
-class _Alone(NamedTuple):
-    """A record that is no batch, in the shape of a row."""
-
-    raw: RawRecord
-    row: int | None = None
-    is_last: bool = True
+def _row_of(record: Row) -> int:
+    return NONE if not isinstance(record, Record | BatchRow) or record.row is None else record.row
 
 
-def _as_row(record: Row) -> Record | BatchRow | _Alone:
-    return record if isinstance(record, Record | BatchRow) else _Alone(record)
+def _ends(record: Row) -> bool:
+    return not isinstance(record, Record | BatchRow) or record.is_last
 
 
 def _hashed(ids: list[str]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(b"".join(map(id_hash, ids)), np.uint8).reshape(-1, 12)
 
 
+def _parts_of(given: Sequence[Given]) -> tuple[Sequence[RawRecord], Sequence[Sequence[Any]]]:
+    """Return the records as they came, and topics, offsets, times, values and headers."""
+    raws: Sequence[RawRecord] = given  # type: ignore[assignment]  # as nearly always
+    if not _READ.isdisjoint(map(type, given)):
+        raws = [one.raw if isinstance(one, Record | BatchRecord) else one for one in given]
+    return raws, list(zip(*map(_PARTS, raws), strict=True)) or [()] * 5
+
+
+def _texts_of(
+    given: Sequence[Given], raws: Sequence[RawRecord], values: Sequence[bytes | None], headers: Sequence[Any]
+) -> Sequence[bytes]:
+    """Return the values of records that may be events in the common form, of others nothing."""
+    if raws is given and None not in values and not any(headers) and max(map(len, values), default=0) <= MAX_BYTES:  # type: ignore[arg-type]  # as nearly always
+        return values  # type: ignore[return-value]  # none is None
+    return [raw.value or b"" if _may_be_read(one, raw) else b"" for one, raw in zip(given, raws, strict=True)]
+
+
 def _columns_of(
-    given: Sequence[Given], raws: Sequence[RawRecord], book: Book
+    values: Sequence[bytes], is_label: Sequence[bool], times: Sequence[int | None], book: Book
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
     """Return what could be read of records, with their features, and the hashes of the ids of those."""
-    columns = np.zeros(len(raws), templates.READ)
+    columns = np.zeros(len(values), templates.READ)
     if book.is_empty:
         columns["template"] = NONE
         return columns, np.zeros(0), np.zeros((0, 12), np.uint8)
-    values = [raw.value or b"" if _may_be_read(one, raw) else b"" for one, raw in zip(given, raws, strict=True)]
     text = b"".join(values) + b"\0"
     starts = np.zeros(len(values) + 1, np.int64)
     np.cumsum([len(value) for value in values], out=starts[1:])
-    topics = np.array([raw.topic == LABELS for raw in raws], np.uint8)
-    times = [raw.timestamp for raw in raws]
     latest = np.array([_NEVER if time is None or time < 0 else time + MAX_AHEAD_MS for time in times], np.int64)
-    features = np.empty(len(raws) * book.most_features + 1)
+    features = np.empty(len(values) * book.most_features + 1)
+    topics = np.array(is_label, np.uint8)
     templates.read(book.templates, np.frombuffer(text, np.uint8), starts, topics, latest, columns, features)
     is_read = columns["template"] != NONE
     firsts = columns["id"][is_read]

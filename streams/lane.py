@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -223,9 +225,9 @@ class Lane:
         work = Work()
         clock = Turn()
         try:
-            sizes, end = [len(raw.value or b"") for raw in raws], 0
+            ends, end = list(accumulate([len(raw.value or b"") for raw in raws])), 0
             while end < len(raws):
-                start, end = end, _end_of_run(sizes, end, _MOST_READ, _MOST_READ_BYTES)
+                start, end = end, _end_of_run(ends, end, _MOST_READ, _MOST_READ_BYTES)
                 await self._process(self.pipeline.read(raws[start:end], self._intake), clock, work)
         except SnapshotError as error:
             raise await self._explained(error) from None
@@ -237,11 +239,11 @@ class Lane:
         found: Mapping[bytes, bytes] = {}
         if needed := self.pipeline.needed(reading):
             found = await clock.without(self._store.fetch(self.partition, needed))
-        sizes, end = reading.sizes, 0
-        while end < len(sizes):
+        ends, end = list(accumulate(reading.sizes)), 0
+        while end < len(ends):
             if clock.is_long:
                 await clock.end()
-            start, end = end, _end_of_run(sizes, end, self._pace, _MOST_RUN_BYTES)
+            start, end = end, _end_of_run(ends, end, self._pace, _MOST_RUN_BYTES)
             before = clock.seconds
             self._take(reading[start:end], found, work)
             self._pace = _paced(end - start, clock.seconds - before)
@@ -250,7 +252,7 @@ class Lane:
         self._is_whole = False
         outcome = self.pipeline.process(run, found)
         self._is_whole = run.is_whole  # the rows of a batch are saved together or not at all
-        self._unsaved.add(outcome, run.ended)
+        self._unsaved.add(outcome, run.ended, sum(run.sizes))
         work.joined += outcome.joined
         work.refused += [letter.reason for letter in outcome.dead_letters]
         self._watch_share(run)
@@ -353,14 +355,13 @@ class Lane:
         self.is_closed = True
 
 
-def _end_of_run(sizes: Sequence[int], start: int, most: int, most_bytes: int) -> int:
-    """Return where a run of records of these sizes ends that begins at a place; only one alone may be too large."""
-    size = 0
-    for place in range(start, min(start + most, len(sizes))):
-        size += sizes[place]
-        if size > most_bytes and place > start:
-            return place
-    return min(start + most, len(sizes))
+def _end_of_run(ends: Sequence[int], start: int, most: int, most_bytes: int) -> int:
+    """Return where a run of records ends that begins at a place; only one alone may be too large.
+
+    `ends` are the bytes of each record and all before it.
+    """
+    before = ends[start - 1] if start else 0
+    return max(start + 1, min(bisect_right(ends, before + most_bytes, start), start + most))
 
 
 def _paced(records: int, seconds: float) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,22 @@ _MOST_QUEUED: Final = 2  # batches of a side, beyond which it is to be paused
 class _Batch:
     message: Message
     records: Sequence[RawRecord]
+    times: list[int]
     taken: int = 0
+
+    @property
+    def head(self) -> int:
+        """The time of the next record."""
+        return self.times[self.taken]
+
+    def run(self, limit: int, end: float) -> int:
+        """Return how many records come next before the first one that is later than `end`, up to a limit."""
+        times, first = self.times, self.taken
+        last = min(len(times), first + limit)
+        for place in range(first, last):
+            if times[place] > end:
+                return place - first
+        return last - first
 
 
 class Merge:
@@ -69,7 +85,8 @@ class Merge:
 
     def put(self, topic: str, message: Message, records: Sequence[RawRecord]) -> None:
         """Queue a batch, in the order of its topic."""
-        self._sides[topic].append(_Batch(message, records))
+        times: list[Any] = [record.timestamp for record in records]  # Kafka's have one
+        self._sides[topic].append(_Batch(message, records, times))
 
     def is_full(self, topic: str) -> bool:
         """Return whether a side is so far ahead that no more of it is to be fetched."""
@@ -96,8 +113,10 @@ class Merge:
         taken: list[RawRecord] = []
         first, second = (self._sides[topic] for topic in self._topics)
         while first and second and len(taken) < limit:
-            is_first = _head(first).timestamp <= _head(second).timestamp  # type: ignore[operator]  # Kafka's has one
-            taken.append(self._take_one(first if is_first else second))
+            if first[0].head <= second[0].head:
+                self._take(first, limit, second[0].head, taken)
+            else:
+                self._take(second, limit, first[0].head - 1, taken)
         if taken:
             self._waiting_since = None
             return taken
@@ -105,15 +124,17 @@ class Merge:
         if side and not at_end(empty) and not self._has_waited(now):
             return taken
         while side and len(taken) < limit:
-            taken.append(self._take_one(side))
+            self._take(side, limit, inf, taken)
         return taken
 
-    def _take_one(self, side: deque[_Batch]) -> RawRecord:
-        batch, record = side[0], _head(side)
-        batch.taken += 1
+    def _take(self, side: deque[_Batch], limit: int, end: float, taken: list[RawRecord]) -> None:
+        """Take the records of a side's first batch that are not later than `end`, until so many have been taken."""
+        batch = side[0]
+        before = batch.taken
+        batch.taken += batch.run(limit - len(taken), end)
+        taken += batch.records[before : batch.taken]
         if batch.taken == len(batch.records):
             self._finished.append(side.popleft().message)
-        return record
 
     def _has_waited(self, now: float) -> bool:
         if self._waiting_since is None:
@@ -124,7 +145,3 @@ class Merge:
         """Return the messages of the batches that have been taken whole since the last call."""
         finished, self._finished = self._finished, []
         return finished
-
-
-def _head(side: deque[_Batch]) -> RawRecord:
-    return side[0].records[side[0].taken]

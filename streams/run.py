@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import TYPE_CHECKING, Final
@@ -65,6 +66,8 @@ async def _start_and_wait(app: DriftlineApp, settings: Settings) -> None:
     """Start, which lasts until the group has given the worker its partitions, and return when it fails or crashes."""
     # Not while it has partitions: it would hold up the event loop for longer than Kafka waits.
     await asyncio.to_thread(compiled)
+    gc.collect()
+    gc.freeze()  # a million objects of imported modules and compiled code, which live as long as the process
     await app.start()
     _logger.info("reading from Kafka at %s, state in %s", settings.kafka, settings.redis_address)
     if app.metrics_port is not None:

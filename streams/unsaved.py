@@ -59,10 +59,10 @@ class Unsaved:
         """Whether it is as much as may be: the next records must wait for a checkpoint."""
         return self.records >= MOST_RECORDS or self.size >= MOST_BYTES
 
-    def add(self, outcome: Outcome, raws: Collection[RawRecord]) -> None:
-        """Take records, and what they led to."""
+    def add(self, outcome: Outcome, raws: Collection[RawRecord], size: int) -> None:
+        """Take records of so many bytes, and what they led to."""
         self.records += len(raws)
-        self.size += sum([len(raw.value or b"") for raw in raws])
+        self.size += size
         for topic, run in groupby([raw.topic for raw in raws]):
             count = len(list(run))
             if self.runs and self.runs[-1][0] == topic:

@@ -253,7 +253,8 @@ class Worker:
         for topic in INPUTS:
             if not merge.is_full(topic):
                 self._ports.source.resume(TP(topic, lane.partition))
-        counts = {topic: sum(record.topic == topic for record in records) for topic in INPUTS}
+        topics = [record.topic for record in records]
+        counts = {topic: topics.count(topic) for topic in INPUTS}
         self._metrics.batch(counts, joined=work.joined, seconds=work.seconds)
         for reason in work.refused:
             self._metrics.bad_record(reason)

@@ -59,13 +59,16 @@ class Maker:
         return decided
 
     def _make(self, batch: Reading) -> None:
+        is_fast = (batch.columns["template"] != NONE).tolist()
+        done = self._compose(batch, 0) if is_fast[0] else 0
+        if done == len(batch):  # as nearly always
+            return
         rows = batch.rows
         columns = zip(
             *(rows[name].tolist() for name in ("join", "what", "result", "payload", "watermark")), strict=True
         )
-        is_fast = (batch.columns["template"] != NONE).tolist()
         # What the kernel has refused of predictions, or of labels, is likely to be refused again: the next come later.
-        patience, until, place = [1] * 4, [0] * 4, 0
+        patience, until, place = [1] * 4, [0] * 4, done
         for at, (join, what, result, payload, watermark) in enumerate(columns):
             if at < place or what == SKIPPED:
                 continue

@@ -1,13 +1,13 @@
 """What an agent is given: consecutive records of one partition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from faust.types import TP
 
-__all__ = ["BatchLimits", "Record", "RecordBatch", "cut", "size_of"]
+__all__ = ["BatchLimits", "Record", "RecordBatch", "cut", "sizes_of"]
 
 
 class Record(Protocol):
@@ -136,7 +136,7 @@ def cut(records: Sequence[Record], limits: BatchLimits) -> Iterator[Sequence[Rec
     >>> [[record.offset for record in piece] for piece in pieces]
     [[0, 1], [2], [3]]
     """
-    sizes = [size_of(record) for record in records]
+    sizes = sizes_of(records)
     if len(records) <= limits.records and sum(sizes) <= limits.size:  # as nearly always
         yield records
         return
@@ -149,10 +149,14 @@ def cut(records: Sequence[Record], limits: BatchLimits) -> Iterator[Sequence[Rec
     yield records[start:]
 
 
-def size_of(record: Record) -> int:
-    """Return the bytes of key, value and headers."""
+def sizes_of(records: Iterable[Record]) -> list[int]:
+    """Return the bytes of key, value and headers of each."""
     # A missing key or value has size -1, which costs less to count than to ask about.
-    size = record.serialized_key_size + record.serialized_value_size
-    if record.headers:
-        size += sum(len(name) + len(value or b"") for name, value in record.headers)
-    return size
+    return [
+        record.serialized_key_size + record.serialized_value_size + (_size_of(record.headers) if record.headers else 0)
+        for record in records
+    ]
+
+
+def _size_of(headers: Iterable[tuple[str, bytes]]) -> int:
+    return sum(len(name) + len(value or b"") for name, value in headers)

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
-from driftline.streams.transport.batch import BatchLimits, size_of
+from driftline.streams.transport.batch import BatchLimits, sizes_of
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
@@ -174,7 +174,7 @@ class FetchingThread(AIOKafkaConsumerThread):
             if not (more := found.get(tp)):
                 break
             taken += more
-            size += sum(map(size_of, more))
+            size += sum(sizes_of(more))
             step = max(1, (self.limits.size - size) * len(taken) // max(1, size))
         return taken
 
