@@ -6,7 +6,6 @@ which ones a batch will ask for, and the caller then hands them in.
 
 from __future__ import annotations
 
-from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -99,7 +98,7 @@ class Joins:
         """Return the prediction that waits in a place, or has done so since `recycle`."""
         payload = self.table.payloads[place]
         if payload is None:
-            return self._pending(place, self.table.payload(place))
+            payload = next(self._payloads_of(np.array([place], np.int32)))
         assert isinstance(payload, Pending)  # noqa: S101 - by the rules of the join
         return payload
 
@@ -118,27 +117,11 @@ class Joins:
         columns = self.table.payload(place)
         return int(columns["segments"]) if columns["in_columns"] and columns["owner"] == owner else NONE
 
-    def _pending(self, place: int, columns: Any) -> Pending:  # noqa: ANN401 - a record
-        inputs = int(columns["inputs"])
-        score, challenger = float(columns["score"]), float(columns["challenger"])
-        segments = int(columns["segments"])
-        return Pending(
-            int(columns["at"]),
-            int(columns["offset"]),
-            self.versions[columns["version"]],
-            self.values[columns["value"]],
-            None if isnan(score) else score,
-            None,
-            None if segments == NONE else self.segments[segments],
-            self.table.inputs(place, inputs) if inputs else None,
-            challenger if inputs else None,
-            int(columns["number"]),
-        )
-
     def unfold(self) -> None:
         """Turn all payloads in columns into objects; the numbers may stand for other things from here on."""
-        for place in self.table.in_columns():
-            self.table.payloads[place] = self._pending(place, self.table.payload(place))
+        places = self.table.in_columns()
+        for place, payload in zip(places.tolist(), self._payloads_of(places), strict=True):
+            self.table.payloads[place] = payload
             self.table.payload(place)["in_columns"] = 0
         self.versions, self.values, self.segments = [], [], []
 
@@ -217,7 +200,7 @@ class Joins:
         return written
 
     def _payloads_of(self, places: npt.NDArray[np.int32]) -> Iterator[Pending | Truth | None]:
-        """Yield what waits in places, many at once in a fifth of the time that `pending` takes for each."""
+        """Yield what waits in places: many at once take a fifth of the time that each would by itself."""
         columns, inputs = self.table.payload(places), self.table.arrays.inputs[places]
         shown, width = inputs.tobytes(), 8 * inputs.shape[1]
         objects = self.table.payloads

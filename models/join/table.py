@@ -89,16 +89,11 @@ class JoinTable:
         """Return the columns of a payload, or of some."""
         return self._arrays.payloads[place]
 
-    def inputs(self, place: int, count: int) -> bytes:
-        """Return what the challenger was shown of a prediction."""
-        shown: bytes = self._arrays.inputs[place, :count].tobytes()
-        return shown
-
-    def in_columns(self) -> list[int]:
+    def in_columns(self) -> npt.NDArray[np.int32]:
         """Return the payloads that wait in columns."""
         entries, payloads = self._arrays.entries, self._arrays.payloads
         places = entries["payload"][(entries["state"] == kernels.PENDING) & (entries["payload"] != NONE)]
-        waiting: list[int] = places[payloads["in_columns"][places] != 0].tolist()
+        waiting: npt.NDArray[np.int32] = places[payloads["in_columns"][places] != 0]
         return waiting
 
     def fit(self, inputs: int) -> None:
