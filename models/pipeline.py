@@ -15,11 +15,11 @@ import numpy as np
 
 from driftline.models.arena import Arena
 from driftline.models.fast.book import Book
-from driftline.models.fast.maker import Maker
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.join.joins import Joins
 from driftline.models.kernels.admission import BEGUN, NEXT, SETTLED, WATERMARK, admit, judge
 from driftline.models.kernels.join_table import LOST, OTHER, PAIRED
+from driftline.models.maker import Maker
 from driftline.models.model import Model
 from driftline.models.outcome import Changes, Outcome, Start
 from driftline.models.policy.unattributed import Unattributed

@@ -212,7 +212,7 @@ def test_columns_change_nothing(seed: int, cuts: list[int], saves: set[int]) -> 
 
 
 def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.models.fast.maker.keep_inputs", lambda *_: None)
+    monkeypatch.setattr("driftline.models.maker.keep_inputs", lambda *_: None)
     raws = list(Traffic(1).records(4000))
     slow, fast = Run(in_columns=False), Run(in_columns=True)
     for start in range(0, len(raws), 300):
