@@ -49,20 +49,22 @@ class Maker:
         self._rows = rows
         self._looks = _MOST_LOOKS  # that may be taken at records from which nothing is learned
 
-    def run(self, batch: Reading) -> list[Decided]:
-        """Make the rows of records, by a kernel as far as it can and else one by one, and run them all."""
+    def run(self, batch: Reading) -> tuple[list[Decided], int]:
+        """Make the rows of records and run them all; return what was decided, and how many no kernel could make."""
         self._rows.enter(partial(self._decision, batch), self._keep)
-        self._make(batch)
+        one_by_one = self._make(batch)
         decided = self._rows.run()
         self._rows.leave()  # or it would hold the batch, and this
         self._looks = min(self._looks + len(batch) / _RECORDS_A_LOOK, _MOST_LOOKS)
-        return decided
+        return decided, one_by_one
 
-    def _make(self, batch: Reading) -> None:
+    def _make(self, batch: Reading) -> int:
+        """Make the rows of records, by a kernel as far as it can, and else one by one; return how many were so."""
         is_fast = (batch.columns["template"] != NONE).tolist()
         done = self._compose(batch, 0) if is_fast[0] else 0
+        one_by_one = 0
         if done == len(batch):  # as nearly always
-            return
+            return one_by_one
         rows = batch.rows
         columns = zip(
             *(rows[name].tolist() for name in ("join", "what", "result", "payload", "watermark")), strict=True
@@ -79,6 +81,7 @@ class Maker:
                     continue
                 until[what] = at + patience[what]
                 patience[what] = min(2 * patience[what], _MOST_PATIENCE)
+            one_by_one += 1
             record, model = batch[at], self._models[join]
             model.take(record, result, payload, watermark, self._rows, self._joins)
             # A label that was read is left to Python because of its prediction: there is nothing to learn from it.
@@ -89,6 +92,7 @@ class Maker:
                 self._looks -= 0.0 if self._book.learn(record, model) else price
             if result == PAIRED and what == LABEL and (known := model.known) is not None:
                 self._book.claim(self._joins.combination(payload, known.number), known)
+        return one_by_one
 
     def _compose(self, batch: Reading, start: int) -> int:
         waiting = len(batch) - start

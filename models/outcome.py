@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch led to, in order; `joined` counts the pairs of a prediction and its label."""
+    """What a batch led to, in order.
+
+    `joined` counts the pairs of a prediction and its label, `one_by_one` the events that no kernel took with others.
+    """
 
     joined: int = 0
+    one_by_one: int = 0
     alerts: list[Alert] = field(default_factory=list)
     retrain_requests: list[RetrainRequest] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)

@@ -229,7 +229,9 @@ class Pipeline:
                 "the store has lost a prediction that waits for its label: restore it, or delete the state"
             )
         outcome.joined += int(np.count_nonzero(results == PAIRED))
-        for alerts, request in self._maker.run(batch):
+        decided, one_by_one = self._maker.run(batch)
+        outcome.one_by_one += one_by_one
+        for alerts, request in decided:
             outcome.alerts += alerts
             if request is not None:
                 outcome.retrain_requests.append(request)

@@ -58,9 +58,10 @@ class TooManyBadRecordsError(DriftlineError):
 
 @dataclass(slots=True)
 class Work:
-    """What some records came to: joined pairs, why records were refused, and the seconds of processing."""
+    """What some records came to: pairs, events that were taken one by one, reasons of refusal, seconds of work."""
 
     joined: int = 0
+    one_by_one: int = 0
     refused: list[Reason] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -254,6 +255,7 @@ class Lane:
         self._is_whole = run.is_whole  # the rows of a batch are saved together or not at all
         self._unsaved.add(outcome, run.ended, sum(run.sizes))
         work.joined += outcome.joined
+        work.one_by_one += outcome.one_by_one
         work.refused += [letter.reason for letter in outcome.dead_letters]
         self._watch_share(run)
 

@@ -6,6 +6,7 @@ name                                     kind       meaning
 driftline_records_total                  counter    records read, by ``topic``, bad ones included
 driftline_bad_records_total              counter    records refused, by ``reason``: the closed list of the contract
 driftline_joined_total                   counter    pairs of a prediction and its label
+driftline_one_by_one_total               counter    events that the compiled path left to Python
 driftline_lag_records                    gauge      records not read yet, by ``topic`` and ``partition``
 driftline_batch_records                  histogram  records of a batch
 driftline_processing_seconds             histogram  time the pipeline took for a batch
@@ -61,7 +62,7 @@ class Metrics:
     Examples
     --------
     >>> metrics = Metrics()
-    >>> metrics.batch({"driftline.predictions": 700, "driftline.labels": 300}, joined=290, seconds=0.02)
+    >>> metrics.batch({"driftline.predictions": 700, "driftline.labels": 300}, joined=290, one_by_one=3, seconds=0.02)
     >>> metrics.registry.get_sample_value("driftline_joined_total")
     290.0
 
@@ -76,6 +77,7 @@ class Metrics:
         self._records = Counter("driftline_records_total", "Records read.", ["topic"], registry=registry)
         self._bad = Counter("driftline_bad_records_total", "Records refused.", ["reason"], registry=registry)
         self._joined = Counter("driftline_joined_total", "Pairs of a prediction and its label.", registry=registry)
+        self._one_by_one = Counter("driftline_one_by_one_total", "Events that were not compiled.", registry=registry)
         self._lag = Gauge("driftline_lag_records", "Records not read yet.", ["topic", "partition"], registry=registry)
         self._batch = Histogram(
             "driftline_batch_records", "Records of a batch.", buckets=_BATCH_RECORDS, registry=registry
@@ -110,12 +112,13 @@ class Metrics:
         )
         self._start_at_zero()
 
-    def batch(self, records: Mapping[str, int], *, joined: int, seconds: float) -> None:
-        """Count a batch that was processed: records by topic, joined pairs, and the time it took."""
+    def batch(self, records: Mapping[str, int], *, joined: int, one_by_one: int, seconds: float) -> None:
+        """Count a batch that was processed: records by topic, pairs, events that were taken one by one, the time."""
         for topic, count in records.items():
             self._records.labels(topic).inc(count)
         self._batch.observe(sum(records.values()))
         self._joined.inc(joined)
+        self._one_by_one.inc(one_by_one)
         self._processing.observe(seconds)
 
     def lag(self, topic: str, partition: int, records: int) -> None:

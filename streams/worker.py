@@ -255,7 +255,7 @@ class Worker:
                 self._ports.source.resume(TP(topic, lane.partition))
         topics = [record.topic for record in records]
         counts = {topic: topics.count(topic) for topic in INPUTS}
-        self._metrics.batch(counts, joined=work.joined, seconds=work.seconds)
+        self._metrics.batch(counts, joined=work.joined, one_by_one=work.one_by_one, seconds=work.seconds)
         for reason in work.refused:
             self._metrics.bad_record(reason)
         return True

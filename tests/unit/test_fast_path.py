@@ -78,6 +78,15 @@ class Both:
         assert self.in_columns > 100
 
 
+def test_what_no_kernel_takes_is_counted() -> None:
+    both = Both()
+    both.know()
+    common = [both.record(PREDICTIONS, both.prediction(n % 2, score=0.5)) for n in range(50)]
+    rare = both.record(PREDICTIONS, both.prediction(1, score=0.5, weight=2.0))
+    outcome = both.fast.process(both.fast.read([*common[:20], rare, *common[20:]], both.intake), {})
+    assert outcome.one_by_one == 1
+
+
 def test_many_segments_of_many_values_make_no_overflow() -> None:
     both = Both(segments=SEGMENTS)
     both.know(segments=dict.fromkeys(SEGMENTS, "a"))

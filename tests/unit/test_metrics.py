@@ -92,10 +92,11 @@ def test_two_instances_live_side_by_side() -> None:
 def test_a_batch_is_counted() -> None:
     metrics = Metrics()
     assert series(metrics, "driftline_records_total") == {("driftline.predictions",): 0, ("driftline.labels",): 0}
-    metrics.batch({"driftline.predictions": 7}, joined=0, seconds=0.002)
-    metrics.batch({"driftline.predictions": 3, "driftline.labels": 5}, joined=4, seconds=0.004)
+    metrics.batch({"driftline.predictions": 7}, joined=0, one_by_one=7, seconds=0.002)
+    metrics.batch({"driftline.predictions": 3, "driftline.labels": 5}, joined=4, one_by_one=1, seconds=0.004)
     assert series(metrics, "driftline_records_total") == {("driftline.predictions",): 10, ("driftline.labels",): 5}
     assert series(metrics, "driftline_joined_total") == {(): 4}
+    assert series(metrics, "driftline_one_by_one_total") == {(): 8}
     assert series(metrics, "driftline_batch_records_sum") == {(): 15}
     assert series(metrics, "driftline_processing_seconds_count") == {(): 2}
 
@@ -275,7 +276,7 @@ def test_a_batch_costs_microseconds() -> None:
     records = {"driftline.predictions": 500, "driftline.labels": 500}
     start = time.process_time()
     for _ in range(1000):
-        metrics.batch(records, joined=500, seconds=0.01)
+        metrics.batch(records, joined=500, one_by_one=0, seconds=0.01)
     assert (time.process_time() - start) / 1000 < 0.001  # 10 µs here: a hundredth of a microsecond a record
 
 
