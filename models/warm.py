@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba.core.registry import cpu_target
 
+from driftline.models.arena import Arena
 from driftline.models.drift.stream import Streams
+from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
+from driftline.models.join.joins import Joins
 from driftline.models.join.table import JoinTable
 from driftline.models.kernels import ranked, residuals, shares
 from driftline.models.kernels.compiled import PLACE
@@ -88,13 +91,14 @@ def _ask_seldom() -> None:
     """Ask for what takes much traffic to come to pass; of what is empty it does nothing."""
     for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked), strict=True):
         kernels.settle(bank.rows[bank.allocate()])
+    Book(Arena(), Joins()).spread()
     JoinTable().let_go(np.zeros(0, np.int32), np.zeros(0, np.int64))
 
 
 def _records(task: str) -> Iterator[FileRecord]:
     """Yield the records of a model whose values change once; its offsets are its own, as those of a partition.
 
-    All features of the binary one are numbers, so that kernels read its records and make their rows.
+    The binary one has no feature that comes late, so that kernels read its records and make their rows.
     """
     of_tasks: dict[str, list[Any]] = {
         "binary": [0, 1],
@@ -106,9 +110,9 @@ def _records(task: str) -> Iterator[FileRecord]:
     for n in range(_EVENTS):
         shift = 3.0 if n > _EVENTS // 2 else 0.0
         score = 0.5 + 0.4 * sin(n)
-        features: dict[str, Any] = {"x": sin(n * 7.0) + shift}
-        if task != "binary":
-            features |= {"y": "ab"[n % 2]} | ({"late": n} if n > _LATE else {})
+        features: dict[str, Any] = {"x": sin(n * 7.0) + shift, "y": "ab"[n % 2]}
+        if task != "binary" and n > _LATE:
+            features["late"] = n
         event: dict[str, Any] = {
             "model_id": task,
             "model_version": "2" if task != "binary" and n >= _ANEW else "1",

@@ -6,11 +6,9 @@ that it was given.
 
 from __future__ import annotations
 
-import json
 import pkgutil
 import sys
 import tempfile
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -18,20 +16,14 @@ from typing import TYPE_CHECKING
 
 from numba.core.dispatcher import Dispatcher
 
-from driftline.client import batches
 from driftline.models import kernels
 from driftline.models.warm import TASKS, compile_kernels
-from driftline.schemas.batches import LabelBatch, PredictionBatch
-from driftline.schemas.errors import DecodeError
-from driftline.schemas.topics import PREDICTIONS
 from tests.golden.cases import CASES, replayed
 from tests.property import test_fast_properties as columns
 from tests.property import test_pipeline_properties as objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from driftline.models.record import FileRecord
 
 
 def compiled() -> set[str]:
@@ -67,25 +59,14 @@ def take_columns() -> None:
     """Take records that are read by kernels: one event each, batches in JSON, and batches in Arrow."""
     single = list(columns.Traffic(1).records(4000))
     several = columns.batches_of(single, Random(1))
-    for raws, size in ((single, 300), (several, 60), (list(map(in_arrow, several)), 60)):
+    of_categories = list(columns.Traffic(1, "categories").records(4000))
+    forms = (single, 300), (of_categories, 300), (several, 60), (list(map(columns.in_arrow, several)), 60)
+    for raws, size in forms:
         run = columns.Run(in_columns=True)
         for n, start in enumerate(range(0, len(raws), size)):
             run.take(raws[start : start + size])
             run.save(restart=n % 3 == 2)
         assert run.columns
-
-
-def in_arrow(raw: FileRecord) -> FileRecord:
-    """Return a batch as Arrow, if it is one and the client would send it."""
-    fields = json.loads(raw.value or b"")
-    if "rows" not in fields:
-        return raw
-    del fields["rows"]
-    try:
-        (encoded,) = batches.records(PredictionBatch if raw.topic == PREDICTIONS else LabelBatch, fields)
-    except DecodeError:
-        return raw
-    return replace(raw, value=encoded.value, headers=encoded.headers)
 
 
 def main(tasks: Sequence[str]) -> int:

@@ -6,13 +6,17 @@ there as a value stands for the same when it comes again. What is not known yet 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from driftline.models.fast.categories import Categories, slots_of
+from driftline.models.fast.growing import FEWEST, Growing
 from driftline.models.fast.templates import template_of
 from driftline.models.join.entry import token_of
 from driftline.models.kernels import fast as kernels
+from driftline.models.kernels import names as naming
 from driftline.models.kernels import templates as reading
 from driftline.models.kernels.ids import NONE
 from driftline.models.watch.binary_scoreboard import BinaryScoreboard
@@ -21,9 +25,7 @@ from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Callable, Mapping, Sequence
 
     from driftline.models.arena import Arena
     from driftline.models.fast.templates import Slot, Template
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 MOST_NAMES: Final = 131_072
 _MOST_TEMPLATES: Final = 256
 _MOST_BYTES: Final = 2**26  # of texts
-_FEWEST: Final = 64
 _SEED: Final = np.uint64(hash("names") & (2**64 - 1))  # another one in each process: nobody can aim at one place
 _BATCH: Final = -1  # in place of a topic: no text is compared with it
 
@@ -58,20 +59,21 @@ class Book:
 
     def _begin(self) -> None:
         self._numbers: dict[tuple[bool, object], int] = {}  # of templates
-        self._features: list[list[str]] = []  # of each template
-        self._templates = _Growing(reading.TEMPLATE)
-        self._slots = _Growing(reading.SLOT)
-        self._texts = _Growing(np.dtype(np.uint8))
+        self._features: list[dict[str, tuple[int, int]]] = []  # of each template: where they stand, and what they are
+        self._templates = Growing(reading.TEMPLATE)
+        self._slots = Growing(reading.SLOT)
+        self._texts = Growing(np.dtype(np.uint8))
         self._hints = np.full(len(INPUTS), NONE, np.int64)
-        self._names = _Growing(reading.NAME)
-        self._places = np.full(4 * _FEWEST, NONE, np.int32)
-        self._fasts = _Growing(kernels.FAST)
-        self._shapes = _Growing(kernels.SHAPE)
-        self._maps = _Growing(np.dtype(np.int32))
-        self._values = _Growing(kernels.VALUE)
-        self._combinations = _Growing(kernels.COMBINATION)
-        self._parts = _Growing(np.dtype(np.int32))
-        self._versions: dict[str, int] = {}
+        self._names = Growing(naming.NAME)
+        self._places = np.full(4 * FEWEST, NONE, np.int32)
+        self._fasts = Growing(kernels.FAST)
+        self._shapes = Growing(kernels.SHAPE)
+        self._maps = Growing(np.dtype(np.int32))
+        self._values = Growing(kernels.VALUE)
+        self._combinations = Growing(kernels.COMBINATION)
+        self._parts = Growing(np.dtype(np.int32))
+        self.categories = Categories()
+        self._versions: dict[tuple[int, str], int] = {}
         self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
         self._value_numbers: dict[tuple[int, type, str], int] = {}
         self._combination_numbers: dict[tuple[int, tuple[tuple[str, str], ...]], int] = {}
@@ -92,8 +94,8 @@ class Book:
             self._fasts.array,
         )
 
-    def _named(self) -> reading.Names:
-        return reading.Names(self._names.array, self._places, self._texts.array, _SEED)
+    def _named(self) -> naming.Names:
+        return naming.Names(self._names.array, self._places, self._texts.array, _SEED)
 
     @property
     def known(self) -> kernels.Known:
@@ -105,6 +107,7 @@ class Book:
             self._values.array,
             self._combinations.array,
             self._parts.array,
+            self.categories.array,
         )
 
     @property
@@ -121,8 +124,9 @@ class Book:
     def is_full(self) -> bool:
         """Whether it is time to `forget`."""
         many = len(self._names) + len(self._combinations) + len(self._values) + len(self._shapes)
+        many += len(self.categories)
         return (
-            many + _FEWEST > MOST_NAMES
+            many + FEWEST > MOST_NAMES
             or len(self._texts) > _MOST_BYTES
             or len(self._templates) == _MOST_TEMPLATES
             or len(self._maps) > _MOST_BYTES
@@ -171,10 +175,11 @@ class Book:
         event, known = record.event, model.known
         if known is None or not isinstance(event, WireLabel | WirePrediction):
             return False
-        template = template_of(record.raw.value or b"")
+        watch = known.versions.get(event.model_version) if isinstance(event, WirePrediction) else None
+        template = template_of(record.raw.value or b"", {} if watch is None else slots_of(watch))
         if template is None or any(len(slot.text) >= reading.MOST_TEXT for slot in template.slots):
             return False
-        before, templates = len(self._names), len(self._templates)
+        before, templates = len(self._names) + self.categories.noted, len(self._templates)
         number = self._number_of(template, is_label=isinstance(event, WireLabel))
         if number is None:
             return False
@@ -185,30 +190,35 @@ class Book:
         value = event.label if isinstance(event, WireLabel) else event.prediction
         self._name(known.number, slots[reading.VALUE], lambda: self.value_number(value, known))
         if isinstance(event, WirePrediction):
-            version = self._name(known.number, slots[reading.VERSION], lambda: self.version_number(event.model_version))
+            version = self._name(
+                known.number, slots[reading.VERSION], lambda: self.version_number(event.model_version, known)
+            )
             if reading.SEGMENTS in slots:
                 self._name(
                     known.number,
                     slots[reading.SEGMENTS],
                     lambda: self.combination_number(event.segments, model, known),
                 )
-            if (watch := known.versions.get(event.model_version)) is not None:
+            if watch is not None:
                 news |= self._note_shape(join, number, version, watch)
+                self._name_categories(template, version, watch, event.features)
         self._fasts.array[join]["hint"][int(isinstance(event, WireLabel))] = number
-        return len(self._templates) == templates and (news or len(self._names) > before)
+        return len(self._templates) == templates and (news or len(self._names) + self.categories.noted > before)
 
     def note_batch(self, model: Model, known: Known, version: str | None, features: tuple[str, ...]) -> int | None:
         """Note what batches of a model are like, of predictions if there is a version; return that template."""
-        number = self._numbers.get((version is None, features))
+        whats = {} if version is None else slots_of(known.versions[version])
+        key = version is None, tuple((name, whats.get(name, reading.FEATURE)) for name in features)
+        number = self._numbers.get(key)
         if number is None:
             if len(self._templates) == _MOST_TEMPLATES:
                 return None
-            self._features.append(list(features))
-            self.most_features = max(self.most_features, len(features))
-            number = self._numbers[version is None, features] = self._templates.append((_BATCH, 0, 0, 0, 0, 0))
+            self._add_features(key[1])
+            number = self._numbers[key] = self._templates.append((_BATCH, 0, 0, 0, 0, 0))
         self._note_model(model, known)
         if version is not None:
-            self._note_shape(model.join.index, number, self.version_number(version), known.versions[version])
+            numbered = self.version_number(version, known)
+            self._note_shape(model.join.index, number, numbered, known.versions[version])
         return number
 
     def claim(self, combination: int, known: Known) -> None:
@@ -231,14 +241,23 @@ class Book:
         number = self._numbers.get(key)
         if number is None and len(self._templates) < _MOST_TEMPLATES:
             features = template.features
-            self._features.append(features)
-            self.most_features = max(self.most_features, len(features))
+            self._add_features(features)
             first = len(self._slots)
             for slot in template.slots:
-                self._slots.append((*self._text(slot.before), slot.what))
+                column = self.categories.column(slot.name) if slot.what == reading.CATEGORY else NONE
+                self._slots.append((*self._text(slot.before), slot.what, column))
             row = (is_label, first, len(template.slots), len(features), *self._text(template.after))
             number = self._numbers[key] = self._templates.append(row)
         return number
+
+    def spread(self) -> None:
+        """Give names twice as many places."""
+        self._places = np.full(2 * len(self._places), NONE, np.int32)
+        naming.scatter(self._named(), len(self._names))
+
+    def _add_features(self, features: Sequence[tuple[str, int]]) -> None:
+        self._features.append({name: (place, what) for place, (name, what) in enumerate(features)})
+        self.most_features = max(self.most_features, len(features))
 
     def _text(self, text: str) -> tuple[int, int]:
         return self._texts.extend(text.encode()), len(text)
@@ -247,15 +266,25 @@ class Book:
         """Return what a text stands for; one that is new stands for what `meaning` returns."""
         text = np.frombuffer(slot.text.encode(), np.uint8)
         names = self._named()
-        number = int(reading.name_of(names, owner, slot.what, text, 0, len(text)))
+        number = int(naming.name_of(names, owner, slot.what, text, 0, len(text)))
         if number == NONE:
             number = meaning()
+            if 2 * len(self._names) + 2 > len(self._places):
+                self.spread()
             place = self._names.append((0, 0, *self._text(slot.text), number))
-            if 2 * len(self._names) > len(self._places):
-                self._places = np.full(2 * len(self._places), NONE, np.int32)
-                reading.scatter(self._named(), place)
-            reading.put(self._named(), owner, slot.what, text, place)
+            naming.put(self._named(), owner, slot.what, text, place)
         return number
+
+    def _name_categories(
+        self, template: Template, version: int, watch: VersionWatch, features: Mapping[str, Any]
+    ) -> None:
+        for slot in template.slots:
+            if slot.what != reading.CATEGORY or features[slot.name] is None or "\\" in slot.text:
+                continue
+            number = self.categories.number_of(version, watch, slot.name, features[slot.name])
+            if number != NONE:
+                column = self.categories.column(slot.name)
+                self._name(version * reading.MOST_COLUMNS + column, slot, partial(int, number))
 
     def value_number(self, value: Any, known: Known) -> int:  # noqa: ANN401 - a scalar
         """Return the number of what a model predicts, or of a label."""
@@ -283,11 +312,11 @@ class Book:
             number = self._combination_numbers[key] = self._combinations.append((NONE, NONE))
         return number
 
-    def version_number(self, version: str) -> int:
-        """Return the number of a version's name."""
-        number = self._versions.get(version)
+    def version_number(self, version: str, known: Known) -> int:
+        """Return the number of a version's name, which is another one for each model."""
+        number = self._versions.get((known.number, version))
         if number is None:
-            number = self._versions[version] = len(self._joins.versions)
+            number = self._versions[known.number, version] = len(self._joins.versions)
             self._joins.versions.append(version)
         return number
 
@@ -316,7 +345,7 @@ class Book:
         fast["versions"] = len(versions)
         for n, (version, part, slot) in enumerate(versions):
             watch = known.versions.get(version)
-            fast["name"][n], fast["part"][n], fast["slot"][n] = self.version_number(version), part, slot
+            fast["name"][n], fast["part"][n], fast["slot"][n] = self.version_number(version, known), part, slot
             fast["watch"][n] = NONE if watch is None else watch.index
         if before == 0:
             fast["hint"] = NONE
@@ -331,54 +360,20 @@ class Book:
         kept = [shape for shape in shapes if (rows[shape]["template"], rows[shape]["version"]) != (template, version)]
         if len(kept) < len(shapes) and any(rows[shape]["layout"] == layout for shape in set(shapes) - set(kept)):
             return False
-        places = {name: place for place, name in enumerate(self._features[template])}
-        names = watch.feature_names
-        if not places.keys() <= set(names) or len(kept) == kernels.MOST_SHAPES:
+        found, whats = self._features[template], slots_of(watch)
+        if any(whats.get(name) != what for name, (_, what) in found.items()) or len(kept) == kernels.MOST_SHAPES:
             return False
-        self.most_features = max(self.most_features, len(names))
+        self.most_features = max(self.most_features, len(whats))
         key = template, version, watch.index, layout
         number = self._shape_numbers.get(key)
         if number is None:
             start = len(self._maps)
-            for name in names:
-                self._maps.append(places.get(name, NONE))
+            for name, what in whats.items():
+                place, _ = found.get(name, (NONE, what))
+                is_number = what == reading.FEATURE or place == NONE
+                self._maps.append(place if is_number else kernels.CATEGORIES - place)
             number = self._shape_numbers[key] = self._shapes.append((template, version, watch.index, start, layout))
         kept.append(number)
         fast["shapes"] = len(kept)
         fast["shape"][: len(kept)] = kept
         return True
-
-
-class _Growing:
-    """An array that grows as it must; what is behind its length is zero."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.array: npt.NDArray[Any] = np.zeros(_FEWEST, dtype)
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def _make_room(self, more: int) -> None:
-        size = len(self.array)
-        while size < self._length + more + 1:  # there is always one behind the last
-            size *= 2
-        if size > len(self.array):
-            grown = np.zeros(size, self.array.dtype)
-            grown[: self._length] = self.array[: self._length]
-            self.array = grown
-
-    def append(self, item: object) -> int:
-        """Add an item and return its place."""
-        self._make_room(1)
-        self.array[self._length] = item
-        self._length += 1
-        return self._length - 1
-
-    def extend(self, items: Sequence[int]) -> int:
-        """Add some bytes and return the place of the first."""
-        self._make_room(len(items))
-        start = self._length
-        self.array[start : start + len(items)] = np.frombuffer(bytes(items), np.uint8)
-        self._length += len(items)
-        return start

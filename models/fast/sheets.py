@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from driftline.models.batch.column import Coded, Mask, Typed, numbers
+from driftline.models.fast.categories import slots_of
 from driftline.models.kernels import templates
 from driftline.models.kernels.ids import NONE
 from driftline.models.watch.quality import Problem
 from driftline.schemas.events import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from driftline.models.fast.book import Book
     from driftline.models.model import Model
     from driftline.models.watch.known import Known
+    from driftline.models.watch.version_watch import VersionWatch
 
 _MOST_VALUES: Final = 64  # of a column that are looked up: a binary model has two
 
@@ -62,9 +65,9 @@ def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
             return None
         version = batch.sheet.own["model_version"]
         number = book.note_batch(model, known, version, tuple(batch.features))
-        columns["version"] = book.version_number(version)
+        columns["version"] = numbered = book.version_number(version, known)
         columns["segments"] = _combinations(batch, model, known, book)
-        features, strange = _features(batch)
+        features, strange = _features(batch, known.versions[version], partial(book.categories.number_of, numbered))
         left |= strange
     if number is None:
         return None
@@ -116,14 +119,41 @@ def _combinations(batch: Batch, model: Model, known: Known, book: Book) -> npt.N
     return np.array(codes, np.int64)[places]
 
 
-def _features(batch: Batch) -> tuple[npt.NDArray[np.float64], Mask]:
-    """Return the features, a column for each, and which rows have one that is no number and is not just missing."""
-    count = len(batch.places)
+def _features(
+    batch: Batch, watch: VersionWatch, number_of: Callable[[VersionWatch, str, Any], int]
+) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Return the features, a column for each, and which rows have one that is not missing and no kernel knows."""
+    count, slots = len(batch.places), slots_of(watch)
     features, strange = np.empty((count, len(batch.features))), np.zeros(count, np.bool_)
-    for place, column in enumerate(batch.features.values()):
-        values, problems = numbers(column)
-        features[:, place] = values
-        is_missing = problems == Problem.MISSING if problems is not None else False
-        is_number = problems == Problem.FINE if problems is not None else True
-        strange |= ~(is_missing | (is_number & ~np.isnan(values)))
+    for place, (name, column) in enumerate(batch.features.items()):
+        if (what := slots.get(name, templates.FEATURE)) == templates.FEATURE:
+            values, problems = numbers(column)
+            features[:, place] = values
+            is_missing = problems == Problem.MISSING if problems is not None else False
+            is_number = problems == Problem.FINE if problems is not None else True
+            strange |= ~(is_missing | (is_number & ~np.isnan(values)))
+            continue
+        listed, places = _distinct(column)
+        codes = np.full(len(listed), np.nan)
+        is_strange = np.zeros(len(listed), np.bool_)
+        for nth, value in enumerate(listed):
+            if what == templates.ANY and type(value) is str:
+                codes[nth] = NONE
+            elif value is not None:
+                codes[nth] = number = number_of(watch, name, value)
+                is_strange[nth] = number == NONE
+        features[:, place] = codes[places]
+        strange |= is_strange[places]
     return features, strange
+
+
+def _distinct(column: Column) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    """Return the values of a column, each once, and which of them each row has."""
+    if isinstance(column, Coded):
+        codes, places = np.unique(column.codes, return_inverse=True)
+        return [None if code < 0 else column.texts[code] for code in codes.tolist()], places
+    values = column.tolist()
+    keys = [value if type(value) is str else (type(value), repr(value)) for value in values]
+    distinct = dict(zip(keys, values, strict=True))
+    order = {key: place for place, key in enumerate(distinct)}
+    return list(distinct.values()), np.array([order[key] for key in keys], np.int64)

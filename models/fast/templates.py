@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # it is there, and not in the types
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from driftline.models.kernels.templates import (
+    ANY,
+    CATEGORY,
     FEATURE,
     ID,
     LATENCY,
@@ -24,7 +27,7 @@ from driftline.models.kernels.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _MOST_BYTES: Final = 65_536
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
@@ -39,6 +42,7 @@ _SLOTS: Final = {
     "latency_ms": LATENCY,
     "segments": SEGMENTS,
 }
+_FEATURES: Final = frozenset({FEATURE, CATEGORY, ANY})
 _FIXED: Final = frozenset({"schema_version"})
 _decode: Final = json.JSONDecoder().raw_decode
 
@@ -64,13 +68,15 @@ class Template(NamedTuple):
         return (*((slot.before, slot.what) for slot in self.slots), (self.after, -1))
 
     @property
-    def features(self) -> list[str]:
-        """The names of the features, in the order in which they stand."""
-        return [slot.name for slot in self.slots if slot.what == FEATURE]
+    def features(self) -> list[tuple[str, int]]:
+        """The names of the features, in the order in which they stand, and what they are."""
+        return [(slot.name, slot.what) for slot in self.slots if slot.what in _FEATURES]
 
 
-def template_of(value: bytes) -> Template | None:
+def template_of(value: bytes, features: Mapping[str, int] = MappingProxyType({})) -> Template | None:
     """Return what a record is like that the contract has taken; None if it is nothing that is read into columns.
+
+    `features` says which of them are what; others are taken for numbers.
 
     Examples
     --------
@@ -93,9 +99,10 @@ def template_of(value: bytes) -> Template | None:
             at = end
         elif name == "features" and text[start] == "{":
             for feature, first, last in _members(text, start):
-                if text[first] not in "-0123456789n":
+                what = features.get(feature, FEATURE)
+                if what == FEATURE and text[first] not in "-0123456789n":
                     return None
-                slots.append(Slot(text[at:first], FEATURE, text[first:last], feature))
+                slots.append(Slot(text[at:first], what, text[first:last], feature))
                 at = last
         elif name not in _FIXED and text[start:end] != "null":
             return None

@@ -217,8 +217,8 @@ class Joins:
                 None if score != score else score,  # noqa: PLR0124 - NaN is what differs from itself
                 None,
                 None if segments == NONE else self.segments[segments],
-                shown[nth * width : nth * width + 8 * count] if count else None,
-                challenger if count else None,
+                None if count == NONE else shown[nth * width : nth * width + 8 * count],
+                None if count == NONE else challenger,
                 number,
             )
 

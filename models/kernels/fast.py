@@ -55,7 +55,15 @@ SHAPE = np.dtype(
 )
 """The predictions of a version in a template: as long as `layout` is that of the version.
 
-From `start` on stands which feature of the template is the first of the version, the second, ..., or `NONE`.
+From `start` on stands which feature of the template is the first of the version, the second, ..., or `NONE`: its place,
+or of a category CATEGORIES less its place.
+"""
+
+CATEGORIES = -2
+
+CATEGORY = np.dtype([("layout", "i8"), ("number", "f8"), ("problem", "i8")], align=True)
+"""A value of a categorical feature: what is wrong with it, and the number that it is, if it is one. So it is as long as
+`layout` is that of the version.
 """
 
 VALUE = np.dtype([("token", "u8"), ("answer", "i4"), ("truth", "i4")], align=True)
@@ -80,6 +88,7 @@ class Known(NamedTuple):
     values: Records
     combinations: Records
     parts: Indices
+    categories: Records
 
 
 class Made(NamedTuple):
@@ -155,12 +164,23 @@ def compose(
                 row.prediction_offset, row.label_offset = record.offset, table.joins[record.join].last_label
                 row.score, row.duration = source.score, source.latency
                 row.values = bases[1] + values
+                is_known = True
                 for nth in range(version.features):
                     at = known.maps[shape.start + nth]
-                    number = nan if at == NONE else features[source.features + at]
-                    made.values[values] = number
-                    made.problems[values] = MISSING if isnan(number) else FINE
-                    values += 1
+                    if at >= 0:
+                        number = features[source.features + at]
+                        problem = MISSING if isnan(number) else FINE
+                    elif at == NONE:
+                        number, problem = nan, MISSING
+                    else:
+                        code = features[source.features + CATEGORIES - at]
+                        number, problem = _category(known.categories, code, shape.layout)
+                        is_known &= problem != NONE
+                    made.values[values + nth] = number
+                    made.problems[values + nth] = problem
+                if not is_known:
+                    break
+                values += version.features
                 version.taken += 1
                 payload = table.payloads[record.payload]
                 payload.in_columns = 1
@@ -170,7 +190,7 @@ def compose(
                 payload.offset, payload.version, payload.value = record.offset, source.version, source.value
                 payload.segments, payload.score = source.segments, source.score
                 payload.challenger = nan
-                payload.inputs = 0
+                payload.inputs = NONE
                 if model.challenger != NONE:
                     row.inputs = bases[2] + inputs
                     row.payload = record.payload
@@ -212,7 +232,7 @@ def compose(
                     made.parts[parts] = known.parts[at]
                     parts += 1
             row.parts_end = bases[3] + parts
-            if payload.inputs and model.challenger != NONE and payload.number >= model.challenger_since:
+            if payload.inputs != NONE and model.challenger != NONE and payload.number >= model.challenger_since:
                 row.predicted = payload.challenger
                 if payload.row != NONE:
                     row.inputs, row.source = payload.row_inputs, payload.row
@@ -250,6 +270,17 @@ def _shape_of(known: Known, fast: Record, source: Record) -> int:
         if shape.template == source.template and shape.version == source.version:
             return fast.shape[nth]
     return NONE
+
+
+@kernel
+def _category(categories: Records, code: float, layout: int) -> tuple[float, int]:
+    """Return the number that a value of a categorical feature is, and what is wrong with it: `NONE` if nobody knows."""
+    if isnan(code):
+        return nan, MISSING
+    if code < 0:
+        return nan, FINE
+    category = categories[int(code)]
+    return category.number, category.problem if category.layout == layout else NONE
 
 
 @kernel

@@ -118,8 +118,8 @@ PAYLOAD = np.dtype(
 """A prediction or a label that waits. `serial` is set once it is stored too.
 
 All after `next` is of a prediction whose row `driftline.models.kernels.fast` has made, which is `in_columns`: numbers
-of names and whose they are, how many inputs the challenger has, and as long as its row waits, which that is and where
-its inputs are.
+of names and whose they are, how many inputs the challenger has, `NONE` if it was shown nothing, and as long as its row
+waits, which that is and where its inputs are.
 """
 
 LEFT, GIVEN_UP, CHANGED = range(3)

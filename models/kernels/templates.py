@@ -13,26 +13,28 @@ import numpy as np
 
 from driftline.models.kernels import decimal
 from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.names import Names, name_of, stands
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records, Word
+    from driftline.models.kernels.types import Bytes, Doubles, Integers, Record, Records
 
 NONE = -1
 
-MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS = range(9)
-"""What stands in a slot of a template."""
+MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS, CATEGORY, ANY = range(11)
+"""What stands in a slot of a template: a FEATURE is a number, a CATEGORY a name, and ANY a text that needs none, as all
+are alike.
+"""
 
-SLOT = np.dtype([("start", "i4"), ("length", "i4"), ("what", "i4")], align=True)
-"""A value of a template, and where the text before it stands."""
+MOST_COLUMNS = 2**20  # categorical features with names, of all versions together
+
+SLOT = np.dtype([("start", "i4"), ("length", "i4"), ("what", "i4"), ("column", "i4")], align=True)
+"""A value of a template, where the text before it stands, and the number of its feature if it is a category."""
 
 TEMPLATE = np.dtype(
     [("topic", "i4"), ("first", "i4"), ("slots", "i4"), ("features", "i4"), ("start", "i4"), ("length", "i4")],
     align=True,
 )
 """Its slots, how many of them are features, and where the text after the last one stands."""
-
-NAME = np.dtype([("hash", "u8"), ("owner", "i8"), ("start", "i4"), ("length", "i4"), ("value", "i4")], align=True)
-"""A text as it stands in a record, whose it is, and what it stands for."""
 
 READ = np.dtype(
     [
@@ -54,7 +56,7 @@ READ = np.dtype(
 """What a record holds: its model and whose the names in it are, numbers of names, where its features and its id begin,
 and NaN for what it has not.
 
-`template` is `NONE` if it was not read. A feature that is null is NaN.
+`template` is `NONE` if it was not read. A feature that is null is NaN, and a category is its number, or -1 as any text.
 """
 
 _MOST_ID = 256
@@ -63,15 +65,6 @@ _LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _LARGEST = 1e100
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
 _MOST_TRIED = 8  # shapes, the first ones, if neither that of the last record nor that of the model is it
-
-
-class Names(NamedTuple):
-    """Texts by hash; there are more places than texts, a power of two."""
-
-    names: Records
-    places: Indices
-    texts: Bytes
-    seed: Word
 
 
 class Templates(NamedTuple):
@@ -147,7 +140,7 @@ def _is_of(
     feature = 0
     for nth in range(template.first, template.first + template.slots):
         slot = templates.slots[nth]
-        if not _stands(templates.texts, slot.start, slot.length, text, at, end):
+        if not stands(templates.texts, slot.start, slot.length, text, at, end):
             return False
         at += slot.length
         what = slot.what
@@ -163,6 +156,28 @@ def _is_of(
                     return False
                 at = after
                 features[feature] = number
+            feature += 1
+        elif what == CATEGORY or what == ANY:
+            if text[at] == ord("n"):
+                if not _is_null(text, at, end):
+                    return False
+                at += 4
+                features[feature] = nan
+            elif what == CATEGORY:
+                after = _value_end(text, at, end)
+                if after == NONE or row.version == NONE:
+                    return False
+                found = name_of(templates.names, row.version * MOST_COLUMNS + slot.column, what, text, at, after)
+                if found == NONE:
+                    return False
+                at = after
+                features[feature] = found
+            else:
+                after = _string_end(text, at + 1, end) if text[at] == _QUOTE else NONE
+                if after == NONE:
+                    return False
+                at = after + 1
+                features[feature] = -1.0
             feature += 1
         elif what == SCORE or what == LATENCY:
             if text[at] == ord("n"):
@@ -207,17 +222,7 @@ def _is_of(
                 row.value = found
             else:
                 row.segments = found
-    return at + template.length == end and _stands(templates.texts, template.start, template.length, text, at, end)
-
-
-@kernel
-def _stands(texts: Bytes, start: int, length: int, text: Bytes, at: int, end: int) -> bool:
-    if at + length > end:
-        return False
-    for place in range(length):
-        if text[at + place] != texts[start + place]:
-            return False
-    return True
+    return at + template.length == end and stands(templates.texts, template.start, template.length, text, at, end)
 
 
 @kernel
@@ -311,55 +316,3 @@ def _digits(text: Bytes, at: int, count: int) -> int:
             return -(10**9)
         number = 10 * number + text[place] - ord("0")
     return number
-
-
-# -- names ------------------------------------------------------------------------------------------------------------
-
-
-@kernel
-def name_of(names: Names, owner: int, what: int, text: Bytes, at: int, end: int) -> int:
-    """Return what a text stands for that belongs to a model, or as a MODEL to nobody; `NONE` if it is not known."""
-    place = find(names, owner, what, text, at, end)
-    return names.names[names.places[place]].value if names.places[place] != NONE else NONE
-
-
-@kernel
-def find(names: Names, owner: int, what: int, text: Bytes, at: int, end: int) -> int:
-    """Return the place of a text, or the free one that it is to have."""
-    digest: Word = np.uint64(0xCBF29CE484222325) ^ names.seed  # FNV-1a, 64 bits
-    for letter in text[at:end]:
-        digest = (digest ^ np.uint64(letter)) * np.uint64(0x100000001B3)
-    digest = (digest ^ np.uint64(16 * (owner + 1) + what)) * np.uint64(0x9E3779B97F4A7C15)
-    mask = len(names.places) - 1
-    place: Word = np.int64(digest >> np.uint64(32)) & mask
-    while names.places[place] != NONE:
-        name: Record = names.names[names.places[place]]
-        is_alike = name.hash == digest and name.length == end - at and name.owner == 16 * (owner + 1) + what
-        if is_alike and _stands(names.texts, name.start, name.length, text, at, end):
-            return place
-        place = (place + 1) & mask
-    return place
-
-
-@kernel
-def scatter(names: Names, count: int) -> None:
-    """Find places for the first names when there are more of those than there were; all are free."""
-    mask = len(names.places) - 1
-    for index in range(count):
-        place = np.int64(names.names[index].hash >> np.uint64(32)) & mask
-        while names.places[place] != NONE:
-            place = (place + 1) & mask
-        names.places[place] = index
-
-
-@kernel
-def put(names: Names, owner: int, what: int, text: Bytes, index: int) -> None:
-    """Add a text that is not there, as the name of this index; its text must be in `texts` already."""
-    place = find(names, owner, what, text, 0, len(text))
-    digest: Word = np.uint64(0xCBF29CE484222325) ^ names.seed
-    for at in range(len(text)):
-        digest = (digest ^ np.uint64(text[at])) * np.uint64(0x100000001B3)
-    name = names.names[index]
-    name.owner = 16 * (owner + 1) + what
-    name.hash = (digest ^ np.uint64(name.owner)) * np.uint64(0x9E3779B97F4A7C15)
-    names.places[place] = index

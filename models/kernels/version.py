@@ -55,7 +55,7 @@ VERSION = np.dtype(
 
 `feature` lists its `features` in the order in which a row has their values, and `input` which of them the challenger
 takes, by place in that order; `layout` is another number each time that these are others. It is `steady` if its
-reference is complete, and all its features are known and numeric; from then on `taken` counts its predictions, those
+reference is complete, and it is known what all its features are; from then on `taken` counts its predictions, those
 whose rows wait included.
 `loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
 """

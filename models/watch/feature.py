@@ -126,6 +126,18 @@ class Feature:
         problem, number = read_number(value)
         return (problem if self.kind is FeatureKind.NUMERIC else self._read_category(value)), number
 
+    @property
+    def takes_any(self) -> bool:
+        """Whether every category is as good as any: the reference had more of them than are remembered."""
+        return self.kind is FeatureKind.CATEGORICAL and self._frozen and not self._knows_all
+
+    def category(self, value: object) -> tuple[int, float] | None:
+        """Return what `read` says of a value from now on, if it is a category and the reference has ended."""
+        if not self._frozen or self.kind is not FeatureKind.CATEGORICAL:
+            return None
+        problem, number = self.read(value)
+        return (problem, number) if problem in (Problem.FINE, Problem.UNSEEN) else None
+
     def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
         """Take the value of one prediction alone, and where it stood."""
         if self._room == 0:

@@ -87,9 +87,7 @@ class Known:
     @property
     def is_plain(self) -> bool:
         """Whether kernels do all there is to do with a usual record: what is River's they do not, nor take a share."""
-        if self.cell_of is None or self._is_followed or self.river is not None or self._rate < 1.0:
-            return False
-        return self.online is None or bool(self.online.inputs)
+        return self.cell_of is not None and not self._is_followed and self.river is None and self._rate >= 1.0
 
     @property
     def _record(self) -> Record:

@@ -87,9 +87,14 @@ class VersionWatch:
         return int(self._record["served"])
 
     @property
-    def feature_names(self) -> list[str]:
+    def features(self) -> Mapping[str, Feature]:
         """The features that are known, in the order in which rows have them."""
-        return list(self._features)
+        return self._features
+
+    @property
+    def layout(self) -> int:
+        """A number that is another one each time that features, or what they are, have changed."""
+        return int(self._record["layout"])
 
     @property
     def taken(self) -> int:
@@ -144,8 +149,7 @@ class VersionWatch:
 
     def _steady(self) -> None:
         """Tell kernels whether they may take predictions without Python."""
-        numeric = bool(self._features) and all(f.kind is FeatureKind.NUMERIC for f in self._features.values())
-        self.is_steady = self._frozen and numeric and not self._newcomers
+        self.is_steady = self._frozen and bool(self._features) and not self._newcomers
         self._record["steady"] = self.is_steady
 
     def discover(self, values: Mapping[str, Any]) -> None:

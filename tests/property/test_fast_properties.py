@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,15 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.client import batches
 from driftline.models.arena import Arena
 from driftline.models.drift.listener import Listener
 from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
+from driftline.models.kernels.ids import NONE
 from driftline.models.pipeline import Pipeline
 from driftline.models.reading import Reading
 from driftline.models.record import FileRecord
+from driftline.models.watch.feature import Feature
+from driftline.models.watch.quality import Problem
+from driftline.schemas.batches import LabelBatch, PredictionBatch
 from driftline.schemas.config import parse_configuration
+from driftline.schemas.errors import DecodeError
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
 
@@ -34,9 +41,17 @@ MODELS: Final[list[dict[str, Any]]] = [
     {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300}, "window": 200},
     {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
     {"model_id": "numbers", "task": "regression", "reference": {"events": 200}},
+    {
+        "model_id": "c",
+        "segments": ["tier"],
+        "reference": {"events": 200},
+        "features": {"code": {"kind": "categorical"}},
+    },
+    {"model_id": "only", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 150}, "window": 100},
 ]
 CONFIGURATION = parse_configuration({"models": MODELS})
 ON_ALL: Final = ["numeric", "score", "error", "residual"]
+CATEGORIES: Final = {"z": {"kind": "categorical"}}
 IN_PYTHON: Final[dict[str, dict[str, Any]]] = {
     "detectors": {
         "detectors": {"river": [{"name": "PageHinkley", "on": ON_ALL, "parameters": {"threshold": 5}}, {"name": "DDM"}]}
@@ -51,11 +66,34 @@ def intake_of_files() -> Intake:
     return Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
 
 
+MIXES: Final = {"numbers": ["m", "m", "n", "numbers"], "categories": ["m", "c", "c", "only"]}
+"""Which models have events, and how many; two have features that are categories, of which one has no others."""
+
+STRANGE: Final[list[Any]] = [
+    *(None, "é", 'say "a"', "back\\slash", "tab\t", "\x7f", "null", "nowhere", "c" * 300, "c" * 2000, "c" * 5000),
+    *(-0.0, 7, 2**70, 1e300, True, [], {}, ["bern"], "bern ", "true"),
+]
+"""What a category may be in place of one of the usual ones."""
+
+CITIES: Final = ["bern", "rome", "new york", "oslo", "", "c" * 70]
+CODES: Final[list[Any]] = [0, 1, 20, 3.5, 12345678901234567890, True, False, "x"]
+USERS: Final = [f"user-{n}" for n in range(90)]
+MOST_CATEGORIES: Final = 50  # so that users are more than are remembered
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_categories() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("driftline.models.watch.feature._MOST_CATEGORIES", MOST_CATEGORIES)
+        yield
+
+
 class Traffic:
     """A service that writes its records alike, and now and then one that is not."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, mix: str = "numbers") -> None:
         self.random = Random(seed)
+        self.models = MIXES[mix]
         self.offsets = {PREDICTIONS: 0, LABELS: 0}
         self.waiting: list[tuple[str, str, object]] = []
         self.shift = 0.0
@@ -76,7 +114,7 @@ class Traffic:
 
     def prediction(self, n: int, at: int) -> bytes:
         draw = self.random.random
-        model = self.random.choice(["m", "m", "n", "numbers"])
+        model = self.random.choice(self.models)
         x = self.random.gauss(0, 1)
         score = 1 / (1 + math.exp(-x))
         event: dict[str, Any] = {
@@ -92,9 +130,22 @@ class Traffic:
             "segments": {"region": self.random.choice(["eu", "us"]), "tier": self.random.choice("abc")},
             "latency_ms": round(draw() * 9, 3),
         }
+        if model in {"c", "only"}:
+            event["features"] = self.categories(event["features"] if model == "c" else {})
         self.waiting.append((model, event["prediction_id"], int(draw() < score) if model != "numbers" else x + draw()))
         self.spoil(event)
         return json.dumps(event, separators=(",", ":") if model == "m" else None).encode()
+
+    def categories(self, numbers: dict[str, Any]) -> dict[str, Any]:
+        """Return features of which most are categories: some of few values, one of many, and one that is renamed."""
+        city = "town" if self.shift and numbers and self.random.random() < 0.25 else "city"
+        cities = [*CITIES, "lima", "2"] if self.shift else CITIES
+        features = {city: self.random.choice(cities), **numbers, "flag": self.random.choice([True, True, False])}
+        if numbers:
+            features |= {"code": self.random.choice(CODES), "user": self.random.choice(USERS)}
+            if self.random.randrange(80) == 0:
+                features[self.random.choice([city, "code", "user", "flag"])] = self.random.choice(STRANGE)
+        return features
 
     def spoil(self, event: dict[str, Any]) -> None:  # noqa: C901, PLR0912 - a table
         """Make one in ten records something that is rare."""
@@ -104,7 +155,7 @@ class Traffic:
             case 1:
                 event["features"]["y"] = None
             case 2:
-                del event["features"]["z"]
+                event["features"].pop("z", None)
             case 3:
                 event["features"]["new"] = 1
             case 4:
@@ -165,8 +216,9 @@ class Run:
     def take(self, raws: Sequence[FileRecord]) -> None:
         if self.in_columns:
             batch = self.pipeline.read(raws, self.intake)
-            read = set(range(len(raws))).difference(batch.alone)
-            self.columns.update(json.loads(raws[place].value or b"")["model_id"] for place in read)
+            models = self.pipeline._by_join  # noqa: SLF001 - to tell whose they are
+            read = batch.rows["join"][batch.columns["template"] != NONE]
+            self.columns.update(models[join].model_id for join in read.tolist())
         else:
             batch = Reading.read(raws, self.intake, Book(Arena(), Joins()), {})
         needed = self.pipeline.needed(batch)
@@ -190,10 +242,11 @@ class Run:
             self.pipeline.restore_entries(list(self.store.items()))
 
 
+@pytest.mark.parametrize("mix", MIXES)
 @settings(max_examples=12)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 900), min_size=6, max_size=20), st.sets(st.integers(0, 19)))
-def test_columns_change_nothing(seed: int, cuts: list[int], saves: set[int]) -> None:
-    raws = list(Traffic(seed).records(4000))
+def test_columns_change_nothing(mix: str, seed: int, cuts: list[int], saves: set[int]) -> None:
+    raws = list(Traffic(seed, mix).records(4000))
     slow, fast = Run(in_columns=False), Run(in_columns=True)
     start = 0
     for n, size in enumerate([*cuts, len(raws)]):
@@ -224,14 +277,54 @@ def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatc
     assert fast.store != slow.store
 
 
-def test_most_records_are_read_into_columns() -> None:
+def test_a_mutant_that_takes_any_category_for_one_that_is_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    category = Feature.category
+
+    def careless(feature: Feature, value: object) -> tuple[int, float] | None:
+        meaning = category(feature, value)
+        return None if meaning is None else (Problem.FINE, meaning[1])
+
+    monkeypatch.setattr(Feature, "category", careless)
+    raws = list(Traffic(1, "categories").records(4000))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for start in range(0, len(raws), 300):
+        for run in (slow, fast):
+            run.take(raws[start : start + 300])
+    for run in (slow, fast):
+        run.save(restart=False)
+    assert fast.snapshots != slow.snapshots
+    assert fast.pipeline.documents() != slow.pipeline.documents()
+
+
+def test_a_feature_that_is_said_to_be_a_category_is_still_a_number_to_its_challenger() -> None:
+    """Of the new version; the challenger was made when it was none."""
+    raws = list(Traffic(3).records(6000))
+    later = parse_configuration({"models": [fields | {"features": CATEGORIES} for fields in MODELS]})
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for n, start in enumerate(range(0, len(raws), 300)):
+        for run in (slow, fast):
+            if n == 6:
+                run.configuration = later
+            run.take(raws[start : start + 300])
+            run.save(restart=n in {6, 30})
+            if n == 30:  # from here on the new version has no reference to come
+                run.columns.clear()
+        assert fast.told == slow.told
+    assert fast.snapshots == slow.snapshots
+    assert fast.store == slow.store
+    assert fast.pipeline.documents()["m"].features["z"]["kind"] == "categorical"
+    assert fast.columns["m"] > 500
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_most_records_are_read_into_columns(mix: str) -> None:
     """Or the test above would test nothing."""
     fast = Run(in_columns=True)
-    raws = list(Traffic(1).records(6000))
+    raws = list(Traffic(1, mix).records(6000))
     for start in range(0, len(raws), 500):
         fast.take(raws[start : start + 500])
     assert fast.columns.total() > len(raws) / 3
-    assert fast.columns.keys() == {"m", "n"}
+    assert fast.columns.keys() == set(MIXES[mix]) - {"numbers"}
 
 
 class Heard:
@@ -268,7 +361,7 @@ def test_what_no_kernel_has_is_left_to_python(what: str, model: int, monkeypatch
         run.save(restart=False)
         ends.append((run.told, run.pipeline.documents(), run.snapshots, run.store, heard.take()))
     slow, fast = ends
-    assert run.columns.keys() == {MODELS[1 - model]["model_id"]}
+    assert run.columns.keys() == {"m", "n"} - {MODELS[model]["model_id"]}
     assert run.columns.total() > 1000
     assert fast == slow
     check_that_each_value_was_heard_once(fast[-1], fast[1][MODELS[model]["model_id"]].detectors, what)
@@ -284,10 +377,10 @@ def check_that_each_value_was_heard_once(
     assert bool(counts) is bool(heard) is (what == "detectors")
 
 
-@pytest.mark.parametrize("names", [64])
-def test_a_full_book_begins_anew_and_nothing_changes(names: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("names", "mix"), [(64, "numbers"), (64, "categories"), (150, "categories")])
+def test_a_full_book_begins_anew_and_nothing_changes(names: int, mix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.models.fast.book.MOST_NAMES", names + 80)
-    raws = list(Traffic(2).records(3000))
+    raws = list(Traffic(2, mix).records(3000))
     slow, fast = Run(in_columns=False), Run(in_columns=True)
     for start in range(0, len(raws), 300):
         for run in (slow, fast):
@@ -332,10 +425,26 @@ def value_of(events: list[dict[str, Any]]) -> bytes:
     return json.dumps(batch).encode()
 
 
+def in_arrow(raw: FileRecord) -> FileRecord:
+    """Return a batch as Arrow, if it is one and the client would send it."""
+    fields = json.loads(raw.value or b"")
+    if "rows" not in fields:
+        return raw
+    del fields["rows"]
+    try:
+        (encoded,) = batches.records(PredictionBatch if raw.topic == PREDICTIONS else LabelBatch, fields)
+    except DecodeError:
+        return raw
+    return replace(raw, value=encoded.value, headers=encoded.headers)
+
+
+@pytest.mark.parametrize(("mix", "form"), [("numbers", "json"), ("categories", "json"), ("categories", "arrow")])
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.sets(st.integers(0, 19)))
-def test_columns_of_batches_change_nothing(seed: int, saves: set[int]) -> None:
-    raws = batches_of(list(Traffic(seed).records(4000)), Random(seed))
+def test_columns_of_batches_change_nothing(mix: str, form: str, seed: int, saves: set[int]) -> None:
+    raws = batches_of(list(Traffic(seed, mix).records(4000)), Random(seed))
+    if form == "arrow":
+        raws = list(map(in_arrow, raws))
     slow, fast = Run(in_columns=False), Run(in_columns=True)
     for n, start in enumerate(range(0, len(raws), 150)):
         for run in (slow, fast):
@@ -350,10 +459,11 @@ def test_columns_of_batches_change_nothing(seed: int, saves: set[int]) -> None:
     assert fast.store == slow.store
 
 
-def test_most_rows_of_batches_are_read_into_columns() -> None:
+@pytest.mark.parametrize("mix", MIXES)
+def test_most_rows_of_batches_are_read_into_columns(mix: str) -> None:
     """Or the test above would test nothing."""
     fast = Run(in_columns=True)
-    raws = batches_of(list(Traffic(1).records(6000)), Random(1))
+    raws = batches_of(list(Traffic(1, mix).records(6000)), Random(1))
     rows = 0
     for start in range(0, len(raws), 100):
         reading = fast.pipeline.read(raws[start : start + 100], fast.intake)

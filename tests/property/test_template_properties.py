@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.models.kernels import templates
+from driftline.models.kernels.ids import NONE
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record, Refusal
-from driftline.schemas.config import parse_configuration
+from driftline.schemas.config import FeatureKind, parse_configuration
 from driftline.schemas.decoding import decode
 from driftline.schemas.errors import DecodeError
 from driftline.schemas.events import Label, Prediction
@@ -22,10 +25,22 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 from tests.property.test_fast_properties import Traffic, intake_of_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from driftline.models.reading import Reading
 
 CONFIGURATION = parse_configuration(
-    {"models": [{"model_id": "m", "segments": ["region"], "reference": {"events": 100}, "window": 100}]}
+    {
+        "models": [
+            {
+                "model_id": "m",
+                "segments": ["region"],
+                "reference": {"events": 100},
+                "window": 100,
+                "features": {"code": {"kind": "categorical"}},
+            }
+        ]
+    }
 )
 EVENT: dict[str, Any] = {
     "schema_version": 1,
@@ -39,6 +54,10 @@ EVENT: dict[str, Any] = {
     "segments": {"region": "eu"},
     "latency_ms": 3.25,
 }
+CATEGORIES: dict[str, Any] = {"city": "bern", "code": 20, "flag": True, "user": "user-1"}
+CITIES = ["bern", "rome", "", "a, b}", "null"]
+CODES = [20, 2, 0, 2.5, -0.0, False, "x"]
+MOST_CATEGORIES = 20  # fewer than there are users
 LABEL: dict[str, Any] = {"model_id": "m", "prediction_id": "p-1", "timestamp": 1_767_225_600_000, "label": 0}
 
 
@@ -48,14 +67,26 @@ def written(event: dict[str, Any], separators: tuple[str, str]) -> bytes:
 
 FORMS = [
     (topic, written(event, separators))
-    for topic, event in ((PREDICTIONS, EVENT), (LABELS, LABEL), (PREDICTIONS, {**EVENT, "timestamp": 5, "score": 1}))
+    for topic, event in (
+        (PREDICTIONS, EVENT),
+        (LABELS, LABEL),
+        (PREDICTIONS, {**EVENT, "timestamp": 5, "score": 1}),
+        (PREDICTIONS, {**EVENT, "features": EVENT["features"] | CATEGORIES}),
+        (PREDICTIONS, {**EVENT, "features": CATEGORIES}),
+    )
     for separators in ((",", ":"), (", ", ": "))
 ]
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
+def pipeline() -> Iterator[Pipeline]:
     """Return a pipeline that knows all forms: it has had some hundred records of each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("driftline.models.watch.feature._MOST_CATEGORIES", MOST_CATEGORIES)
+        yield fed()
+
+
+def fed() -> Pipeline:
     pipeline = Pipeline(CONFIGURATION, partition=0)
     at = 0
     for n in range(400):
@@ -64,7 +95,15 @@ def pipeline() -> Pipeline:
             "prediction_id": f"q{n}",
             "timestamp": at,
             "prediction": n % 2,
-            "features": {"x": n, "y": n, "z": n},
+            "features": {
+                "x": n,
+                "y": n,
+                "z": n,
+                "city": CITIES[n % 5],
+                "code": CODES[n % 7],
+                "flag": n % 2 == 0,
+                "user": f"user-{n % 50}",
+            },
         }
         label = {**LABEL, "prediction_id": f"q{n}", "timestamp": at, "label": n % 2}
         topics = ((PREDICTIONS, event), (LABELS, label))
@@ -75,6 +114,11 @@ def pipeline() -> Pipeline:
         for place, (topic, value) in enumerate(FORMS):
             at += 1
             pipeline.process([intake_of_files().read(FileRecord(topic, 1000 + place + 10 * at, value))], {})
+    for n in range(40):  # until all categories are known, and some that the reference has not
+        features = {**CATEGORIES, "city": [*CITIES, "oslo"][n % 6], "code": [*CODES, 7][n % 8], "flag": n % 2 == 0}
+        for nth, separators in enumerate(((",", ":"), (", ", ": "))):
+            value = written({**EVENT, "features": features}, separators)
+            pipeline.process([intake_of_files().read(FileRecord(PREDICTIONS, 10_000 + 2 * n + nth, value))], {})
     return pipeline
 
 
@@ -135,6 +179,38 @@ def test_columns_hold_whatever_value_there_is(  # noqa: PLR0913, PLR0917 - the f
     hold(pipeline, topic, json.dumps(event, separators=separators, ensure_ascii=False).encode())
 
 
+@settings(max_examples=2000, deadline=None)
+@given(
+    st.sampled_from(FORMS[-4:]),
+    st.dictionaries(
+        st.sampled_from(list(CATEGORIES)),
+        st.sampled_from(
+            [*CITIES, *CODES, "oslo", 7, "user-99", None, [], "\x7f", "é", 'a"b', "\\", "u" * 256, "u" * 257]
+        )
+        | st.text(max_size=4)
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    st.sampled_from([json.dumps, partial(json.dumps, ensure_ascii=False)]),
+)
+def test_columns_hold_whatever_category_there_is(
+    pipeline: Pipeline, form: tuple[str, bytes], features: dict[str, object], dumps: Callable[..., str]
+) -> None:
+    topic, value = form
+    event = json.loads(value)
+    event["features"] |= features
+    separators = (", ", ": ") if b": " in value else (",", ":")
+    hold(pipeline, topic, dumps(event, separators=separators).encode())
+
+
+def test_what_was_seen_is_read_into_columns(pipeline: Pipeline) -> None:
+    for city, code in product([*CITIES, "oslo", None], [*CODES, 7]):
+        features = CATEGORIES | {"city": city, "code": code, "user": "nobody"}
+        value = written({**EVENT, "features": features}, (",", ":"))
+        assert not read(pipeline, PREDICTIONS, value).alone
+        hold(pipeline, PREDICTIONS, value)
+
+
 def hold(pipeline: Pipeline, topic: str, value: bytes) -> None:
     batch = read(pipeline, topic, value)
     if batch.alone:
@@ -163,9 +239,32 @@ def hold(pipeline: Pipeline, topic: str, value: bytes) -> None:
     for number, expected in ((columns["score"], event.score), (columns["latency"], event.latency_ms)):
         assert repr(float(number)) == repr(math.nan if expected is None else float(expected))
     features = batch.features[columns["features"] :][: len(event.features)].tolist()
-    names = list(event.features.values())
-    assert [repr(n) for n in features] == [repr(math.nan if value is None else float(value)) for value in names]
+    for number, name in zip(features, event.features, strict=True):
+        check_feature(pipeline, event, name, number)
     assert event.probabilities is None
+
+
+def as_kernels_have(meaning: tuple[int, float] | None) -> tuple[int, float] | None:
+    return None if meaning is None else (int(meaning[0]), meaning[1])
+
+
+def check_feature(pipeline: Pipeline, event: Prediction, name: str, number: float) -> None:
+    value = event.features[name]
+    known = pipeline._models[event.model_id].known  # noqa: SLF001 - as above
+    assert known is not None
+    watch = known.versions[event.model_version]
+    feature = watch.features[name]
+    if value is None or feature.kind is FeatureKind.NUMERIC:
+        assert repr(number) == repr(math.nan if value is None else float(value))
+    elif number == NONE:
+        assert feature.takes_any
+        assert repr(as_kernels_have(feature.category(value))) == repr((0, math.nan))
+    else:
+        meaning = pipeline._book.known.categories[int(number)]  # noqa: SLF001 - as above
+        assert repr((meaning["problem"].item(), meaning["number"].item())) == repr(
+            as_kernels_have(feature.category(value))
+        )
+        assert meaning["layout"] == watch.layout
 
 
 def test_a_reader_that_takes_any_score_is_found(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +281,19 @@ def test_a_reader_that_takes_any_score_is_found(pipeline: Pipeline, monkeypatch:
     monkeypatch.setattr("driftline.models.reading.templates.read", careless)
     with pytest.raises(pytest.fail.Exception, match="was read into columns"):
         hold(pipeline, topic, value)
+
+
+def test_a_reader_that_takes_any_category_is_found(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_text = templates.read
+
+    def careless(known: Any, text: Any, *others: Any) -> int:  # noqa: ANN401 - those of the kernel
+        return int(read_text(known, np.frombuffer(bytes(text).replace(b"oslo", b"bern"), np.uint8), *others))
+
+    value = written({**EVENT, "features": {**CATEGORIES, "city": "oslo"}}, (",", ":"))
+    hold(pipeline, PREDICTIONS, value)
+    monkeypatch.setattr("driftline.models.reading.templates.read", careless)
+    with pytest.raises(AssertionError):
+        hold(pipeline, PREDICTIONS, value)
 
 
 __all__ = ["Traffic"]
