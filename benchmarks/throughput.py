@@ -11,8 +11,8 @@ medians of some runs count:
 - faust: two agents of Faust as it comes, with the same River monitors, on a real Kafka.
 - quix: Quix Streams with the same; it is installed in a temporary folder.
 
-And tables of the core: features, models, pending, memory. Exits 1 if a bound in `benchmarks.throughput_bounds` is
-missed; one is judged if all that it is about was measured in this run.
+And tables of the core: features, categories, models, pending, memory. Exits 1 if a bound in
+`benchmarks.throughput_bounds` is missed; one is judged if all that it is about was measured in this run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The events of `benchmarks.throughput`, made from a seed: every contender gets the same bytes in the same order.
 
-One label for each prediction, which comes some 2,000 predictions later; numeric features, three segment attributes, a
-calibrated score and a latency; one feature value in a hundred is null. Nothing changes on the way, so nobody has an
-incident to deal with. Of the values there are 20,000 sets, which come again in turn; ids and times are always new.
+One label for each prediction, which comes some 2,000 predictions later; numeric features (in one table some have eight
+texts for values), three segment attributes, a calibrated score and a latency; one feature value in a hundred is null.
+Nothing changes on the way, so nobody has an incident to deal with. Of the values there are 20,000 sets, which come
+again in turn; ids and times are always new.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Mix:
-    """What the events are like: how many features, how many models that take turns, how late labels are."""
+    """What the events are like: features, how many of them are categories, models, and how late labels are."""
 
     features: int = FEATURES
+    categories: int = 0
     models: int = 1
     lag: int = LAG
 
@@ -91,7 +93,7 @@ def configuration(*, models: int = 1, **more: object) -> dict[str, Any]:
 
 def stream(mix: Mix, first: int = 0) -> Iterator[Event]:
     """Yield predictions from `first` on, each followed by the label of the one that is `lag` older; without an end."""
-    sets = _sets(mix.features)
+    sets = _sets(mix.features, mix.categories)
     models = [model_name(n).encode() for n in range(mix.models)]
     for n in count(first):
         at, model = _START + n * _INTERVAL, models[n % mix.models]
@@ -118,21 +120,22 @@ def _id(n: int) -> bytes:
     return b"%08x-7b1e-4c52-9d3a-%012x" % (n, n * 2_654_435_761 % (1 << 48))
 
 
-def _sets(features: int) -> list[tuple[bytes, int]]:
-    """Return what follows the timestamp of a prediction, and its truth."""
+def _sets(features: int, categories: int) -> list[tuple[bytes, int]]:
+    """Return what follows the timestamp of a prediction, and its truth; the last features are the categories."""
     random = Random(f"throughput {features}")
     names = feature_names(features)
-    return [_set(random, names) for _ in range(_SETS)]
+    return [_set(random, names, features - categories) for _ in range(_SETS)]
 
 
-def _set(random: Random, names: list[str]) -> tuple[bytes, int]:
+def _set(random: Random, names: list[str], numbers: int) -> tuple[bytes, int]:
     drawn = [random.gauss(0, 1) for _ in names]
     score = 1 / (1 + math.exp(1 - drawn[0] + 0.8 * drawn[1]))
-    # Half of the values have all the digits that Python writes, half have three decimals, as of prices and durations.
-    values = [
-        "null" if random.random() < _MISSING else repr(k + (1 + k) * z if k % 2 else round(40 + 9 * z, 3))
+    # Half of the numbers have all the digits that Python writes, half have three decimals, as of prices and durations.
+    written = (
+        repr(k + (1 + k) * z if k % 2 else round(40 + 9 * z, 3)) if k < numbers else f'"value-{int(8 * z % 8)}"'
         for k, z in enumerate(drawn)
-    ]
+    )
+    values = ["null" if random.random() < _MISSING else value for value in written]
     of_features = ",".join(f'"{name}":{value}' for name, value in zip(names, values, strict=True))
     of_segments = ",".join(f'"{name}":"{random.choice(choices)}"' for name, choices in SEGMENTS.items())
     answer = f'"prediction":{int(score >= 0.5)},"score":{score!r}'  # noqa: PLR2004 - the likelier class

@@ -48,6 +48,15 @@ def by_features(features: int, count: int) -> Row:
     return {"features": features, "cpu_us_per_event": _cost(core, events, count)}
 
 
+def by_categories(categories: int, count: int) -> Row:
+    """Measure events of which so many features are categories, and the others numbers."""
+    mix = Mix(categories=categories)
+    core, events = Core(configuration()), stream(mix)
+    core.feed(events, mix.events(WARM_UP))
+    core.checkpoint()
+    return {"categories": categories, "cpu_us_per_event": _cost(core, events, count)}
+
+
 def by_pending(pending: int, count: int) -> Row:
     """Measure events while so many predictions wait; all but the newest are in the store alone."""
     mix = Mix(lag=pending)
@@ -116,6 +125,7 @@ def _settled(core: Core) -> int:
 
 ROWS: Final[Mapping[str, Callable[[int, int], Row]]] = {
     "features": by_features,
+    "categories": by_categories,
     "models": by_models,
     "pending": by_pending,
     "memory": memory,
@@ -123,6 +133,7 @@ ROWS: Final[Mapping[str, Callable[[int, int], Row]]] = {
 
 NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
     "features": (FEATURES, 50, 200),
+    "categories": (0, 2, FEATURES),
     "models": (1, 100, 1000),
     "pending": (10_000, 1_000_000),
 }
