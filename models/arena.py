@@ -11,7 +11,7 @@ from driftline.models.kernels.feature import FEATURE
 from driftline.models.kernels.linear_model import LINEAR_MODEL
 from driftline.models.kernels.rows import MODEL, Banks
 from driftline.models.kernels.thinned import THINNED, THINNED_PAGE
-from driftline.models.kernels.version import VERSION
+from driftline.models.kernels.version import FEATURE_PAGE, VERSION
 from driftline.models.performance.bank import BinaryBank
 from driftline.models.watch.quantiles import SketchBank
 
@@ -22,6 +22,7 @@ class Arena:
     def __init__(self) -> None:
         self.models = Bank(MODEL)
         self.versions = Bank(VERSION)
+        self.lists = Bank(FEATURE_PAGE)
         self.features = Bank(FEATURE)
         self.samples = Bank(THINNED)
         self.pages = Bank(THINNED_PAGE)
@@ -43,6 +44,7 @@ class Arena:
         return Banks(
             self.models.rows,
             self.versions.rows,
+            self.lists.rows,
             self.features.rows,
             self.samples.rows,
             self.pages.rows,

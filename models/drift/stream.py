@@ -177,6 +177,10 @@ class Stream:
         before = float(self._record["measure"]["before"])
         return Effect(measure=self._measure_name, value=value, before=before, after=after)
 
+    def recent_ones(self) -> list[int]:
+        """Return which of the last values of a `ShareGrowth` are ones, counted from 1; right when detectors are due."""
+        return shares.recent_ones(self._record)
+
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows

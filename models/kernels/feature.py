@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from driftline.models.kernels import ranked, shares, stream, thinned
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.lines import lined
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Record, Records
@@ -24,23 +23,23 @@ LARGEST = 1e100
 NONE = -1
 """In place of an index, or of a number."""
 
-FEATURE = np.dtype(
+FEATURE = lined(
     [
-        ("numeric", "i8"),
-        ("frozen", "i8"),
+        ("numeric", "u1"),
+        ("frozen", "u1"),
+        ("sample", "i4"),
+        ("quality", "i4"),
+        ("drift", "i4"),
         ("minimum", "f8"),
         ("maximum", "f8"),
-        ("sample", "i8"),
-        ("quality", "i8"),
-        ("drift", "i8"),
         ("problems", "i8", PROBLEMS),
-        ("recent", "u1", stream.RECENT),
-    ],
-    align=True,
+        ("recent", "u1", stream.RECENT // 2),
+    ]
 )
 """`sample`, `quality` and `drift` are indices of a sample of the reference and of streams, or `NONE`.
 
-`recent` holds the problems of the values that the quality stream has had, at that stream's count.
+`recent` holds the problems of the values that the quality stream has had, at that stream's count, four bits each. Where
+that stream says that a value was fine there stands what was there before, so that such a value touches one line less.
 """
 
 
@@ -79,10 +78,17 @@ def update(
         quality = qualities[feature.quality]
         bad = 0.0 if problem == FINE else 1.0
         worse = shares.update(quality, trails, bad, at, prediction_offset, label_offset)
-        feature.recent[quality.count % stream.RECENT] = problem
+        if problem != FINE:
+            _note(feature, quality.count % stream.RECENT, problem)
     if feature.drift != NONE and has_number:
         shifted = ranked.update(psis[feature.drift], trails, number, at, prediction_offset, label_offset)
     return worse, shifted
+
+
+@kernel
+def _note(feature: Record, place: int, problem: int) -> None:
+    both, shift = int(feature.recent[place // 2]), place % 2 * 4
+    feature.recent[place // 2] = (both & ~(15 << shift)) | (problem << shift)
 
 
 @kernel

@@ -126,6 +126,13 @@ def newest(stream: Record) -> float:
     return float(int(words[place // CLOCK % len(words)]) >> place % CLOCK & 1)
 
 
+def recent_ones(stream: Record) -> list[int]:
+    """Return which of the last values are ones, counted from 1 at the stream's first. At every 32nd none is missing."""
+    count, words = int(stream["count"]), stream["recent"].tolist()
+    places = range(max(count - RECENT, 0), count)
+    return [place + 1 for place in places if words[place // CLOCK % len(words)] >> place % CLOCK & 1]
+
+
 def blocks(stream: Record, _: int) -> list[float]:
     """Return the ones of blocks of values; that of the n-th value stands in place n // BLOCK."""
     ones: list[float] = stream["blocks"].astype(float).tolist()

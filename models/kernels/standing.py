@@ -38,14 +38,14 @@ def layout(tally: int, sums: str) -> np.dtype[np.void]:
     """
     windows = len(WINDOWS)
     fields = [
+        ("lasting", LASTING),
         ("taken", "i8"),
         ("kept", "i8"),
-        ("panes", sums, (PANES, tally)),
         ("earliest", "i8", windows),
         ("latest", "i8", windows),
         ("least", "f8", windows),
-        ("older", "i8", windows),
-        ("lasting", LASTING),
+        ("older", "u1", windows),
+        ("panes", sums, (PANES, tally)),
     ]
     return np.dtype(fields, align=True)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from driftline.models.kernels import adwin, measure, standing, trail, windows
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.lines import lined
 from driftline.models.kernels.measure import after, bounds
 
 if TYPE_CHECKING:
@@ -55,40 +56,45 @@ SUSPICION = np.dtype(
 )
 
 
-def _layout(tally: np.dtype[np.void], plain: np.dtype[np.void], *own: tuple[object, ...]) -> np.dtype[np.void]:
+def _layout(
+    tally: np.dtype[np.void], plain: np.dtype[np.void], recent: tuple[object, ...], *own: tuple[object, ...]
+) -> np.dtype[np.void]:
     """Return the layout of a stream's record, of these panes and this measure, and with what it alone has.
+
+    It begins with what each value touches, and goes on with what each eighth one does.
 
     `regime` is where its newest change was, `afresh` where its detectors began anew after it, and `cut` how many values
     the window held then of the one that saw it. `trail` is the index of its marks.
     """
     fields = [
-        ("measure", plain),
+        ("count", "i8"),
+        ("trail", "i8"),
+        recent,
+        ("suspicion", SUSPICION),
+        ("standing", tally),
         ("min_effect", "f8"),
         ("delta", "f8"),
-        ("count", "i8"),
         ("detections", "i8"),
         ("regime", "i8"),
         ("afresh", "i8"),
         ("cut", "i8"),
         ("level", LEVEL),
-        ("suspicion", SUSPICION),
-        ("standing", tally),
-        ("trail", "i8"),
+        ("measure", plain),
         *own,
     ]
-    return np.dtype(fields, align=True)
+    return lined(fields)
 
 
 def _ranked(numbers: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
     return _layout(
         tally,
         measure.RANKED,
+        ("recent", "f8", RECENT),
         ("shape", windows.SHAPE),
         ("numbers", windows.NUMBERS, (numbers,)),
         ("bits", windows.BITS),
         ("tallies", "u2", (RECENT // LEVEL_EVERY, measure.BINS)),
         ("blocks", "u4", BLOCKS),
-        ("recent", "f8", RECENT),
     )
 
 
@@ -98,17 +104,17 @@ RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"))
 SHARE = _layout(
     standing.layout(measure.MOMENTS, "u2"),
     measure.PLAIN,
+    ("recent", "u4", RECENT // CLOCK),
     ("shape", windows.SHAPE),
     ("bits", windows.BITS),
     ("blocks", "u1", BLOCKS),
-    ("recent", "u4", RECENT // CLOCK),
 )
 RESIDUAL = _layout(
     standing.layout(measure.MOMENTS, "f8"),
     measure.PLAIN,
+    ("recent", "f8", RECENT),
     ("adwin", adwin.ADWIN),
     ("blocks", "f8", BLOCKS),
-    ("recent", "f8", RECENT),
 )
 
 LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED)

@@ -8,6 +8,8 @@ from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from driftline.models.arena import Arena
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
@@ -236,11 +238,10 @@ class Feature:
         )
 
     def _describe_quality(self, effect: Effect) -> str:
-        count = 0 if self._quality is None else self._quality.count
-        recent = self._record["recent"].tolist()
+        recent = self._record["recent"]
+        noted = np.column_stack([recent & 15, recent >> 4]).ravel().tolist()
         # Of problems that are as frequent, the one that came first.
-        ordered = (recent[nth % RECENT] for nth in range(max(count - RECENT, 0) + 1, count + 1))
-        bad = Counter(problem for problem in ordered if problem)
+        bad = Counter(noted[nth % RECENT] for nth in ([] if self._quality is None else self._quality.recent_ones()))
         return wording.bad_values(self.name, Problem(bad.most_common(1)[0][0]) if bad else None, effect)
 
     def streams(self) -> list[Stream]:
@@ -282,7 +283,7 @@ class Feature:
         feature._end_sample()
         record["frozen"] = feature._frozen = snapshot["frozen"]
         record["problems"] = snapshot["problems"]
-        record["recent"] = unpack_bytes(snapshot["recent"], RECENT)
+        record["recent"] = unpack_bytes(snapshot["recent"], RECENT // 2)
         if snapshot["sample"] is not None:
             feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])

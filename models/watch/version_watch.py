@@ -14,7 +14,7 @@ from driftline.models.drift.rank import RankPsi
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.drift.trail import Trail
-from driftline.models.kernels.version import MOST_FEATURES, NONE
+from driftline.models.kernels.version import MOST_FEATURES, NONE, PAGE
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
 from driftline.models.watch.newcomer import Newcomer
@@ -70,6 +70,7 @@ class VersionWatch:
             if self._has_room():
                 self._features[name] = Feature(name, kind, version, config, arena=arena)
         self._inputs: tuple[str, ...] = ()
+        self._pages: list[int] = []  # of the list of features
         self._lay_out()
 
     @property
@@ -122,6 +123,8 @@ class VersionWatch:
         if self._marks is not None:
             self._marks.release()
         self._end_sample()
+        for page in self._pages:
+            self._arena.lists.free(page)
         self._arena.versions.free(self.index)
 
     # -- rows ---------------------------------------------------------------------------------------------------------
@@ -136,7 +139,13 @@ class VersionWatch:
         names = list(self._features)
         record = self._record
         record["features"] = len(names)
-        record["feature"][: len(names)] = [feature.index for feature in self._features.values()]
+        indices = [feature.index for feature in self._features.values()]
+        while len(self._pages) * PAGE < len(indices):
+            self._pages.append(self._arena.lists.allocate())
+        record["pages"][: len(self._pages)] = self._pages
+        for page, start in zip(self._pages, range(0, len(indices), PAGE), strict=False):
+            listed = indices[start : start + PAGE]
+            self._arena.lists.rows["feature"][page, : len(listed)] = listed
         places = {name: place for place, name in enumerate(names)}
         record["input"][: len(self._inputs)] = [places.get(name, NONE) for name in self._inputs]
         self._getter = itemgetter(*names) if len(names) > 1 else None

@@ -138,6 +138,17 @@ def test_a_storm_of_bad_values_is_a_matter_of_quality(bad: object, words: str) -
     found = [finding for finding in feed(feature, storm) if finding.subject.kind is Kind.DATA_QUALITY]
     assert found
     assert found[0].summary.startswith(words)
+
+
+def test_a_storm_is_told_by_its_own_problem_and_not_by_those_of_an_earlier_one() -> None:
+    random = Random(1)
+    feature = learned(amounts(random, REFERENCE))
+    feed(feature, ["n/a" if random.random() < 0.9 else value for value in amounts(random, 1000)])
+    feed(feature, amounts(random, 1000))
+    storm = [None if random.random() < 0.4 else value for value in amounts(random, 300)]
+    found = [finding for finding in feed(feature, storm) if finding.subject.kind is Kind.DATA_QUALITY]
+    assert found
+    assert found[-1].summary.startswith("feature amount is missing in")
     assert "against 0.0% bad values in the reference" in found[0].summary
 
 
