@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from driftline.models.watch.known import Known
     from driftline.models.watch.version_watch import VersionWatch
 
+    _Named = tuple[tuple[str, str], ...]
+
 MOST_NAMES: Final = 131_072
 _MOST_TEMPLATES: Final = 256
 _MOST_BYTES: Final = 2**26  # of texts
@@ -76,7 +78,8 @@ class Book:
         self._versions: dict[tuple[int, str], int] = {}
         self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
         self._value_numbers: dict[tuple[int, type, str], int] = {}
-        self._combination_numbers: dict[tuple[int, tuple[tuple[str, str], ...]], int] = {}
+        self._combination_numbers: dict[tuple[int, _Named], int] = {}
+        self._chosen: dict[_Named, tuple[_Named, dict[str, str] | None]] = {}  # one for the models that have it
         self.most_features = 0  # of a version or template
         self.most_parts = 1  # in which a pair is counted
 
@@ -305,11 +308,12 @@ class Book:
     def combination_number(self, segments: dict[str, str], model: Model, known: Known) -> int:
         """Return the number of values of segments that stand together, of those attributes that are configured."""
         chosen = model.chosen(segments)
-        key = known.number, tuple((chosen or {}).items())
-        number = self._combination_numbers.get(key)
+        named = tuple((chosen or {}).items())
+        number = self._combination_numbers.get((known.number, named))
         if number is None:
+            named, chosen = self._chosen.setdefault(named, (named, chosen))
             self._joins.segments.append(chosen)
-            number = self._combination_numbers[key] = self._combinations.append((NONE, NONE))
+            number = self._combination_numbers[known.number, named] = self._combinations.append((NONE, NONE))
         return number
 
     def version_number(self, version: str, known: Known) -> int:

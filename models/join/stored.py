@@ -44,14 +44,16 @@ class StoredEntries:
         self._given_up: dict[bytes, None] = {}  # fields, since the last checkpoint, and not because of their time
         self._given_up_before: dict[bytes, None] = {}  # in the checkpoint before: they may not have been deleted
         self._may_come_again: set[bytes] = set()  # their keys: after a restart the same records come once more
-        self._leaving: dict[bytes, None] = {}  # fields that are of no use any more, since the last checkpoint
-        self._left: dict[bytes, None] = {}  # and those before: no snapshot needs them
+        # Fields that are of no use any more, since the last checkpoint; and those before: no snapshot needs them. They
+        # stand one after the other, since of a thousand models each waits long for its turn, and gathers many.
+        self._leaving = bytearray()
+        self._left = bytearray()
 
     def note(self, what: int, low: int, high: int, kind: int, offset: int) -> None:
         """Take what the table notes of a field."""
         field = field_of(self._prefix, low, high, kind, offset)
         if what == kernels.LEFT:
-            self._leaving[field] = None
+            self._leaving += field
         elif what == kernels.GIVEN_UP:
             self._given_up[field] = None
             self._may_come_again.add(field[:KEY_BYTES])
@@ -61,11 +63,11 @@ class StoredEntries:
 
     def take_dropped(self) -> tuple[list[bytes], npt.NDArray[np.void]]:
         """Return the fields to delete unless they are stored again, and the same in the shape of notes."""
-        left = list(self._left)
+        left = list(dict.fromkeys(_fields_of(self._left)))
         fields = np.zeros(len(left), kernels.NOTE)
         for place, field in enumerate(left):
             fields[place] = (0, self._model, *field_parts(field, self._model))
-        self._left, self._leaving = self._leaving, {}
+        self._left, self._leaving = self._leaving, bytearray()
         self._given_up_before, self._given_up = self._given_up, {}
         self._may_come_again = {field[:KEY_BYTES] for field in self._given_up_before}
         return left, fields
@@ -76,9 +78,7 @@ class StoredEntries:
 
     def restore(self, given_up: str) -> None:
         """Take over what `snapshot` returned."""
-        fields = b64decode(given_up)
-        starts = range(0, len(fields), FIELD_BYTES)
-        self._given_up = dict.fromkeys(fields[start : start + FIELD_BYTES] for start in starts)
+        self._given_up = dict.fromkeys(_fields_of(b64decode(given_up)))
         self._may_come_again = {field[:KEY_BYTES] for field in self._given_up}
 
     @property
@@ -92,4 +92,9 @@ class StoredEntries:
 
     def leave_out(self, field: bytes) -> None:
         """Delete a field that is stored and belongs to nothing here, at the next checkpoint."""
-        self._left[field] = None
+        self._left += field
+
+
+def _fields_of(joined: bytes | bytearray) -> list[bytes]:
+    """Return the fields that stand one after the other."""
+    return [bytes(joined[start : start + FIELD_BYTES]) for start in range(0, len(joined), FIELD_BYTES)]

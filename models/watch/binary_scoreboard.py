@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from driftline.models.watch.scoreboard import Scoreboard
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from driftline.models.watch.parts import Parts
 
 _MOST_CLAIMED: Final = 4096
+
+
+def _alike(value: str | None) -> str | None:
+    """Return the same text for all models, which mostly have segments in common; each keeps it for years."""
+    return None if value is None else intern(value)
 
 
 class BinaryScoreboard(Scoreboard):
@@ -69,7 +75,7 @@ class BinaryScoreboard(Scoreboard):
         if records is None:
             records = [self._record_of(*named) for named in zip(self._segments.values(), values, strict=True)]
             if len(self._claimed) < _MOST_CLAIMED:
-                self._claimed[values] = records
+                self._claimed[tuple(map(_alike, values))] = records
         return [part.record, *records]
 
     @property

@@ -27,6 +27,8 @@ from driftline.schemas.config import FeatureConfig, FeatureKind
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
     from driftline.models.drift.trail import Trail
@@ -45,6 +47,18 @@ _QUALITY_DETECTORS: Final = ("adwin:bad",)
 def _target(name: str) -> Target:
     """Return what alerts say that a feature is: one for the features of that name of all models."""
     return Target(feature=name)
+
+
+@lru_cache(maxsize=4096)
+def _subject(kind: Kind, name: str) -> Subject:
+    """Return what is watched of a feature, likewise."""
+    return Subject(kind, _target(name))
+
+
+@lru_cache(maxsize=4096)
+def _describe_drift(name: str) -> Callable[[Effect], str]:
+    """Return what turns the drift of a feature into words, likewise."""
+    return partial(wording.shifted, f"feature {name}")
 
 
 class Feature:
@@ -213,7 +227,7 @@ class Feature:
 
     def _quality_stream(self, measure: Measure) -> Stream:
         return Stream(
-            Subject(Kind.DATA_QUALITY, _target(self.name)),
+            _subject(Kind.DATA_QUALITY, self.name),
             self._version,
             measure,
             detectors=_QUALITY_DETECTORS,
@@ -226,13 +240,13 @@ class Feature:
 
     def _drift_stream(self, measure: Measure) -> Stream:
         return Stream(
-            Subject(Kind.DATA_DRIFT, _target(self.name)),
+            _subject(Kind.DATA_DRIFT, self.name),
             self._version,
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             delta=self._config.detectors.delta_on(Watched.NUMERIC),
-            describe=partial(wording.shifted, f"feature {self.name}"),
+            describe=_describe_drift(self.name),
             listeners=listeners_on(Watched.NUMERIC, self._config.detectors),
             streams=self._arena.streams,
         )

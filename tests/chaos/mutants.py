@@ -125,8 +125,8 @@ from driftline.models.join import stored
 take_dropped = stored.StoredEntries.take_dropped
 
 def at_once(self):
-    self._left |= self._leaving
-    self._leaving = {}
+    self._left += self._leaving
+    self._leaving.clear()
     return take_dropped(self)
 
 stored.StoredEntries.take_dropped = at_once
