@@ -6,6 +6,7 @@ What this calls of the project is called nowhere else in that benchmark.
 from __future__ import annotations
 
 import gc
+import sqlite3
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -39,13 +40,15 @@ def decode_all(records: Iterable[tuple[str, bytes]]) -> int:
 
 
 class Core:
-    """An intake, a pipeline, and in the place of Redis a dictionary of what the pipeline wants kept."""
+    """An intake, a pipeline, and in the place of Redis a file of what the pipeline wants kept."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.pipeline = Pipeline(parse_configuration(document), partition=0)
         self._intake = Intake(_KINDS, partitions=1)
         self._next = dict.fromkeys(_KINDS, 0)
-        self._store: dict[bytes, bytes] = {}
+        # In a file: what Redis would hold is no memory of a worker's.
+        self._store = sqlite3.connect("", isolation_level=None)
+        self._store.execute("CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
     def feed(self, events: Iterator[Event], count: int) -> float:
         """Process the next events, with checkpoints; return the CPU seconds without those and without the store's."""
@@ -70,13 +73,17 @@ class Core:
         batch = self.pipeline.read(raws, self._intake)
         needed = self.pipeline.needed(batch)
         seconds = time.process_time() - began
-        found = {key: self._store[key] for key in needed}
+        found = {key: self._stored(key) for key in needed}
         began = time.process_time()
         outcome = self.pipeline.process(batch, found)
         seconds += time.process_time() - began
         if outcome.dead_letters:
             raise RuntimeError(f"an event was refused: {outcome.dead_letters[0]}")
         return seconds
+
+    def _stored(self, key: bytes) -> bytes:
+        ((value,),) = self._store.execute("SELECT value FROM entries WHERE key = ?", (key,))
+        return bytes(value)
 
     def _raw(self, event: Event) -> FileRecord:
         topic = LABELS if event.is_label else PREDICTIONS
@@ -87,9 +94,10 @@ class Core:
     def checkpoint(self) -> Changes:
         """Store what has changed, of many models a part at a time, and clear up, as a worker does; return it."""
         changes = self.pipeline.changes(most_bytes=MOST_SNAPSHOT_BYTES)
-        self._store |= changes.entries
-        for key in changes.dropped:
-            self._store.pop(key, None)
+        self._store.execute("BEGIN")
+        self._store.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", changes.entries.items())
+        self._store.executemany("DELETE FROM entries WHERE key = ?", ((key,) for key in changes.dropped))
+        self._store.execute("COMMIT")
         self.pipeline.saved()
         gc.collect()
         gc.freeze()
