@@ -11,9 +11,7 @@ from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.chunks import Chunks
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.exact_sum import EXACT_SUM, Words, add, split
-from driftline.models.kernels.lines import LINE, prefetch
 from driftline.models.kernels.logit_bins import BINS, clear, logit_bin, widen
-from driftline.models.kernels.logit_bins import ask as ask_bins
 from driftline.models.kernels.logit_bins import load as load_rows
 from driftline.models.kernels.logit_bins import merge as merge_bins
 from driftline.models.kernels.logit_bins import update as update_bins
@@ -37,8 +35,6 @@ BINARY: Final = np.dtype(
 
 WINDOW: Final = np.dtype([("size", np.int64), ("pane", np.int32)], align=True)
 """A window: the pairs of a pane, and the record of the pane that is being filled."""
-
-_LAST_BYTE: Final = BINARY.itemsize - 1
 
 EPSILON: Final = 2.0**-52
 """Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as scikit-learn does for float64."""
@@ -162,36 +158,6 @@ def pane(bank: Bank, window: int) -> int:
         record.pane = bank.records[record.pane].next
         reset(bank, record.pane)
     return int(record.pane)
-
-
-@inlined
-def ask(bank: Bank, total: int, window: int, parts: NDArray[np.int32]) -> None:
-    """Ask for the records that `score_pair` will count in."""
-    ask_record(bank, total)
-    ask_record(bank, bank.windows[window].pane)
-    for part in parts:
-        if part >= 0:
-            ask_record(bank, part)
-
-
-@inlined
-def ask_record(bank: Bank, index: int) -> None:
-    """Ask for a record."""
-    prefetch(bank.records, index, 0)
-    prefetch(bank.records, index, LINE)
-    prefetch(bank.records, index, _LAST_BYTE)
-
-
-@inlined
-def ask_for_bins(bank: Bank, total: int, window: int, parts: NDArray[np.int32], score: float) -> None:
-    """Ask for the bins of a score. The records are there."""
-    if 0.0 <= score <= 1.0:
-        finest = logit_bin(score)
-        ask_bins(bank.records[total].bins, bank.chunks, finest)
-        ask_bins(bank.records[bank.windows[window].pane].bins, bank.chunks, finest)
-        for part in parts:
-            if part >= 0:
-                ask_bins(bank.records[part].bins, bank.chunks, finest)
 
 
 @inlined

@@ -17,7 +17,6 @@ import numpy as np
 
 from driftline.models.kernels.chunks import NARROW, WIDE, Chunks, give_back, has_octets, room, take, words_of
 from driftline.models.kernels.compiled import inlined, kernel
-from driftline.models.kernels.lines import prefetch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -213,27 +212,10 @@ def _append(bins: Record, chunks: Chunks, place: int, what: _Row) -> int:
 
 
 @inlined
-def ask(bins: Record, chunks: Chunks, finest: int) -> None:
-    """Ask for where it stands which row has the bin of `finest`."""
-    if bins.size > 0:
-        n = _home(bins, finest >> bins.shift)
-        if has_octets(bins.size):
-            prefetch(chunks.octets, _first_place(bins) + n, 0)
-        else:
-            prefetch(chunks.shorts, _first_place(bins) + n, 0)
-
-
-@inlined
-def _home(bins: Record, key: int) -> int:
-    """Return the first place that a key may have."""
-    return int(((key * _GOLDEN) & 0xFFFFFFFF) >> (30 - 3 * bins.size))
-
-
-@inlined
 def _find(bins: Record, chunks: Chunks, key: int) -> tuple[int, Any]:
     """Return the place of a key, or the empty one that it would have, and what stands there."""
     mask = (4 << 3 * bins.size) - 1
-    n = _home(bins, key)
+    n = ((key * _GOLDEN) & 0xFFFFFFFF) >> (30 - 3 * bins.size)
     octets, first = has_octets(bins.size), _first_place(bins)
     while True:
         found = np.int64(chunks.octets[first + n]) if octets else np.int64(chunks.shorts[first + n])

@@ -16,7 +16,6 @@ from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.fast import PAIR, PREDICTION
 from driftline.models.kernels.feature import LARGEST
-from driftline.models.kernels.lines import LINE, prefetch
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records
@@ -49,11 +48,6 @@ MODEL = np.dtype(
 `number` is that of the newest prediction whose row was made; `predictions` and `pairs` count since it was known what
 the model is. `epoch` is another number each time that versions, counters or the challenger are others than they were.
 """
-
-_AHEAD = 5
-"""Rows for which what they will touch is asked for; the first of them for what its indices name, and so on."""
-
-_MODEL_BYTES = MODEL.itemsize
 
 REVIEW_EVERY = 256
 """Records of a model between two reviews of its open incidents."""
@@ -143,9 +137,6 @@ def run(banks: Banks, rows: Rows, start: int, attention: Integers) -> tuple[int,
     for place in range(start, len(rows.rows)):
         row = rows.rows[place]
         model = banks.models[row.model]
-        for ahead in range(1, min(_AHEAD, len(rows.rows) - 1 - place) + 1):
-            if rows.rows[place + ahead].model != row.model:
-                _ask(banks, rows, place + ahead, ahead)
         if row.counts:
             model.records += 1
             model.next_offsets[row.topic] = row.offset + 1
@@ -159,37 +150,6 @@ def run(banks: Banks, rows: Rows, start: int, attention: Integers) -> tuple[int,
         if noted > 0 or (is_due and rows.decides[place]):
             return place + 1, noted
     return len(rows.rows), 0
-
-
-@inlined
-def _ask(banks: Banks, rows: Rows, place: int, ahead: int) -> None:
-    """Ask for what a row will touch that runs so many rows later: for what is named by what was asked for before."""
-    row = rows.rows[place]
-    if ahead == _AHEAD:
-        for byte in range(0, _MODEL_BYTES, LINE):
-            prefetch(banks.models, row.model, byte)
-        if row.version != NONE and row.kind == PREDICTION:
-            version.ask_for_predictions(banks.versions, row.version)
-        elif row.version != NONE:
-            version.ask_for_pairs(banks.versions, row.version)
-    elif row.kind == PREDICTION and row.version != NONE:
-        watched = banks.versions[row.version]
-        if ahead == 4:  # noqa: PLR2004 - one after the other
-            version.ask_for_lists(watched, banks.lists)
-        elif ahead == 3:  # noqa: PLR2004 - as above
-            version.ask_for_features(watched, banks.lists, banks.features)
-        elif ahead == 2:  # noqa: PLR2004 - as above
-            version.ask_for_streams(watched, banks.lists, banks.features, banks.psis, banks.shares)
-        else:
-            version.ask_for_values(watched, banks.lists, banks.features, banks.psis, banks.shares, banks.trails)
-    elif row.kind == PAIR and row.cell != NONE:
-        model, parts = banks.models[row.model], rows.parts[row.parts : row.parts_end]
-        if ahead == 2:  # noqa: PLR2004 - as above
-            binary.ask(banks.binary, model.total, model.window, parts)
-            if row.version != NONE:
-                version.ask_for_truth(banks.versions[row.version], banks.shares, banks.residuals)
-        elif ahead == 1:
-            binary.ask_for_bins(banks.binary, model.total, model.window, parts, row.score)
 
 
 @kernel

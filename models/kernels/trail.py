@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
-from driftline.models.kernels.lines import place_of, prefetch
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Record, Records
+    from driftline.models.kernels.types import Record
 
 FINEST = 8
 """Values between two marks: finer than any change point can be told."""
@@ -37,9 +36,6 @@ Of each stride as many marks as its size are kept; that of the n-th value stands
 is three numbers of 48 bits, event time and two offsets: `low` has 32 of them and `high` the rest.
 """
 
-_LOWS, _HIGHS = place_of(TRAIL, "low"), place_of(TRAIL, "high")
-_WIDTH = 12  # bytes of a slot of the low ones; the high ones are half as wide
-
 _LOW = 32
 _LATEST = 2**47 - 1  # ms, in the year 6429: what is later is taken for that
 
@@ -60,15 +56,6 @@ def note(trail: Record, nth: int, at: int, prediction_offset: int, label_offset:
         _write(trail, slot, 0, min(at, _LATEST))
         _write(trail, slot, 1, prediction_offset)
         _write(trail, slot, 2, label_offset)
-
-
-@kernel
-def ask(trails: Records, index: int, nth: int) -> None:
-    """Ask for what `note` will touch of a trail at the n-th value."""
-    slot = STARTS[0] + nth // FINEST % SIZES[0]
-    prefetch(trails, index, 0)
-    prefetch(trails, index, _LOWS + _WIDTH * slot)
-    prefetch(trails, index, _HIGHS + _WIDTH * slot // 2)
 
 
 @kernel

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import calibration, feature, ranked, residuals, shares, stream, thinned, trail
-from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels import calibration, feature, ranked, residuals, shares, stream, thinned
+from driftline.models.kernels.compiled import inlined
 from driftline.models.kernels.linear_model import MOST_INPUTS
-from driftline.models.kernels.lines import LINE, lined, place_of, prefetch
+from driftline.models.kernels.lines import lined
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Bytes, Doubles, Integers, Record, Records
@@ -64,11 +64,6 @@ reference is complete, and it is known what all its features are; from then on `
 whose rows wait included.
 `loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
 """
-
-_MEASURE, _RECENT, _SHAPE = (place_of(stream.PSI, name) for name in ("measure", "recent", "shape"))
-_PSI_BYTES, _SHARE_BYTES = stream.PSI.itemsize, stream.SHARE.itemsize
-_INPUT, _PAGES, _PAIRS = place_of(VERSION, "input"), place_of(VERSION, "pages"), place_of(VERSION, "pairs")
-_BYTES = VERSION.itemsize
 
 PSI, SHARE, RESIDUAL, RANKED = range(4)
 """The banks of streams, as in `stream.LAYOUTS`."""
@@ -188,98 +183,6 @@ def paired(
         if seen != stream.QUIET:
             noted = _note(attention, noted, RESIDUAL, version.excess, seen)
     return noted
-
-
-# What a prediction or a pair will touch is asked for while those before it run: of what is named by what has come in.
-
-
-@inlined
-def ask_for_predictions(versions: Records, index: int) -> None:
-    """Ask for what a prediction touches of a version with few features."""
-    prefetch(versions, index, 0)
-    prefetch(versions, index, _INPUT)
-    prefetch(versions, index, _PAGES)
-
-
-@inlined
-def ask_for_pairs(versions: Records, index: int) -> None:
-    """Ask for what a pair touches of a version."""
-    for byte in range(_PAIRS, _BYTES, LINE):
-        prefetch(versions, index, byte)
-
-
-@inlined
-def ask_for_lists(version: Record, lists: Records) -> None:
-    """Ask for the list of features. The version's record is there."""
-    for place in range(0, version.features, PAGE):
-        prefetch(lists, version.pages[place // PAGE], 0)
-
-
-@inlined
-def ask_for_features(version: Record, lists: Records, features: Records) -> None:
-    """Ask for the features. Their list is there."""
-    for place in range(version.features):
-        prefetch(features, _feature(version, lists, place), 0)
-
-
-@inlined
-def ask_for_streams(version: Record, lists: Records, features: Records, psis: Records, qualities: Records) -> None:
-    """Ask for what each value of their streams touches. The features are there."""
-    for place in range(version.features):
-        record = features[_feature(version, lists, place)]
-        if record.quality != NONE:
-            prefetch(qualities, record.quality, 0)
-            prefetch(qualities, record.quality, LINE)
-        if record.drift != NONE:
-            prefetch(psis, record.drift, 0)
-    if version.score != NONE:
-        prefetch(psis, version.score, 0)
-
-
-@inlined
-def ask_for_values(
-    version: Record, lists: Records, features: Records, psis: Records, qualities: Records, trails: Records
-) -> None:
-    """Ask for where the next value of each stream is kept, and for what is due at it. The streams are there."""
-    for place in range(version.features):
-        record = features[_feature(version, lists, place)]
-        if record.quality != NONE and (qualities[record.quality].count + 1) % stream.CLOCK == 0:
-            _ask_for_bytes(qualities, record.quality, 2 * LINE, _SHARE_BYTES)
-        if record.drift != NONE:
-            _ask_for_ranked(psis, record.drift, trails)
-    if version.score != NONE:
-        _ask_for_ranked(psis, version.score, trails)
-
-
-@kernel
-def _ask_for_ranked(psis: Records, index: int, trails: Records) -> None:
-    count = psis[index].count
-    last = count % stream.RECENT
-    prefetch(psis, index, _RECENT + 8 * last)
-    if (count + 1) % trail.FINEST == 0:
-        trail.ask(trails, psis[index].trail, count + 1)
-    if (count + 1) % stream.CLOCK == 0:  # the detectors take those since the last time
-        _ask_for_bytes(psis, index, _RECENT + 8 * (last + 1 - stream.CLOCK), _RECENT + 8 * last)
-        _ask_for_bytes(psis, index, _MEASURE, _RECENT)
-        _ask_for_bytes(psis, index, _SHAPE, _PSI_BYTES)
-
-
-@kernel
-def _ask_for_bytes(records: Records, index: int, first: int, end: int) -> None:
-    for byte in range(first, end, LINE):
-        prefetch(records, index, byte)
-
-
-@inlined
-def ask_for_truth(version: Record, bits: Records, signed: Records) -> None:
-    """Ask for the streams of a pair. The version's record is there."""
-    if version.loss != NONE and version.loss_bank == SHARE:
-        prefetch(bits, version.loss, 0)
-        prefetch(bits, version.loss, LINE)
-    if version.residual != NONE and version.residual_bank == RESIDUAL:
-        prefetch(signed, version.residual, 0)
-    if version.excess != NONE:
-        prefetch(signed, version.excess, 0)
 
 
 @inlined
