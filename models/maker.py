@@ -70,7 +70,8 @@ class Maker:
             *(rows[name].tolist() for name in ("join", "what", "result", "payload", "watermark")), strict=True
         )
         # What the kernel has refused of predictions, or of labels, is likely to be refused again: the next come later.
-        patience, until, place = [1] * 4, [0] * 4, done
+        first = int(is_fast[0] and not done)  # which has just been refused
+        patience, until, place = [1] * 4, [first] * 4, done
         for at, (join, what, result, payload, watermark) in enumerate(columns):
             if at < place or what == SKIPPED:
                 continue

@@ -264,15 +264,20 @@ def test_columns_change_nothing(mix: str, seed: int, cuts: list[int], saves: set
     assert fast.store == slow.store
 
 
+def both(traffic: Traffic) -> tuple[Run, Run]:
+    """Take the same records one by one and in columns, and save."""
+    raws = list(traffic.records(4000))
+    slow, fast = Run(in_columns=False), Run(in_columns=True)
+    for run in (slow, fast):
+        for start in range(0, len(raws), 300):
+            run.take(raws[start : start + 300])
+        run.save(restart=False)
+    return slow, fast
+
+
 def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.models.maker.keep_inputs", lambda *_: None)
-    raws = list(Traffic(1).records(4000))
-    slow, fast = Run(in_columns=False), Run(in_columns=True)
-    for start in range(0, len(raws), 300):
-        for run in (slow, fast):
-            run.take(raws[start : start + 300])
-    for run in (slow, fast):
-        run.save(restart=False)
+    slow, fast = both(Traffic(1))
     assert fast.snapshots != slow.snapshots
     assert fast.store != slow.store
 
@@ -285,13 +290,7 @@ def test_a_mutant_that_takes_any_category_for_one_that_is_known_is_found(monkeyp
         return None if meaning is None else (Problem.FINE, meaning[1])
 
     monkeypatch.setattr(Feature, "category", careless)
-    raws = list(Traffic(1, "categories").records(4000))
-    slow, fast = Run(in_columns=False), Run(in_columns=True)
-    for start in range(0, len(raws), 300):
-        for run in (slow, fast):
-            run.take(raws[start : start + 300])
-    for run in (slow, fast):
-        run.save(restart=False)
+    slow, fast = both(Traffic(1, "categories"))
     assert fast.snapshots != slow.snapshots
     assert fast.pipeline.documents() != slow.pipeline.documents()
 
@@ -380,13 +379,7 @@ def check_that_each_value_was_heard_once(
 @pytest.mark.parametrize(("names", "mix"), [(64, "numbers"), (64, "categories"), (150, "categories")])
 def test_a_full_book_begins_anew_and_nothing_changes(names: int, mix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.models.fast.book.MOST_NAMES", names + 80)
-    raws = list(Traffic(2, mix).records(3000))
-    slow, fast = Run(in_columns=False), Run(in_columns=True)
-    for start in range(0, len(raws), 300):
-        for run in (slow, fast):
-            run.take(raws[start : start + 300])
-    for run in (slow, fast):
-        run.save(restart=False)
+    slow, fast = both(Traffic(2, mix))
     assert fast.told == slow.told
     assert fast.snapshots == slow.snapshots
     assert fast.store == slow.store
