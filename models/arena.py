@@ -12,7 +12,7 @@ from driftline.models.kernels.linear_model import LINEAR_MODEL
 from driftline.models.kernels.rows import MODEL, Banks
 from driftline.models.kernels.thinned import THINNED, THINNED_PAGE
 from driftline.models.kernels.version import FEATURE_PAGE, VERSION
-from driftline.models.performance.bank import BinaryBank
+from driftline.models.performance.bank import CounterBanks
 from driftline.models.watch.quantiles import SketchBank
 
 
@@ -30,7 +30,7 @@ class Arena:
         self.challengers = Bank(LINEAR_MODEL)
         self.sketches = SketchBank()
         self.recents = Bank(RECENT)
-        self.binary = BinaryBank()
+        self.counters = CounterBanks.empty()
         self._numbers = count(1)
 
     def number(self) -> int:
@@ -56,5 +56,5 @@ class Arena:
             self.challengers.rows,
             self.sketches.arrays,
             self.recents.rows,
-            self.binary.arrays,
+            *(bank.arrays for bank in self.counters),
         )

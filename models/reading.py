@@ -140,7 +140,7 @@ class Reading(Sequence[Record]):
             columns[places] = sheet.columns
             rows["id"][places] = _hashed(one.batch.prediction_id)
             alone += np.flatnonzero(columns["template"][first : first + one.batch.rows] == NONE) + first
-        fill(rows, columns, book.known.values)
+        _fill(rows, columns, book)
         reading = cls(_Rows(records, raws, sizes, is_last), intake, rows, columns, features)
         reading.alone = sorted(map(int, alone))
         reading.book_size = book.size
@@ -207,6 +207,14 @@ class Reading(Sequence[Record]):
     def is_whole(self) -> bool:
         """Whether the last record has no more rows than are here."""
         return not self._given.is_last or self._given.is_last[-1]
+
+
+def _fill(rows: npt.NDArray[np.void], columns: npt.NDArray[np.void], book: Book) -> None:
+    """Give the join what was read of records, but for the hashes of their ids."""
+    fill(rows, columns, book.known.values)
+    numbers = np.flatnonzero((columns["value"] < NONE) & (columns["template"] != NONE) & (rows["topic"] == 1))
+    if len(numbers):
+        rows["token"][numbers] = list(map(token_of, columns["number"][numbers].tolist()))
 
 
 def _row_of(record: Row) -> int:

@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     """How many bytes the inputs of a challenger have, and what takes its prediction where no kernel counts that."""
 
 NONE: Final = kernels.NONE
-NOT_SCORED: Final = nan, None, nan
+NOT_SCORED: Final = nan, None, nan, nan
 """What detectors see of a pair whose label is none that its model knows."""
 
-_pack: Final = Struct("16q5d").pack
+_pack: Final = Struct("16q6d").pack
 _CARRIED: Final = 2  # a bit of a model's `needs`: findings wait for the last row of their record
 _MOST_ATTENTION: Final = 2 * MOST_FEATURES + 1
 
@@ -123,7 +123,7 @@ class Rows:
         """Add the row of a record that only counts."""
         self._rows += _pack(
             *(OTHER, model, NONE, self._counts, self._topic, self._offset),
-            *(0, 0, 0, 0, NONE, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan),
+            *(0, 0, 0, 0, NONE, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan, nan),
         )
         self._added()
 
@@ -172,6 +172,7 @@ class Rows:
             nan,
             nan,
             nan,
+            nan,
         )
         if watch is not None:
             watch.read(prediction.features, self._values, self._problems)
@@ -199,7 +200,7 @@ class Rows:
             inputs, source = self._inputs_of(pending, learner)
         start = len(self._parts)
         self._parts.extend(parts)
-        loss, score, outcome = scored
+        loss, score, outcome, probability = scored
         predicted = pending.challenger
         self._rows += _pack(
             PAIR,
@@ -222,6 +223,7 @@ class Rows:
             nan if delay is None else delay,
             loss,
             outcome,
+            probability,
             nan if predicted is None else predicted,
         )
         self._added()

@@ -19,8 +19,8 @@ from driftline.models.kernels import fast as kernels
 from driftline.models.kernels import names as naming
 from driftline.models.kernels import templates as reading
 from driftline.models.kernels.ids import NONE
-from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.wire import WireLabel, WirePrediction
+from driftline.schemas.config import Task
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import INPUTS
 
@@ -145,7 +145,7 @@ class Book:
     def is_stale(self, model: Model) -> bool:
         """Return whether what is noted of a model that is in the book is not what it is now."""
         fast, known = self._fasts.array[model.join.index], model.known
-        if known is None or not isinstance(known.scoreboard, BinaryScoreboard):
+        if known is None:
             return True
         versions = min(known.scoreboard.versions, kernels.MOST_VERSIONS)
         record = self._arena.models.rows[model.index]
@@ -179,7 +179,9 @@ class Book:
         if known is None or not isinstance(event, WireLabel | WirePrediction):
             return False
         watch = known.versions.get(event.model_version) if isinstance(event, WirePrediction) else None
-        template = template_of(record.raw.value or b"", {} if watch is None else slots_of(watch))
+        features = {} if watch is None else slots_of(watch)
+        of_numbers = known.profile.task is Task.REGRESSION
+        template = template_of(record.raw.value or b"", features, of_numbers=of_numbers)
         if template is None or any(len(slot.text) >= reading.MOST_TEXT for slot in template.slots):
             return False
         before, templates = len(self._names) + self.categories.noted, len(self._templates)
@@ -190,8 +192,9 @@ class Book:
         slots = {slot.what: slot for slot in template.slots}
         join = model.join.index
         self._name(NONE, slots[reading.MODEL], lambda: join)
-        value = event.label if isinstance(event, WireLabel) else event.prediction
-        self._name(known.number, slots[reading.VALUE], lambda: self.value_number(value, known))
+        if not of_numbers:
+            value = event.label if isinstance(event, WireLabel) else event.prediction
+            self._name(known.number, slots[reading.VALUE], lambda: self.value_number(value, known))
         if isinstance(event, WirePrediction):
             version = self._name(
                 known.number, slots[reading.VERSION], lambda: self.version_number(event.model_version, known)
@@ -217,7 +220,7 @@ class Book:
             if len(self._templates) == _MOST_TEMPLATES:
                 return None
             self._add_features(key[1])
-            number = self._numbers[key] = self._templates.append((_BATCH, 0, 0, 0, 0, 0))
+            number = self._numbers[key] = self._templates.append((_BATCH, 0, 0, 0, 0, 0, 0))
         self._note_model(model, known)
         if version is not None:
             numbered = self.version_number(version, known)
@@ -226,13 +229,12 @@ class Book:
 
     def claim(self, combination: int, known: Known) -> None:
         """Note where pairs with these values of segments are counted, if that is known by now."""
-        board = known.scoreboard
-        if combination == NONE or not isinstance(board, BinaryScoreboard):
+        if combination == NONE:
             return
         row = self._combinations.array[combination]
         if row["start"] != NONE:
             return
-        parts = board.claimed(self._joins.segments[combination])
+        parts = known.scoreboard.claimed(self._joins.segments[combination])
         if parts is not None:
             row["start"], row["end"] = len(self._parts), len(self._parts) + len(parts)
             for part in parts:
@@ -249,7 +251,8 @@ class Book:
             for slot in template.slots:
                 column = self.categories.column(slot.name) if slot.what == reading.CATEGORY else NONE
                 self._slots.append((*self._text(slot.before), slot.what, column))
-            row = (is_label, first, len(template.slots), len(features), *self._text(template.after))
+            after = self._text(template.after)
+            row = (is_label, first, len(template.slots), len(features), *after, template.of_numbers)
             number = self._numbers[key] = self._templates.append(row)
         return number
 
@@ -299,11 +302,10 @@ class Book:
 
     def _new_value(self, value: Any, known: Known) -> int:  # noqa: ANN401 - a scalar
         scoring: Any = known.profile.scoring
-        cell = scoring.cell(value, value)
+        number = scoring.number(value)
         self._joins.values.append(value)
-        if cell is None:
-            return self._values.append((token_of(value), 2, NONE))
-        return self._values.append((token_of(value), cell // 3, cell // 3))
+        meaning = (len(known.profile.classes or ()), NONE) if number is None else (number, number)
+        return self._values.append((token_of(value), *meaning))
 
     def combination_number(self, segments: dict[str, str], model: Model, known: Known) -> int:
         """Return the number of values of segments that stand together, of those attributes that are configured."""
@@ -331,7 +333,7 @@ class Book:
             self._fasts.append(np.zeros((), kernels.FAST))
         fast = self._fasts.array[join]
         record = self._arena.models.rows[model.index]
-        board: Any = known.scoreboard
+        board = known.scoreboard
         versions = board.version_records()[: kernels.MOST_VERSIONS]
         before = int(fast["epoch"])
         if before == record["epoch"] and fast["versions"] == len(versions):
@@ -346,6 +348,7 @@ class Book:
             model.index,
             board.recents,
         )
+        fast["task"], fast["classes"] = record["task"], len(known.profile.classes or ())
         fast["versions"] = len(versions)
         for n, (version, part, slot) in enumerate(versions):
             watch = known.versions.get(version)

@@ -12,6 +12,7 @@ from driftline.models.fast.categories import slots_of
 from driftline.models.kernels import templates
 from driftline.models.kernels.ids import NONE
 from driftline.models.watch.quality import Problem
+from driftline.schemas.config import Task
 from driftline.schemas.events import Label
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from driftline.models.watch.version_watch import VersionWatch
 
 _MOST_VALUES: Final = 64  # of a column that are looked up: a binary model has two
+_KINDS: Final[dict[type, int]] = {float: templates.FLOATING, int: templates.WHOLE}
 
 
 class Sheet(NamedTuple):
@@ -50,9 +52,13 @@ def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
     columns["version"] = columns["segments"] = columns["id"] = NONE
     columns["score"] = np.nan if batch.score is None else batch.score
     columns["latency"] = np.nan if batch.latency_ms is None else batch.latency_ms
-    values = _codes(batch.value, known, book)
-    if values is None:
-        return None
+    if known.profile.task is Task.REGRESSION:
+        values, columns["number"] = _numbers(batch.value)
+    else:
+        codes = _codes(batch.value, known, book)
+        if codes is None:
+            return None
+        values = codes
     columns["value"] = values
     left = values == NONE
     features = np.zeros((count, 0))
@@ -73,6 +79,14 @@ def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
         return None
     columns["template"] = np.where(left, NONE, number)
     return Sheet(columns, features)
+
+
+def _numbers(column: Column) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return whether values that were predicted, or labels, are FLOATING or WHOLE, or `NONE`, and the numbers."""
+    listed = column.tolist()
+    kinds = [_KINDS.get(type(value), NONE) for value in listed]
+    numbers = [0.0 if kind == NONE else float(value) for kind, value in zip(kinds, listed, strict=True)]
+    return np.array(kinds, np.int64), np.array(numbers)
 
 
 def _codes(column: Column, known: Known, book: Book) -> npt.NDArray[np.int64] | None:

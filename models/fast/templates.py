@@ -19,6 +19,7 @@ from driftline.models.kernels.templates import (
     ID,
     LATENCY,
     MODEL,
+    NUMBER,
     SCORE,
     SEGMENTS,
     TIME,
@@ -43,6 +44,7 @@ _SLOTS: Final = {
     "segments": SEGMENTS,
 }
 _FEATURES: Final = frozenset({FEATURE, CATEGORY, ANY})
+_NUMBERS: Final = "-0123456789"  # what one begins with
 _FIXED: Final = frozenset({"schema_version"})
 _decode: Final = json.JSONDecoder().raw_decode
 
@@ -68,15 +70,23 @@ class Template(NamedTuple):
         return (*((slot.before, slot.what) for slot in self.slots), (self.after, -1))
 
     @property
+    def of_numbers(self) -> bool:
+        """Whether what is predicted, or the label, is read as a number."""
+        return any(slot.what == NUMBER for slot in self.slots)
+
+    @property
     def features(self) -> list[tuple[str, int]]:
         """The names of the features, in the order in which they stand, and what they are."""
         return [(slot.name, slot.what) for slot in self.slots if slot.what in _FEATURES]
 
 
-def template_of(value: bytes, features: Mapping[str, int] = MappingProxyType({})) -> Template | None:
+def template_of(
+    value: bytes, features: Mapping[str, int] = MappingProxyType({}), *, of_numbers: bool = False
+) -> Template | None:
     """Return what a record is like that the contract has taken; None if it is nothing that is read into columns.
 
-    `features` says which of them are what; others are taken for numbers.
+    `features` says which of them are what; others are taken for numbers. `of_numbers` is whether its model predicts a
+    number, which then is read as one.
 
     Examples
     --------
@@ -95,12 +105,14 @@ def template_of(value: bytes, features: Mapping[str, int] = MappingProxyType({})
         if what is not None:
             if what == ID:
                 start, end = start + 1, end - 1  # noqa: PLW2901 - without its quotes
+            elif what == VALUE and of_numbers:
+                what = NUMBER
             slots.append(Slot(text[at:start], what, text[start:end], ""))
             at = end
         elif name == "features" and text[start] == "{":
             for feature, first, last in _members(text, start):
                 what = features.get(feature, FEATURE)
-                if what == FEATURE and text[first] not in "-0123456789n":
+                if what == FEATURE and text[first] not in _NUMBERS + "n":
                     return None
                 slots.append(Slot(text[at:first], what, text[first:last], feature))
                 at = last

@@ -28,6 +28,7 @@ from driftline.models.join.label_join import LabelJoin
 from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.join.table import JoinTable
 from driftline.models.kernels import join_table as kernels
+from driftline.models.kernels.templates import FLOATING
 from driftline.schemas.errors import SnapshotError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _COLUMNS: Final = (
     "number",
     "score",
     "challenger",
+    "predicted",
     "version",
     "value",
     "segments",
@@ -205,7 +207,7 @@ class Joins:
         shown, width = inputs.tobytes(), 8 * inputs.shape[1]
         objects = self.table.payloads
         rows = zip(places.tolist(), *(columns[name].tolist() for name in _COLUMNS), strict=True)
-        for nth, (place, at, offset, number, score, challenger, version, value, segments, count) in enumerate(rows):
+        for nth, (place, at, offset, number, score, said, told, version, value, segments, count) in enumerate(rows):
             if place == NONE or objects[place] is not None:
                 yield None if place == NONE else objects[place]
                 continue
@@ -213,12 +215,12 @@ class Joins:
                 at,
                 offset,
                 self.versions[version],
-                self.values[value],
+                self.values[value] if value >= 0 else told if value == FLOATING else int(told),
                 None if score != score else score,  # noqa: PLR0124 - NaN is what differs from itself
                 None,
                 None if segments == NONE else self.segments[segments],
                 None if count == NONE else shown[nth * width : nth * width + 8 * count],
-                None if count == NONE else challenger,
+                None if count == NONE else said,
                 number,
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,19 +9,20 @@ import numpy as np
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.chunks import Chunks
 from driftline.models.kernels.compiled import inlined, kernel
-from driftline.models.kernels.exact_sum import EXACT_SUM, Words, add, split
+from driftline.models.kernels.exact_sum import EXACT_SUM, Words, add, log_loss, split
 from driftline.models.kernels.logit_bins import BINS, clear, logit_bin, widen
 from driftline.models.kernels.logit_bins import load as load_rows
 from driftline.models.kernels.logit_bins import merge as merge_bins
 from driftline.models.kernels.logit_bins import update as update_bins
+from driftline.models.kernels.panes import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINARY: Final = np.dtype(
     [
-        ("pairs", np.int64),  # of any weight
-        ("weighted", np.int64),  # pairs of another weight than 1, which enter none of the other counters
+        ("pairs", np.int64),  # all of them
+        ("rest", np.int64),  # those of another weight than 1, which are in none of the other counters
         ("cells", np.int64, (6,)),  # 3 * (is the label positive) + (0 predicted negative, 1 positive, 2 neither)
         ("scored", np.int64),
         ("log_loss", EXACT_SUM),
@@ -32,12 +32,6 @@ BINARY: Final = np.dtype(
     ],
     align=True,
 )
-
-WINDOW: Final = np.dtype([("size", np.int64), ("pane", np.int32)], align=True)
-"""A window: the pairs of a pane, and the record of the pane that is being filled."""
-
-EPSILON: Final = 2.0**-52
-"""Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as scikit-learn does for float64."""
 
 Outcome: TypeAlias = tuple[int, int, Words, Words]
 """A pair, read: its cell, the finest bin of its score (-1 if it has none), and the words of log loss and squared error.
@@ -93,20 +87,19 @@ def outcome_of(positive: int, predicted: int, score: float) -> Outcome:
         return cell, -1, (0, 0, 0), (0, 0, 0)
     of_label = score if positive else 1.0 - score
     of_rest = score - positive
-    log_loss = -math.log(min(max(of_label, EPSILON), 1.0 - EPSILON))
-    return cell, logit_bin(score), split(log_loss), split(of_rest * of_rest)
+    return cell, logit_bin(score), log_loss(of_label), split(of_rest * of_rest)
 
 
 @inlined
 def count(bank: Bank, index: int, outcome: Outcome) -> None:
     """Count one pair of weight 1."""
-    cell, finest, log_loss, squared_error = outcome
+    cell, finest, lost, squared_error = outcome
     record = bank.records[index]
     record.pairs += 1
     record.cells[cell] += 1
     if finest >= 0:
         record.scored += 1
-        add(record.log_loss, log_loss)
+        add(record.log_loss, lost)
         add(record.squared_error, squared_error)
         update_bins(record.bins, bank.chunks, finest, cell >= 3)  # noqa: PLR2004 - see the cells
 
@@ -116,7 +109,7 @@ def merge(bank: Bank, index: int, other_bank: Bank, other_index: int) -> None:
     """Add what a record of this or another bank has counted."""
     record, other = bank.records[index], other_bank.records[other_index]
     record.pairs += other.pairs
-    record.weighted += other.weighted
+    record.rest += other.rest
     record.scored += other.scored
     for cell in range(6):
         record.cells[cell] += other.cells[cell]
@@ -131,7 +124,7 @@ def merge(bank: Bank, index: int, other_bank: Bank, other_index: int) -> None:
 def reset(bank: Bank, index: int) -> None:
     """Forget all that was counted; the record keeps its bound on bins and its place in a ring."""
     record = bank.records[index]
-    record.pairs = record.weighted = record.scored = 0
+    record.pairs = record.rest = record.scored = 0
     record.cells[:] = 0
     record.log_loss[:] = 0
     record.squared_error[:] = 0
@@ -153,11 +146,10 @@ def widen_bins(bank: Bank, index: int, shift: int) -> None:
 @inlined
 def pane(bank: Bank, window: int) -> int:
     """Return the record of the pane that the next pair belongs to: if this one is full, the oldest, begun anew."""
-    record = bank.windows[window]
-    if bank.records[record.pane].pairs == record.size:
-        record.pane = bank.records[record.pane].next
-        reset(bank, record.pane)
-    return int(record.pane)
+    place, is_full = turn(bank.records, bank.windows, window)
+    if is_full:
+        reset(bank, place)
+    return place
 
 
 @inlined

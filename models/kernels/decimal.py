@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.words import product
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Bytes, Word
@@ -117,9 +118,9 @@ def _nearest(digits: Word, exponent: int) -> tuple[float, bool]:
         digits <<= np.uint64(1)
         zeros += 1
     binary = ((217_706 * exponent) >> 16) + 64 + 1023 - zeros
-    high, low = _product(digits, high_power)
+    high, low = product(digits, high_power)
     if high & _TAIL == _TAIL and low + digits < digits:  # what was cut off may matter
-        higher, lower = _product(digits, low_power)
+        higher, lower = product(digits, low_power)
         merged = low + higher
         if merged < low:
             high += np.uint64(1)
@@ -142,14 +143,3 @@ def _nearest(digits: Word, exponent: int) -> tuple[float, bool]:
     bits = np.empty(1, np.uint64)
     bits[0] = np.uint64(binary) << np.uint64(52) | (mantissa & np.uint64(0xFFFFFFFFFFFFF))
     return bits.view(np.float64)[0], True
-
-
-@kernel
-def _product(one: Word, other: Word) -> tuple[Word, Word]:
-    """Return the upper and the lower 64 bits of a product."""
-    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    one_high, one_low, other_high, other_low = one >> half, one & mask, other >> half, other & mask
-    lowest = one_low * other_low
-    cross = one_high * other_low + (lowest >> half)
-    middle = one_low * other_high + (cross & mask)
-    return one_high * other_high + (cross >> half) + (middle >> half), one * other

@@ -7,6 +7,7 @@ loss of a probability (36.05).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -23,6 +24,9 @@ Words: TypeAlias = tuple[int, int, int]
 EXACT_SUM: Final = np.dtype((np.int64, (3,)))
 """A field for one sum."""
 
+EPSILON: Final = 2.0**-52
+"""Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as scikit-learn does for float64."""
+
 _BITS: Final = 50  # of a word below the first: one of these times 2**50 is exact in a float64
 _SCALE: Final = float(1 << _BITS)
 _MASK: Final = (1 << _BITS) - 1
@@ -36,6 +40,12 @@ def split(loss: float) -> Words:
     rest = (loss - whole) * _SCALE
     high = int(rest)
     return whole, high, int((rest - high) * _SCALE)
+
+
+@kernel
+def log_loss(probability: float) -> Words:
+    """Return the words of the loss where the true class was given this probability, in [0, 1]."""
+    return split(-math.log(min(max(probability, EPSILON), 1.0 - EPSILON)))
 
 
 @kernel

@@ -15,6 +15,7 @@ from driftline.models.kernels import join_table as join
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.feature import FINE, MISSING
 from driftline.models.kernels.ids import NONE
+from driftline.models.kernels.tasks import BINARY, REGRESSION
 
 if TYPE_CHECKING:
     from driftline.models.kernels.rows import Banks
@@ -32,6 +33,8 @@ FAST = np.dtype(
         ("owner", "i8"),
         ("model", "i8"),
         ("recents", "i8"),
+        ("task", "i4"),
+        ("classes", "i4"),
         ("versions", "i8"),
         ("name", "i4", MOST_VERSIONS),
         ("watch", "i4", MOST_VERSIONS),
@@ -45,9 +48,9 @@ FAST = np.dtype(
 )
 """A model whose records need no Python: as long as `epoch` is that of its record in the bank of models.
 
-`owner` is whose the names are in its records. Of each version: its name, its record or `NONE`, and its counters, with
-their place among the recent ones. `shape` are the shapes that its predictions have,
-and `hint` which templates its last records were of, by topic.
+`owner` is whose the names are in its records, `task` one of `driftline.models.kernels.tasks`. Of each version: its
+name, its record or `NONE`, and its counters, with their place among the recent ones. `shape` are the shapes that its
+predictions have, and `hint` which templates its last records were of, by topic.
 """
 
 SHAPE = np.dtype(
@@ -67,9 +70,10 @@ CATEGORY = np.dtype([("layout", "i8"), ("number", "f8"), ("problem", "i8")], ali
 """
 
 VALUE = np.dtype([("token", "u8"), ("answer", "i4"), ("truth", "i4")], align=True)
-"""What a predicted value, or a label, means to a binary model.
+"""What a predicted value, or a label, means to a model that tells classes apart.
 
-`answer` is 0 for negative, 1 for positive, 2 for neither; `truth` the same as a label, `NONE` for neither.
+`answer` is the number of the class, as `driftline.models.kernels.tasks` has it, and the number of classes for none of
+them; `truth` the same as a label, and `NONE` for none of them.
 """
 
 COMBINATION = np.dtype([("start", "i4"), ("end", "i4")], align=True)
@@ -150,7 +154,7 @@ def compose(
         row.topic, row.offset, row.at = record.topic, record.offset, record.at
         row.prediction_offset = row.label_offset = row.values = row.parts = row.parts_end = 0
         row.inputs = row.source = row.cell = row.payload = NONE
-        row.score = row.duration = row.loss = row.outcome = row.predicted = nan
+        row.score = row.duration = row.loss = row.outcome = row.probability = row.predicted = nan
         if record.what == join.PREDICTION:
             if record.result == join.HELD:
                 shape_index = _shape_of(known, fast, source)
@@ -188,7 +192,7 @@ def compose(
                 payload.number = model.number
                 payload.owner = source.owner
                 payload.offset, payload.version, payload.value = record.offset, source.version, source.value
-                payload.segments, payload.score = source.segments, source.score
+                payload.segments, payload.score, payload.predicted = source.segments, source.score, source.number
                 payload.challenger = nan
                 payload.inputs = NONE
                 if model.challenger != NONE:
@@ -204,8 +208,9 @@ def compose(
                 break
         elif record.result == join.PAIRED:
             payload = table.payloads[record.payload]
-            value = known.values[source.value]
-            if not payload.in_columns or payload.owner != fast.owner or value.truth == NONE:
+            if not payload.in_columns or payload.owner != fast.owner:
+                break
+            if fast.task != REGRESSION and known.values[source.value].truth == NONE:
                 break
             nth = _version_of(fast, payload.version)
             if nth == NONE or (fast.watch[nth] != NONE and not banks.versions[fast.watch[nth]].pairs_frozen):
@@ -217,10 +222,18 @@ def compose(
                     break
             row.kind, row.version = PAIR, fast.watch[nth]
             row.at, row.prediction_offset, row.label_offset = payload.at, payload.offset, record.offset
-            row.score, row.duration = payload.score, (record.at - payload.at) / 1000.0
-            row.cell = 3 * value.truth + known.values[payload.value].answer
-            row.loss = 0.0 if row.cell in (0, 4) else 1.0
-            row.outcome = float(value.truth)
+            row.duration = (record.at - payload.at) / 1000.0
+            if fast.task == REGRESSION:
+                row.cell, row.score, row.outcome = 0, payload.predicted, source.number
+                row.loss = abs(source.number - payload.predicted)
+            else:
+                truth, answer = known.values[source.value].truth, known.values[payload.value].answer
+                row.cell = (fast.classes + 1) * truth + answer
+                row.loss = 0.0 if truth == answer else 1.0
+                if fast.task == BINARY:
+                    row.score, row.outcome = payload.score, float(truth)
+                else:
+                    row.outcome = 1.0 - row.loss
             recent = banks.recents[fast.recents]
             recent.count += 1
             recent.newest[fast.slot[nth]] = recent.count
@@ -254,12 +267,12 @@ def compose(
 
 @kernel
 def fill(rows: Records, read: Records, values: Records) -> None:
-    """Give the join what was read of records, but for the hashes of their ids."""
+    """Give the join what was read of records, but for the hashes of their ids, and the tokens of numbers."""
     for place in range(len(rows)):
         source, row = read[place], rows[place]
         if source.template != NONE:
             row.join, row.at = source.model, source.at
-            if row.topic:
+            if row.topic and source.value >= 0:  # that of a number is for Python to say
                 row.token = values[source.value].token
 
 

@@ -105,6 +105,7 @@ PAYLOAD = np.dtype(
         ("number", "i8"),
         ("score", "f8"),
         ("challenger", "f8"),
+        ("predicted", "f8"),
         ("version", "i4"),
         ("value", "i4"),
         ("segments", "i4"),
@@ -118,8 +119,8 @@ PAYLOAD = np.dtype(
 """A prediction or a label that waits. `serial` is set once it is stored too.
 
 All after `next` is of a prediction whose row `driftline.models.kernels.fast` has made, which is `in_columns`: numbers
-of names and whose they are, how many inputs the challenger has, `NONE` if it was shown nothing, and as long as its row
-waits, which that is and where its inputs are.
+of names and whose they are, what was `predicted` if that is a number and no name, how many inputs the challenger has,
+`NONE` if it was shown nothing, and as long as its row waits, which that is and where its inputs are.
 """
 
 LEFT, GIVEN_UP, CHANGED = range(3)

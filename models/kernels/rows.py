@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from driftline.models.kernels import bad_records, binary, linear_model, quantile_sketch, version
+from driftline.models.kernels import (
+    bad_records,
+    binary,
+    linear_model,
+    multiclass,
+    quantile_sketch,
+    regression,
+    version,
+)
 from driftline.models.kernels.bad_records import BAD_RECORDS
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.fast import PAIR, PREDICTION
 from driftline.models.kernels.feature import LARGEST
+from driftline.models.kernels.tasks import BINARY, REGRESSION
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records
@@ -25,6 +34,7 @@ NONE = -1
 MODEL = np.dtype(
     [
         ("records", "i8"),
+        ("task", "i8"),
         ("next_offsets", "i8", 2),
         ("number", "i8"),
         ("predictions", "i8"),
@@ -45,8 +55,9 @@ MODEL = np.dtype(
 )
 """One model: counts, next offsets of predictions and labels, whether incidents and needs are open, and indices.
 
-`number` is that of the newest prediction whose row was made; `predictions` and `pairs` count since it was known what
-the model is. `epoch` is another number each time that versions, counters or the challenger are others than they were.
+`task` is one of `driftline.models.kernels.tasks`, once it is known. `number` is that of the newest prediction whose
+row was made; `predictions` and `pairs` count since it was known what the model is. `epoch` is another number each time
+that versions, counters or the challenger are others than they were.
 """
 
 REVIEW_EVERY = 256
@@ -74,6 +85,7 @@ ROW = np.dtype(
         ("duration", "f8"),
         ("loss", "f8"),
         ("outcome", "f8"),
+        ("probability", "f8"),
         ("predicted", "f8"),
     ],
     align=True,
@@ -84,10 +96,10 @@ ROW = np.dtype(
 made, and `prediction_offset` and `label_offset` say where it and its label stood, or the newest label before it;
 `values` is where its features begin, `inputs` where those of the challenger do; `source` is the row of a pair's
 prediction if that is in the same batch; `payload` is where the join has the prediction if that is kept in columns;
-`cell` is 3 * (is the label positive) + (0 predicted negative, 1 predicted positive, 2 neither), or `NONE` if no kernel
-counts the pair; `parts` to `parts_end` are the counters that it is counted in. `score` is P(positive) or what else
-calibration takes, `duration` the latency in ms or the delay of the label in s, and `predicted` what the challenger has
-predicted.
+`cell` is what kernels count the pair by (`driftline.models.kernels.tasks`), or `NONE` if none does; `parts` to
+`parts_end` are the counters that it is counted in. `score` is P(positive) or what else calibration takes, `probability`
+what a multiclass model gave to the label, `duration` the latency in ms or the delay of the label in s, and `predicted`
+what the challenger has predicted.
 """
 
 
@@ -109,6 +121,8 @@ class Banks(NamedTuple):
     sketches: quantile_sketch.Sketches
     recents: Records
     binary: binary.Bank
+    multiclass: multiclass.Bank
+    regression: regression.Bank
 
 
 class Rows(NamedTuple):
@@ -172,6 +186,8 @@ def _borrow_banks(banks: Banks) -> Banks:
         ),
         borrowed(banks.recents),
         binary.borrow(banks.binary),
+        multiclass.borrow(banks.multiclass),
+        regression.borrow(banks.regression),
     )
 
 
@@ -243,15 +259,28 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         quantile_sketch.update(banks.sketches, model.label_delay, row.duration)
     model.pairs += 1
     if row.cell != NONE:
-        outcome = binary.outcome_of(row.cell // 3, _predicted_class(row.cell % 3), row.score)
-        binary.score_pair(banks.binary, model.total, model.window, rows.parts[row.parts : row.parts_end], outcome)
+        parts = rows.parts[row.parts : row.parts_end]
+        if model.task == BINARY:
+            outcome = binary.outcome_of(row.cell // 3, _predicted_class(row.cell % 3), row.score)
+            binary.score_pair(banks.binary, model.total, model.window, parts, outcome)
+        elif model.task == REGRESSION:
+            error = regression.outcome_of(row.outcome, row.score)
+            regression.score_pair(banks.regression, model.total, model.window, parts, error)
+        else:
+            answers = banks.multiclass.records[model.total].classes + 1
+            told = multiclass.outcome_of(row.cell // answers, row.cell % answers, row.probability)
+            multiclass.score_pair(banks.multiclass, model.total, model.window, parts, told)
     if row.inputs != NONE:
         predicted = rows.predicted[row.source] if row.source != NONE else row.predicted
         rows.predicted[place] = predicted
         if row.cell != NONE:
-            says = 1 if predicted >= 0.5 else 0  # noqa: PLR2004 - the likelier class
-            challenged = binary.outcome_of(row.cell // 3, says, predicted)
-            binary.count(banks.binary, model.challenger_total, challenged)
+            if model.task == BINARY:
+                says = 1 if predicted >= 0.5 else 0  # noqa: PLR2004 - the likelier class
+                challenged = binary.outcome_of(row.cell // 3, says, predicted)
+                binary.count(banks.binary, model.challenger_total, challenged)
+            else:
+                missed = regression.outcome_of(row.outcome, predicted)
+                regression.count(banks.regression, model.challenger_total, missed)
         linear_model.learn(banks.challengers[model.challenger], rows.inputs[row.inputs :], row.outcome)
     if row.version == NONE:
         return 0

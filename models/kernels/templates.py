@@ -14,16 +14,20 @@ import numpy as np
 from driftline.models.kernels import decimal
 from driftline.models.kernels.compiled import kernel
 from driftline.models.kernels.names import Names, name_of, stands
+from driftline.models.kernels.tasks import REGRESSION
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Bytes, Doubles, Integers, Record, Records
 
 NONE = -1
 
-MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS, CATEGORY, ANY = range(11)
+MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS, CATEGORY, ANY, NUMBER = range(12)
 """What stands in a slot of a template: a FEATURE is a number, a CATEGORY a name, and ANY a text that needs none, as all
-are alike.
+are alike. What is predicted, or a label, is a VALUE, which is a name, or the NUMBER of a regression.
 """
+
+FLOATING, WHOLE = -2, -3
+"""Instead of the name of a value: that it is a number, written with a fraction or an exponent, or without."""
 
 MOST_COLUMNS = 2**20  # categorical features with names, of all versions together
 
@@ -31,10 +35,19 @@ SLOT = np.dtype([("start", "i4"), ("length", "i4"), ("what", "i4"), ("column", "
 """A value of a template, where the text before it stands, and the number of its feature if it is a category."""
 
 TEMPLATE = np.dtype(
-    [("topic", "i4"), ("first", "i4"), ("slots", "i4"), ("features", "i4"), ("start", "i4"), ("length", "i4")],
+    [
+        ("topic", "i4"),
+        ("first", "i4"),
+        ("slots", "i4"),
+        ("features", "i4"),
+        ("start", "i4"),
+        ("length", "i4"),
+        ("of_numbers", "i4"),
+    ],
     align=True,
 )
-"""Its slots, how many of them are features, and where the text after the last one stands."""
+"""Its slots, how many of them are features, where the text after the last one stands, and whether it is of regressions.
+"""
 
 READ = np.dtype(
     [
@@ -50,11 +63,12 @@ READ = np.dtype(
         ("at", "i8"),
         ("score", "f8"),
         ("latency", "f8"),
+        ("number", "f8"),
     ],
     align=True,
 )
 """What a record holds: its model and whose the names in it are, numbers of names, where its features and its id begin,
-and NaN for what it has not.
+and NaN for what it has not. A `value` that is no name is FLOATING or WHOLE, and the `number`.
 
 `template` is `NONE` if it was not read. A feature that is null is NaN, and a category is its number, or -1 as any text.
 """
@@ -63,6 +77,7 @@ _MOST_ID = 256
 MOST_TEXT = 1024  # bytes of the segments
 _LATEST = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _LARGEST = 1e100
+_LARGEST_WHOLE = 2.0**53 - 1.0  # the next one is also what the one after that is rounded to
 _QUOTE, _BACKSLASH, _SPACE = 34, 92, 32
 _MOST_TRIED = 8  # shapes, the first ones, if neither that of the last record nor that of the model is it
 
@@ -199,6 +214,13 @@ def _is_of(
             if after == NONE:
                 return False
             at = after
+        elif what == NUMBER:
+            kind, after, row.number = decimal.read(text, at)
+            most = _LARGEST if kind == decimal.FLOAT else _LARGEST_WHOLE
+            if kind == decimal.OTHER or not -most <= row.number <= most:
+                return False
+            at = after
+            row.value = WHOLE if kind == decimal.INTEGER else FLOATING
         elif what == ID:
             after = _string_end(text, at, end)
             if after == NONE:
@@ -215,7 +237,10 @@ def _is_of(
             at = after
             if what == MODEL:
                 row.model = found
-                owner = row.owner = templates.fasts[found].owner
+                fast = templates.fasts[found]
+                owner = row.owner = fast.owner
+                if template.of_numbers != (fast.task == REGRESSION):
+                    return False
             elif what == VERSION:
                 row.version = found
             elif what == VALUE:

@@ -11,22 +11,23 @@ from driftline.models.kernels.exact_sum import from_words, to_words
 from driftline.models.kernels.logit_bins import rows_of
 from driftline.models.performance.auc import MAX_BINS, LogitBins, area_under
 from driftline.models.performance.bank import BinaryBank
+from driftline.models.performance.binary_outcome import BinaryOutcome
+from driftline.models.performance.binary_sums import BinarySums, WeightedPairs
+from driftline.models.performance.counters import Counters
 from driftline.models.performance.exact import ONE, dump, load
 from driftline.models.performance.packed import pack, unpack
-from driftline.models.performance.weighted import BinarySums, WeightedPairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from driftline.models.performance.binary_outcome import BinaryOutcome
     from driftline.models.performance.protocol import Report, Snapshot
 
 _COLUMNS: Final = 5  # of a row of bins
 
 
-class BinaryPerformance:
+class BinaryPerformance(Counters[BinaryOutcome]):
     """Accuracy, precision, recall, F1, log loss, Brier score and ROC-AUC from sums that merge exactly.
 
     A prediction that is neither class is an error: it lowers the accuracy, and the recall if the label is positive; it
@@ -40,11 +41,6 @@ class BinaryPerformance:
     bank
         Where the numbers are; by default in a bank of its own.
 
-    Attributes
-    ----------
-    bank, record
-        The bank, and the index of this one's record in it, for kernels that count pairs.
-
     Examples
     --------
     >>> from driftline.models.performance import BinaryOutcome
@@ -57,34 +53,13 @@ class BinaryPerformance:
 
     """
 
-    __slots__ = ("_weighted", "bank", "record")
+    __slots__ = ()
 
     def __init__(self, max_bins: int = MAX_BINS, bank: BinaryBank | None = None) -> None:
-        self.bank: Final = BinaryBank() if bank is None else bank
-        self.record: Final = self.bank.take(max_bins)
-        self._weighted: WeightedPairs | None = None
+        super().__init__(BinaryBank() if bank is None else bank, max_bins)
 
-    def __del__(self) -> None:
-        """Note that the record is of no more use. A finalizer of each would be three times as large as this object."""
-        if hasattr(self, "record"):
-            self.bank.drop(self.record)
-
-    @property
-    def _row(self) -> np.void:
-        row: np.void = self.bank.arrays.records[self.record]
-        return row
-
-    @property
-    def weighted(self) -> WeightedPairs | None:
-        """What was counted of pairs of another weight than 1."""
-        # A kernel that begins a pane anew forgets them by this number.
-        return self._weighted if self._row["weighted"] else None
-
-    def _weighted_here(self) -> WeightedPairs:
-        weighted = self.weighted
-        if weighted is None:
-            weighted = self._weighted = WeightedPairs(int(self._row["bins"]["most"]))
-        return weighted
+    def _new_rest(self) -> WeightedPairs:
+        return WeightedPairs(int(self._row["bins"]["most"]))
 
     def update(self, outcome: BinaryOutcome) -> None:
         """Count one pair."""
@@ -94,22 +69,18 @@ class BinaryPerformance:
             read = (cell, finest, to_words(log_loss), to_words(squared_error))
             count(self.bank.arrays, self.record, read)
         else:
-            self._weighted_here().update(outcome)
-            row = self._row
-            row["pairs"] += 1
-            row["weighted"] += 1
+            self.weigh(outcome)
 
     def merge(self, other: BinaryPerformance) -> None:
         """Add what `other` has counted."""
         other._share_bins()
-        if other.weighted is not None:
-            self._weighted_here().merge(other.weighted)
+        if other.rest is not None:
+            self._rest_here().merge(other.rest)
         merge(self.bank.arrays, self.record, other.bank.arrays, other.record)
 
     def report(self) -> Report:
         """Return the metrics, and the counts `pairs`, `scored` (those with a score) and `outside` (neither class)."""
-        row = self._row
-        weighted = self.weighted
+        row, rest = self._row, self.rest
         cells, scored = row["cells"].tolist(), int(row["scored"])
         sums = BinarySums(
             sum(cells),
@@ -120,16 +91,16 @@ class BinaryPerformance:
             from_words(row["log_loss"]),
             from_words(row["squared_error"]),
         )
-        if weighted is None:
+        if rest is None:
             return sums.report(area_under(self._rows()[:, 1:].tolist(), 1 << int(row["bins"]["shift"])))
-        sums.merge(weighted.sums)
-        return sums.report(self._all_bins(weighted).roc_auc())
+        sums.merge(rest.sums)
+        return sums.report(self._all_bins(rest).roc_auc())
 
-    def _all_bins(self, weighted: WeightedPairs) -> LogitBins:
+    def _all_bins(self, rest: WeightedPairs) -> LogitBins:
         """Return the bins that there would be if pairs of all weights had been counted together."""
         bins = self._row["bins"]
         together = LogitBins.counted(int(bins["most"]), int(bins["shift"]), self._rows().tolist())
-        together.merge(weighted.bins)
+        together.merge(rest.bins)
         return together
 
     def _share_bins(self) -> None:
@@ -137,10 +108,10 @@ class BinaryPerformance:
 
         For reports that is early enough. But counters with more bins that these are merged into could not know.
         """
-        weighted = self.weighted
-        if weighted is not None:
-            shift = self._all_bins(weighted).shift
-            weighted.bins.widen_to(shift)
+        rest = self.rest
+        if rest is not None:
+            shift = self._all_bins(rest).shift
+            rest.bins.widen_to(shift)
             widen_bins(self.bank.arrays, self.record, shift)
 
     def _rows(self) -> NDArray[np.int64]:
@@ -151,12 +122,12 @@ class BinaryPerformance:
     def snapshot(self) -> Snapshot:
         """Return the whole state; the bins packed, the first column being the distance from each to the next."""
         self._share_bins()
-        row, rows, weighted = self._row, self._rows(), self.weighted
+        row, rows, rest = self._row, self._rows(), self.rest
         keys = rows[:, 0]
         steps = np.diff(keys, prepend=keys[:1])
         return {
             "pairs": int(row["pairs"]),
-            "weighted": None if weighted is None else weighted.snapshot(),
+            "weighted": None if rest is None else rest.snapshot(),
             "cells": row["cells"].tolist(),
             "scored": int(row["scored"]),
             "log_loss": dump(from_words(row["log_loss"])),
@@ -176,10 +147,10 @@ class BinaryPerformance:
         bins = snapshot["bins"]
         performance = cls(bins["most"], bank)
         row = performance._row
-        row["pairs"] = snapshot["pairs"]
         if snapshot["weighted"] is not None:
-            performance._weighted = WeightedPairs.restore(snapshot["weighted"])
-            row["weighted"] = performance._weighted.sums.pairs
+            rest = WeightedPairs.restore(snapshot["weighted"])
+            performance._take_over(rest, rest.sums.pairs)
+        row["pairs"] = snapshot["pairs"]
         row["cells"] = snapshot["cells"]
         row["scored"] = snapshot["scored"]
         row["log_loss"] = to_words(load(snapshot["log_loss"]))

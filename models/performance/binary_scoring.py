@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from driftline.models.kernels.binary import pane
 from driftline.models.performance.bank import BinaryBank
 from driftline.models.performance.binary import BinaryPerformance
 from driftline.models.performance.binary_outcome import BinaryOutcome
-from driftline.models.performance.binary_panes import BinaryPanes
 from driftline.models.performance.exact import weight_units
+from driftline.models.performance.ring import RingPanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from driftline.models.performance.bank import CounterBanks
     from driftline.models.performance.classes import ClassSet
     from driftline.models.performance.pair import Pair
     from driftline.models.performance.protocol import Snapshot
@@ -68,18 +70,19 @@ class BinaryScoring:
         self._positive: Final = index
         self._bank: Final = BinaryBank() if bank is None else bank
 
-    def within(self, bank: BinaryBank) -> BinaryScoring:
+    def within(self, banks: CounterBanks) -> Self:
         """Return the same scoring with its numbers in another bank."""
-        return BinaryScoring(self._classes, self.positive, bank)
+        return type(self)(self._classes, self.positive, banks.binary)
+
+    def number(self, value: Scalar) -> int | None:
+        """Return 1 for the positive class, 0 for the other; None for neither."""
+        index = self._classes.index(value)
+        return None if index is None else int(index == self._positive)
 
     def cell(self, label: Scalar, prediction: Scalar) -> int | None:
         """Return the cell of a pair, as `BinaryOutcome` has it; None if the label is neither class."""
-        truth = self._classes.index(label)
-        if truth is None:
-            return None
-        predicted = self._classes.index(prediction)
-        answer = 2 if predicted is None else int(predicted == self._positive)
-        return 3 * (truth == self._positive) + answer
+        truth, answer = self.number(label), self.number(prediction)
+        return None if truth is None else 3 * truth + (2 if answer is None else answer)
 
     @property
     def positive(self) -> str:
@@ -123,9 +126,9 @@ class BinaryScoring:
         """Return empty counters with an eighth of the bins."""
         return BinaryPerformance(_COMPACT_BINS, self._bank)
 
-    def new_panes(self, count: int, size: int) -> BinaryPanes:
+    def new_panes(self, count: int, size: int) -> RingPanes[BinaryOutcome]:
         """Return `count` empty panes, each for `size` pairs, with compact counters."""
-        return BinaryPanes(self._bank, count, size, _COMPACT_BINS)
+        return RingPanes(self, self._bank, pane, count, size)
 
     def restore(self, snapshot: Mapping[str, Any]) -> BinaryPerformance:
         """Return the counters that a snapshot describes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from driftline.models.kernels.binary import EPSILON
+from driftline.models.kernels.exact_sum import EPSILON
 from driftline.models.performance.exact import ONE, UNIT_BITS
 
 _SCALE: Final = float(ONE)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from driftline.models.kernels.multiclass import pane
+from driftline.models.performance.bank import MulticlassBank
 from driftline.models.performance.exact import weight_units
 from driftline.models.performance.losses import log_loss
-from driftline.models.performance.multiclass import MulticlassOutcome, MulticlassPerformance
-from driftline.models.performance.panes import TumblingPanes
+from driftline.models.performance.multiclass import MulticlassPerformance
+from driftline.models.performance.multiclass_sums import MulticlassOutcome
+from driftline.models.performance.ring import RingPanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from driftline.models.performance.bank import CounterBanks
     from driftline.models.performance.classes import ClassSet
     from driftline.models.performance.pair import Pair
     from driftline.models.performance.protocol import Snapshot
@@ -28,6 +32,8 @@ class MulticlassScoring:
     ----------
     classes
         The classes.
+    bank
+        Where the numbers of all counters are; by default in a bank of their own.
 
     Examples
     --------
@@ -38,10 +44,39 @@ class MulticlassScoring:
 
     """
 
-    __slots__ = ("_classes",)
+    __slots__ = ("_bank", "_classes")
 
-    def __init__(self, classes: ClassSet) -> None:
+    def __init__(self, classes: ClassSet, bank: MulticlassBank | None = None) -> None:
         self._classes: Final = classes
+        self._bank: Final = MulticlassBank() if bank is None else bank
+
+    def within(self, banks: CounterBanks) -> Self:
+        """Return the same scoring with its numbers in another bank."""
+        return type(self)(self._classes, banks.multiclass)
+
+    def number(self, value: Scalar) -> int | None:
+        """Return the number of a class; None for a value that is none of them."""
+        return self._classes.index(value)
+
+    def cell(self, label: Scalar, prediction: Scalar) -> int | None:
+        """Return the number of the label times that of classes and one more, plus that of the prediction.
+
+        None if the label is outside the classes; a prediction that is has the number of classes.
+        """
+        truth, answer = self._classes.index(label), self._classes.index(prediction)
+        if truth is None:
+            return None
+        classes = len(self._classes)
+        return (classes + 1) * truth + (classes if answer is None else answer)
+
+    def is_right(self, cell: int) -> bool:
+        """Return whether the prediction of a pair in this cell is its label."""
+        truth, answer = divmod(cell, len(self._classes) + 1)
+        return truth == answer
+
+    def probability(self, cell: int, probabilities: Mapping[str, float]) -> float:
+        """Return the probability that was given to the label of a pair in this cell."""
+        return self._classes.probability(cell // (len(self._classes) + 1), probabilities) or 0.0
 
     def interpret(self, pair: Pair) -> MulticlassOutcome | None:
         """Return the outcome; None if the label is outside the classes or the weight is none."""
@@ -66,19 +101,19 @@ class MulticlassScoring:
 
     def new(self) -> MulticlassPerformance:
         """Return empty counters."""
-        return MulticlassPerformance(self._classes)
+        return MulticlassPerformance(self._classes, self._bank)
 
     def new_compact(self) -> MulticlassPerformance:
         """Return empty counters: they are compact already."""
-        return MulticlassPerformance(self._classes)
+        return MulticlassPerformance(self._classes, self._bank)
 
-    def new_panes(self, count: int, size: int) -> TumblingPanes[MulticlassOutcome]:
+    def new_panes(self, count: int, size: int) -> RingPanes[MulticlassOutcome]:
         """Return `count` empty panes, each for `size` pairs."""
-        return TumblingPanes(self, count, size)
+        return RingPanes(self, self._bank, pane, count, size)
 
     def restore(self, snapshot: Mapping[str, Any]) -> MulticlassPerformance:
         """Return the counters that a snapshot describes."""
-        return MulticlassPerformance.restore(snapshot, self._classes)
+        return MulticlassPerformance.restore(snapshot, self._classes, self._bank)
 
     def snapshot(self) -> Snapshot:
         """Return the task and its classes."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from driftline.models.performance.bank import CounterBanks
     from driftline.models.performance.pair import Pair
     from driftline.schemas.fields import Scalar
 
@@ -69,6 +70,12 @@ class Scoring(Protocol[OutcomeT]):
         That is a label outside the classes (for regression a label or prediction that is not a number), or a
         weight that is negative or not finite.
         """
+
+    def within(self, banks: CounterBanks, /) -> Self:
+        """Return the same scoring with the numbers of its counters in other banks."""
+
+    def cell(self, label: Scalar, prediction: Scalar, /) -> int | None:
+        """Return by which number kernels count a pair of weight 1; None for one that cannot be scored."""
 
     def knows(self, prediction: Scalar, /) -> bool:
         """Return whether a prediction is one of the classes, or for regression a finite number."""

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from driftline.models.performance.exact import UNIT_BITS, divide, dump, load
+from driftline.models.kernels.regression import count_at, merge
+from driftline.models.kernels.wide_sum import from_wide
+from driftline.models.performance.bank import RegressionBank
+from driftline.models.performance.counters import Counters
+from driftline.models.performance.exact import ONE
+from driftline.models.performance.regression_sums import RegressionOutcome, RegressionSums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftline.models.performance.protocol import Report, Snapshot
 
-# Every float64 is a whole number of its smallest step above 0. In those steps labels, errors and their squares are
-# integers, so their sums are exact from 5e-324 to 1e308: no value overflows, none has to be left out, and R² does not
-# suffer from labels that are large beside their spread (Welford's and Chan's updates lose about
-# log10(mean / deviation) digits, and a sum of squares twice that).
-STEP_BITS: Final = 1074
-_SUM_BITS: Final = STEP_BITS + UNIT_BITS  # weighted values
-_SQUARE_BITS: Final = 2 * STEP_BITS + UNIT_BITS  # weighted squares
-_ROOT_BITS: Final = 128  # what the square root is taken of, so that the root has more digits than a float64
+_SUMS = "above", "below", "label", "squared_error", "squared_label"
 
 
-class RegressionOutcome(NamedTuple):
-    """One pair, read: what `RegressionPerformance` adds up, weighted, as exact integers.
-
-    Attributes
-    ----------
-    weight
-        In units of ``2**-100``.
-    error, absolute_error, label
-        In units of ``2**-1174``; the error is prediction - label.
-    squared_error, squared_label
-        In units of ``2**-2248``.
-    loss
-        The absolute error without weight, as a float; at most the largest finite one.
-
-    """
-
-    weight: int
-    error: int
-    absolute_error: int
-    squared_error: int
-    label: int
-    squared_label: int
-    loss: float
-
-
-class RegressionPerformance:
+class RegressionPerformance(Counters[RegressionOutcome]):
     """MAE, RMSE, R² and bias from sums that are exact and merge exactly.
+
+    Parameters
+    ----------
+    bank
+        Where the numbers are; by default in a bank of its own.
 
     Examples
     --------
@@ -62,33 +39,34 @@ class RegressionPerformance:
 
     """
 
-    __slots__ = ("_absolute_error", "_error", "_label", "_pairs", "_squared_error", "_squared_label", "_weight")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._pairs = self._weight = 0
-        self._error = self._absolute_error = self._squared_error = 0
-        self._label = self._squared_label = 0
+    def __init__(self, bank: RegressionBank | None = None) -> None:
+        super().__init__(RegressionBank() if bank is None else bank, 0)
+
+    def _new_rest(self) -> RegressionSums:
+        return RegressionSums()
 
     def update(self, outcome: RegressionOutcome) -> None:
         """Count one pair."""
-        weight, error, absolute_error, squared_error, label, squared_label, _ = outcome
-        self._pairs += 1
-        self._weight += weight
-        self._error += error
-        self._absolute_error += absolute_error
-        self._squared_error += squared_error
-        self._label += label
-        self._squared_label += squared_label
+        if outcome.weight == ONE:
+            count_at(self.bank.arrays, self.record, outcome.true, outcome.predicted)
+        else:
+            self.weigh(outcome)
 
     def merge(self, other: RegressionPerformance) -> None:
         """Add what `other` has counted."""
-        self._pairs += other._pairs
-        self._weight += other._weight
-        self._error += other._error
-        self._absolute_error += other._absolute_error
-        self._squared_error += other._squared_error
-        self._label += other._label
-        self._squared_label += other._squared_label
+        if other.rest is not None:
+            self._rest_here().merge(other.rest)
+        merge(self.bank.arrays, self.record, other.bank.arrays, other.record)
+
+    @property
+    def _sums(self) -> RegressionSums:
+        row = self._row
+        sums = RegressionSums.counted(int(row["pairs"] - row["rest"]), *(from_wide(row[name]) for name in _SUMS))
+        if self.rest is not None:
+            sums.merge(self.rest)
+        return sums
 
     def report(self) -> Report:
         """Return the metrics and the count `pairs`.
@@ -96,46 +74,15 @@ class RegressionPerformance:
         R² is None while all labels are equal (scikit-learn says 0 or 1 there). A metric beyond float64's range, which
         takes errors of 1e308, is None as well.
         """
-        spread = self._squared_label * self._weight - self._label * self._label  # weight² times the labels' variance
-        unexplained = self._squared_error * self._weight
-        return {
-            "pairs": self._pairs,
-            "mae": divide(self._absolute_error, self._weight << STEP_BITS),
-            "rmse": _root(self._squared_error, self._weight),
-            "r2": divide(spread - unexplained, spread),
-            "bias": divide(self._error, self._weight << STEP_BITS),
-        }
+        return self._sums.report()
 
     def snapshot(self) -> Snapshot:
         """Return the whole state."""
-        return {
-            "pairs": self._pairs,
-            "weight": dump(self._weight),
-            "error": dump(self._error, _SUM_BITS),
-            "absolute_error": dump(self._absolute_error, _SUM_BITS),
-            "squared_error": dump(self._squared_error, _SQUARE_BITS),
-            "label": dump(self._label, _SUM_BITS),
-            "squared_label": dump(self._squared_label, _SQUARE_BITS),
-        }
+        return self._sums.snapshot()
 
     @classmethod
-    def restore(cls, snapshot: Mapping[str, Any]) -> Self:
+    def restore(cls, snapshot: Mapping[str, Any], bank: RegressionBank | None = None) -> Self:
         """Return the counters that a snapshot describes."""
-        performance = cls()
-        performance._pairs = snapshot["pairs"]
-        performance._weight = load(snapshot["weight"])
-        performance._error = load(snapshot["error"], _SUM_BITS)
-        performance._absolute_error = load(snapshot["absolute_error"], _SUM_BITS)
-        performance._squared_error = load(snapshot["squared_error"], _SQUARE_BITS)
-        performance._label = load(snapshot["label"], _SUM_BITS)
-        performance._squared_label = load(snapshot["squared_label"], _SQUARE_BITS)
+        performance, rest = cls(bank), RegressionSums.restore(snapshot)
+        performance._take_over(rest, rest.pairs)
         return performance
-
-
-def _root(squares: int, weight: int) -> float | None:
-    """Return the square root of a mean square whose sum is in units of ``2**-2248``."""
-    if weight == 0:
-        return None
-    bits = max(0, _ROOT_BITS - squares.bit_length() + weight.bit_length())
-    bits += bits % 2
-    return divide(math.isqrt((squares << bits) // weight), 1 << (STEP_BITS + bits // 2))

@@ -12,12 +12,11 @@ from driftline.models.performance.regression_scoring import RegressionScoring
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from driftline.models.performance.bank import BinaryBank
     from driftline.models.performance.protocol import Scoring
 
 
-def restore_scoring(snapshot: Mapping[str, Any], bank: BinaryBank | None = None) -> Scoring[Any]:
-    """Return the scoring whose `snapshot` this is; the numbers of a binary one will be in `bank`.
+def restore_scoring(snapshot: Mapping[str, Any]) -> Scoring[Any]:
+    """Return the scoring whose `snapshot` this is.
 
     Raises
     ------
@@ -32,7 +31,7 @@ def restore_scoring(snapshot: Mapping[str, Any], bank: BinaryBank | None = None)
     """
     task = snapshot["task"]
     if task == "binary":
-        return BinaryScoring(ClassSet.restore(snapshot["classes"]), snapshot["positive"], bank)
+        return BinaryScoring(ClassSet.restore(snapshot["classes"]), snapshot["positive"])
     if task == "multiclass":
         return MulticlassScoring(ClassSet.restore(snapshot["classes"]))
     if task == "regression":

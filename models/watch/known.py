@@ -6,9 +6,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.kernels import tasks
 from driftline.models.kernels.rows import NONE
-from driftline.models.performance import BinaryPerformance, BinaryScoring
-from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.models.watch.profile import Mistaken, Profile, configured_kinds
 from driftline.models.watch.river_challenger import is_sampled, river_challenger
@@ -22,13 +21,17 @@ if TYPE_CHECKING:
     from driftline.models.join.entry import Pending
     from driftline.models.join.label_join import Joined
     from driftline.models.kernels.types import Record
-    from driftline.models.performance import Performance
     from driftline.models.wire import WirePrediction
     from driftline.schemas.events import Prediction
     from driftline.schemas.fields import Scalar
 
 _MOST_MISFITS: Final = 50
 _LATELY: Final = 1000  # pairs
+_TASKS: Final = {
+    Task.BINARY: tasks.BINARY,
+    Task.MULTICLASS: tasks.MULTICLASS,
+    Task.REGRESSION: tasks.REGRESSION,
+}
 
 
 class Known:
@@ -46,17 +49,13 @@ class Known:
     """
 
     def __init__(self, profile: Profile, config: ModelConfig, arena: Arena, index: int, *, since: int) -> None:
-        if isinstance(profile.scoring, BinaryScoring):
-            profile = replace(profile, scoring=profile.scoring.within(arena.binary))
+        profile = replace(profile, scoring=profile.scoring.within(arena.counters))
         self.profile = profile
         self._arena = arena
         self._index = index
-        scoring = profile.scoring
-        self.cell_of = scoring.cell if isinstance(scoring, BinaryScoring) else None
-        board = Scoreboard if self.cell_of is None else BinaryScoreboard
-        self.scoreboard = board(scoring, config.segments, config.window, arena.recents)
+        self.scoreboard = Scoreboard(profile.scoring, config.segments, config.window, arena.recents)
         self.online: OnlineModel | None = None
-        self.online_performance: Performance[Any] = profile.scoring.new()
+        self.online_performance: Any = profile.scoring.new()
         self.river = river_challenger(profile, config, since=since)
         self._rate = config.challenger.sampling_rate
         self._is_followed = bool(config.detectors.river)
@@ -75,9 +74,9 @@ class Known:
         record = self._record
         record["challenger"] = NONE if self.online is None else self.online.index
         record["challenger_since"] = 0 if self.online is None else self.online.since
-        if isinstance(self.scoreboard, BinaryScoreboard) and isinstance(self.online_performance, BinaryPerformance):
-            record["total"], record["window"] = self.scoreboard.total, self.scoreboard.window
-            record["challenger_total"] = self.online_performance.record
+        record["task"] = _TASKS[self.profile.task]
+        record["total"], record["window"] = self.scoreboard.total, self.scoreboard.window
+        record["challenger_total"] = self.online_performance.record
         self.touch()
 
     def touch(self) -> None:
@@ -87,7 +86,7 @@ class Known:
     @property
     def is_plain(self) -> bool:
         """Whether kernels do all there is to do with a usual record: what is River's they do not, nor take a share."""
-        return self.cell_of is not None and not self._is_followed and self.river is None and self._rate >= 1.0
+        return not self._is_followed and self.river is None and self._rate >= 1.0
 
     @property
     def _record(self) -> Record:

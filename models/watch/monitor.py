@@ -16,13 +16,12 @@ from driftline.models.drift.finding import Level
 from driftline.models.join.entry import Pending
 from driftline.models.performance import BinaryOutcome, Pair
 from driftline.models.rows import NONE, NOT_SCORED, Rows
-from driftline.models.watch.binary_scoreboard import BinaryScoreboard
 from driftline.models.watch.early import Early
 from driftline.models.watch.known import Known
 from driftline.models.watch.profile import NOT_MISTAKEN, WARMUP, Mistaken, infer, is_known
 from driftline.models.watch.quality import finite_number
 from driftline.models.watch.quantiles import QuantileSketch
-from driftline.models.watch.truth_watch import LOSSES, OUTCOMES, read_scored
+from driftline.models.watch.truth_watch import read_scored
 from driftline.schemas.config import Task
 from driftline.schemas.events import Prediction
 
@@ -213,32 +212,27 @@ class ModelMonitor:
         score = pending.score
         if score is None:
             score = known.profile.score(pending)  # of a prediction from before the model was known too
-        if known.cell_of is None or truth.weight != 1.0:
-            self._score_by_python(known, joined, score, rows, delay)
-            return
-        cell = known.cell_of(truth.label, pending.prediction)
+        scoring = known.profile.scoring
+        cell = scoring.cell(truth.label, pending.prediction)
         if cell is None:
             self._score_outside(known, joined, rows, delay)
             return
-        parts = self._claim(known, pending, rows)
-        scored = LOSSES[cell], score, OUTCOMES[cell]
-        self._add_pair(known, joined, rows, scored, delay, cell, parts, None)
-
-    def _score_by_python(
-        self, known: Known, joined: Joined, score: float | None, rows: Rows, delay: float | None
-    ) -> None:
-        """Add the row of a pair that is no binary model's, or that does not weigh 1: no kernel counts it."""
-        pending, truth = joined
-        scoring = known.profile.scoring
-        outcome = scoring.interpret(Pair(truth.label, pending.prediction, score, pending.probabilities, truth.weight))
-        if outcome is None:
-            self._score_outside(known, joined, rows, delay)
+        scored = read_scored(scoring, cell, score, pending, truth)
+        if truth.weight != 1.0:
+            self._score_by_python(known, joined, score, scored, rows, delay)
             return
-        if known.cell_of is not None:
-            rows.run_first()  # into whose panes it goes depends on those before it
-            known.touch()  # and a version may lose its counters to another
+        self._add_pair(known, joined, rows, scored, delay, cell, self._claim(known, pending, rows), None)
+
+    def _score_by_python(  # noqa: PLR0913, PLR0917 - what a row is made of
+        self, known: Known, joined: Joined, score: float | None, scored: Scored, rows: Rows, delay: float | None
+    ) -> None:
+        """Add the row of a pair that does not weigh 1: no kernel counts it."""
+        pending, truth = joined
+        pair = Pair(truth.label, pending.prediction, score, pending.probabilities, truth.weight)
+        outcome = known.profile.scoring.interpret(pair)
+        rows.run_first()  # into whose panes it goes depends on those before it
+        known.touch()  # and a version may lose its counters to another
         known.scoreboard.update(outcome, pending.version, pending.segments)
-        scored = read_scored(known.profile.task, outcome, score, pending, truth)
         self._add_pair(known, joined, rows, scored, delay, NONE, (), partial(_judge, known, outcome, truth))
 
     def _add_pair(  # noqa: PLR0913, PLR0917 - what a row is made of
@@ -275,7 +269,6 @@ class ModelMonitor:
     @staticmethod
     def _claim(known: Known, pending: Pending, rows: Rows) -> list[int]:
         board = known.scoreboard
-        assert isinstance(board, BinaryScoreboard)  # noqa: S101 - of a binary model
         while (parts := board.claim(pending.version, pending.segments)) is None:
             rows.run_first()
             board.make_room(pending.version)

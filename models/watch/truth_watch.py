@@ -8,6 +8,7 @@ score tells less than it did, though neither class became more frequent).
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from driftline.models.drift.finding import Subject
@@ -17,6 +18,7 @@ from driftline.models.drift.rank import MeanGrowth, RankShift
 from driftline.models.drift.stream import Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.kernels.version import NONE
+from driftline.models.performance import BinaryScoring, MulticlassScoring, absolute_error
 from driftline.models.watch import wording
 from driftline.models.watch.calibration import Calibration
 from driftline.schemas.alerts import Kind, Target
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.trail import Trail
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.kernels.types import Record
+    from driftline.models.performance import Scoring
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
@@ -39,30 +42,31 @@ _SAMPLES: Final = ("loss_sample", "calibrated_sample", "outcome_sample")
 _CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
-Scored: TypeAlias = tuple[float, float | None, float]
-"""A pair as the detectors see it: loss, score and outcome.
+Scored: TypeAlias = tuple[float, float | None, float, float]
+"""A pair as the detectors see it: loss, score and outcome; and the probability of the label for the log loss.
 
 The loss is 0 or 1, or the absolute error of a regression. Score and outcome are what calibration compares: P(positive)
 and whether it was; the highest probability and whether that class was right; the predicted and the true number. The
-score is None where the events carry none.
+score is None where the events carry none. The probability is what a multiclass model gave to the label, or NaN.
 """
 
-LOSSES: Final = (0.0, 1.0, 1.0, 1.0, 0.0, 1.0)
-OUTCOMES: Final = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
-"""Of the pair of a binary model, by its cell (`BinaryOutcome.cell`)."""
+_LOSSES: Final = (0.0, 1.0, 1.0, 1.0, 0.0, 1.0)
+_OUTCOMES: Final = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+"""Of the pair of a binary model, by its cell."""
 
 
-def read_scored(task: Task, outcome: Any, score: float | None, pending: Pending, truth: Truth) -> Scored:  # noqa: ANN401 - of the task
-    """Return what the detectors see of a pair that was scored as `outcome`, with P(positive) of a binary model."""
-    match task:
-        case Task.BINARY:
-            loss, positive = float(not outcome.correct), float(outcome.positive)
-            return loss, score, positive
-        case Task.MULTICLASS:
-            confidence = max(pending.probabilities.values()) if pending.probabilities else None
-            return float(not outcome.correct), confidence, float(outcome.correct)
-        case Task.REGRESSION:
-            return outcome.loss, float(pending.prediction), float(truth.label)
+def read_scored(scoring: Scoring[Any], cell: int, score: float | None, pending: Pending, truth: Truth) -> Scored:
+    """Return what the detectors see of a pair that is counted in this cell, with P(positive) of a binary model."""
+    if isinstance(scoring, BinaryScoring):
+        return _LOSSES[cell], score, _OUTCOMES[cell], nan
+    if isinstance(scoring, MulticlassScoring):
+        probabilities = pending.probabilities
+        is_right = scoring.is_right(cell)
+        confidence = max(probabilities.values()) if probabilities else None
+        probability = nan if probabilities is None else scoring.probability(cell, probabilities)
+        return float(not is_right), confidence, float(is_right), probability
+    predicted, true = float(pending.prediction), float(truth.label)
+    return absolute_error(true, predicted), predicted, true, nan
 
 
 class TruthWatch:

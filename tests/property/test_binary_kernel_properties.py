@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
-from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.models.kernels.binary import outcome_of, score_pair
+from driftline.models.kernels.binary import outcome_of
 from driftline.models.kernels.exact_sum import from_words
 from driftline.models.kernels.logit_bins import rows_of
 from driftline.models.performance import (
     BinaryBank,
     BinaryOutcome,
     BinaryPerformance,
-    BinaryScoring,
-    ClassSet,
     LogitBins,
-    Pair,
     logit_bin,
 )
+from driftline.models.performance.binary_sums import WeightedPairs
 from driftline.models.performance.exact import to_units
-from driftline.models.performance.weighted import WeightedPairs
-from driftline.models.watch.binary_scoreboard import BinaryScoreboard
-from driftline.models.watch.scoreboard import Scoreboard
-from tests.oracle.counters import IntegerScoring
 from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from random import Random
 
-CLASSES: Final = ClassSet([0, 1])
-WINDOW: Final = 1509
 
 near = st.integers(-40, 40).map(lambda steps: 0.3 + steps * 1e-7)  # in neighbouring bins of the finest
 probabilities = (
@@ -137,61 +128,3 @@ def test_counters_of_one_bank_do_not_see_each_other_nor_those_that_are_gone(
         for compiled, integers in held.values():
             assert compiled.report() == integers.report()
     assert len(bank.arrays.records) <= 16  # at most 7 of each kind: 5 that were held, 2 that were then thrown away
-
-
-segments = st.fixed_dictionaries({}, optional={"region": st.sampled_from(["eu", "us", "other"]), "tier": st.text()})
-# With 21 versions at first, a 22nd may take the place of the first after 980 of one other, and not after 979.
-lengths = st.sampled_from([1, 100, 250, 979, 980, 981])
-runs = st.lists(st.tuples(st.sampled_from([0, 1, 2, 20, 21, 22]), lengths, segments), min_size=1, max_size=6)
-
-
-@settings(max_examples=20)
-@given(runs, st.lists(st.integers(1, 1500), max_size=8), st.sampled_from([0.0, 0.01, 0.2]), st.integers(0, 2**32))
-@example([(1, 979, {}), (22, 1, {})], [], 0.0, 1)
-@example([(1, 980, {}), (22, 1, {})], [], 0.0, 1)
-def test_a_scoreboard_comes_to_the_same_however_its_pairs_are_batched(
-    runs: list[tuple[int, int, dict[str, str]]], sizes: list[int], share: float, seed: int
-) -> None:
-    """A version goes on for a while; all that there are come one after another at first."""
-    random = Random(seed)
-    bank = BinaryBank()
-    scoring = BinaryScoring(CLASSES, bank=bank)
-    board = BinaryScoreboard(scoring, ["region", "tier"], WINDOW)
-    expected = Scoreboard(IntegerScoring(CLASSES), ["region", "tier"], WINDOW)
-    waiting: list[tuple[list[int], tuple[int, int, float]]] = []
-
-    def flush() -> None:
-        for parts, (label, predicted, score) in waiting:
-            outcome = outcome_of(label, predicted, score)
-            score_pair(bank.arrays, board.total, board.window, np.array(parts, np.int32), outcome)
-        waiting.clear()
-
-    ends = set(accumulate(sizes))
-    pairs: list[tuple[str, dict[str, str]]] = [(f"v{n}", {}) for n in range(21)] + [
-        (f"v{n}", of) for n, length, of in runs for _ in range(length)
-    ]
-    for n, (version, of) in enumerate(pairs):
-        label, predicted = random.randrange(2), random.randrange(-1, 2)
-        score = random.choice([random.random(), random.gauss(0.4, 1e-6), math.nan])
-        weight = 0.3 if random.random() < share else 1.0
-        prediction = "neither" if predicted < 0 else predicted
-        outcome = scoring.interpret(Pair(label, prediction, None if math.isnan(score) else score, weight=weight))
-        expected.update(outcome, version, of)
-        if weight != 1.0:
-            flush()
-            board.update(outcome, version, of)
-            continue
-        parts = board.claim(version, of)
-        if parts is None:
-            flush()
-            board.make_room(version)
-            parts = board.claim(version, of)
-            assert parts is not None
-        waiting.append((parts, (label, predicted, score)))
-        if n in ends:
-            flush()
-    flush()
-    assert board.report() == expected.report()
-    again = BinaryScoreboard(scoring, ["region", "tier"], WINDOW)
-    again.restore(as_stored(board.snapshot()))
-    assert again.report() == expected.report()

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
 
 START = 1_767_225_600_000
+KINDS: Final = ["cat", "dog", "bird", "cow"]
 MODELS: Final[list[dict[str, Any]]] = [
     {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300}, "window": 200},
     {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
-    {"model_id": "numbers", "task": "regression", "reference": {"events": 200}},
+    {"model_id": "numbers", "task": "regression", "segments": ["tier"], "reference": {"events": 200}, "window": 150},
+    {"model_id": "kinds", "classes": KINDS, "segments": ["region"], "reference": {"events": 200}, "window": 150},
     {
         "model_id": "c",
         "segments": ["tier"],
@@ -66,7 +68,11 @@ def intake_of_files() -> Intake:
     return Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
 
 
-MIXES: Final = {"numbers": ["m", "m", "n", "numbers"], "categories": ["m", "c", "c", "only"]}
+MIXES: Final = {
+    "numbers": ["m", "m", "n"],
+    "categories": ["m", "c", "c", "only"],
+    "tasks": ["numbers", "numbers", "kinds", "n"],
+}
 """Which models have events, and how many; two have features that are categories, of which one has no others."""
 
 STRANGE: Final[list[Any]] = [
@@ -124,7 +130,7 @@ class Traffic:
             "timestamp": at
             if model == "m"
             else f"2026-01-01T00:{at // 60_000 % 60:02}:{at // 1000 % 60:02}.{at % 1000:03}Z",
-            "prediction": int(score > 0.5) if model != "numbers" else x,
+            "prediction": self.answer(model, x),
             "score": score,
             "features": {"x": x + self.shift, "y": round(self.random.gauss(40, 9), 3), "z": self.random.randrange(9)},
             "segments": {"region": self.random.choice(["eu", "us"]), "tier": self.random.choice("abc")},
@@ -132,9 +138,23 @@ class Traffic:
         }
         if model in {"c", "only"}:
             event["features"] = self.categories(event["features"] if model == "c" else {})
-        self.waiting.append((model, event["prediction_id"], int(draw() < score) if model != "numbers" else x + draw()))
+        self.waiting.append((model, event["prediction_id"], self.truth(model, x)))
         self.spoil(event)
         return json.dumps(event, separators=(",", ":") if model == "m" else None).encode()
+
+    def answer(self, model: str, x: float) -> object:
+        """Return what a model predicts."""
+        if model == "numbers":
+            return self.random.choice([x, x, x * 1e-9, 1e6 + x, round(x), round(x * 1e4)])
+        return KINDS[int(abs(3 * x)) % 4] if model == "kinds" else int(x > 0)
+
+    def truth(self, model: str, x: float) -> object:
+        """Return what comes to be known of a prediction."""
+        if model == "numbers":
+            return self.random.choice([x + self.random.random(), round(x), round(1e6 + x, 2)])
+        if model == "kinds":
+            return KINDS[int(abs(3 * x) + 1.2 * self.random.random()) % 4]
+        return int(self.random.random() < 1 / (1 + math.exp(-x)))
 
     def categories(self, numbers: dict[str, Any]) -> dict[str, Any]:
         """Return features of which most are categories: some of few values, one of many, and one that is renamed."""
@@ -163,7 +183,7 @@ class Traffic:
             case 5:
                 event["score"] = self.random.choice([None, 0, 1, 1.5, "high"])
             case 6:
-                event["prediction"] = self.random.choice([True, "1", "maybe", 1.0, None])
+                event["prediction"] = self.random.choice([True, "1", "maybe", 1.0, None, -0.0, 2**53, 2**53 + 2, 1e101])
             case 7:
                 event["prediction_id"] = self.random.choice(["", "é", "a" * 257, "tab\t", 7])
             case 8:
@@ -188,11 +208,12 @@ class Traffic:
         event: dict[str, Any] = {"model_id": model, "prediction_id": prediction_id, "timestamp": at, "label": label}
         match self.random.randrange(80):
             case 0:
-                event["label"] = self.random.choice([True, "0", "unknown", None, 1.0])
+                event["label"] = self.random.choice([True, "0", "unknown", None, 1.0, -0.0, 2**53, -(2**53), 1e-300])
             case 1:
                 event["weight"] = self.random.choice([0.5, 1.0, None])
             case 2:
-                self.waiting.append((model, prediction_id, 1 - label if model != "numbers" else label))  # type: ignore[operator]
+                other = {"numbers": label, "kinds": "dog"}.get(model, label == 0)
+                self.waiting.append((model, prediction_id, self.random.choice([label, other])))
             case 3:
                 event["prediction_id"] += "?"
             case _:
@@ -290,7 +311,7 @@ def test_a_mutant_that_takes_any_category_for_one_that_is_known_is_found(monkeyp
         return None if meaning is None else (Problem.FINE, meaning[1])
 
     monkeypatch.setattr(Feature, "category", careless)
-    slow, fast = both(Traffic(1, "categories"))
+    slow, fast = both(Traffic(3, "categories"))
     assert fast.snapshots != slow.snapshots
     assert fast.pipeline.documents() != slow.pipeline.documents()
 
@@ -323,7 +344,7 @@ def test_most_records_are_read_into_columns(mix: str) -> None:
     for start in range(0, len(raws), 500):
         fast.take(raws[start : start + 500])
     assert fast.columns.total() > len(raws) / 3
-    assert fast.columns.keys() == set(MIXES[mix]) - {"numbers"}
+    assert fast.columns.keys() == set(MIXES[mix])
 
 
 class Heard:

@@ -13,7 +13,7 @@ import pytest
 from driftline.models.arena import Arena
 from driftline.models.join.entry import Pending, Truth
 from driftline.models.kernels.version import paired
-from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, Pair, RegressionScoring
+from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring
 from driftline.models.snapshot import seal
 from driftline.models.watch.truth_watch import TruthWatch, read_scored
 from driftline.schemas.alerts import Kind
@@ -49,10 +49,9 @@ def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) 
     attention = np.zeros((4, 3), np.int64)
     arena = watch._arena  # noqa: SLF001 - what a row would say of the watch
     for pending, truth in pairs:
-        pair = Pair(truth.label, pending.prediction, pending.score, pending.probabilities)
-        outcome = SCORINGS[task].interpret(pair)
-        assert outcome is not None
-        loss, score, value = read_scored(task, outcome, pending.score, pending, truth)
+        cell = SCORINGS[task].cell(truth.label, pending.prediction)
+        assert cell is not None
+        loss, score, value, _ = read_scored(SCORINGS[task], cell, pending.score, pending, truth)
         watch.reserve(1)
         banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
         seen = (loss, math.nan if score is None else score, value)

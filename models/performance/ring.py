@@ -1,22 +1,29 @@
-"""The panes of a window over the last pairs of a binary model: a ring of records that a kernel goes round."""
+"""The panes of a window over the last pairs of a model: a ring of records that a kernel goes round."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
-from driftline.models.kernels.binary import pane
-from driftline.models.performance.binary import BinaryPerformance
+from driftline.models.performance.protocol import OutcomeT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from driftline.models.performance.bank import BinaryBank
-    from driftline.models.performance.binary_outcome import BinaryOutcome
-    from driftline.models.performance.protocol import Snapshot
+    from driftline.models.performance.bank import CounterBank
+    from driftline.models.performance.protocol import Scoring, Snapshot
 
 
-class BinaryPanes:
+class RingPanes(Generic[OutcomeT]):
     """The last `count` panes of `size` pairs.
+
+    Parameters
+    ----------
+    scoring
+        Makes the counters of a pane.
+    bank
+        Where their records are.
+    pane
+        The kernel that returns the record which the next pair of a window goes to.
 
     Attributes
     ----------
@@ -25,11 +32,15 @@ class BinaryPanes:
 
     """
 
-    __slots__ = ("_bank", "_ring", "window")
+    __slots__ = ("_bank", "_pane", "_ring", "_scoring", "window")
 
-    def __init__(self, bank: BinaryBank, count: int, size: int, max_bins: int) -> None:
+    def __init__(
+        self, scoring: Scoring[OutcomeT], bank: CounterBank, pane: Callable[[Any, int], int], count: int, size: int
+    ) -> None:
+        self._scoring: Final = scoring
         self._bank: Final = bank
-        self._ring: list[BinaryPerformance] = [BinaryPerformance(max_bins, bank) for _ in range(count)]
+        self._pane: Final = pane
+        self._ring: list[Any] = [scoring.new_compact() for _ in range(count)]
         self.window: Final = bank.take_window(size, self._ring[-1].record)
         self._close_ring()
 
@@ -45,12 +56,12 @@ class BinaryPanes:
             self._bank.arrays.records[record]["next"] = after
         self._bank.arrays.windows[self.window]["pane"] = records[-1]
 
-    def update(self, outcome: BinaryOutcome) -> None:
+    def update(self, outcome: OutcomeT) -> None:
         """Count one pair, and forget the oldest pane when a new one begins."""
-        record = pane(self._bank.arrays, self.window)
+        record = self._pane(self._bank.arrays, self.window)
         next(performance for performance in self._ring if performance.record == record).update(outcome)
 
-    def __iter__(self) -> Iterator[BinaryPerformance]:
+    def __iter__(self) -> Iterator[Any]:
         """Iterate over the counters of the panes, from the oldest on."""
         records = [performance.record for performance in self._ring]
         oldest = records.index(int(self._bank.arrays.windows[self.window]["pane"])) + 1
@@ -64,6 +75,6 @@ class BinaryPanes:
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        used = [BinaryPerformance.restore(of_pane, self._bank) for of_pane in snapshot["used"]]
+        used = [self._scoring.restore(of_pane) for of_pane in snapshot["used"]]
         self._ring = [*self._ring[len(used) :], *used]
         self._close_ring()

@@ -1,4 +1,4 @@
-"""Counters of binary pairs of any weight, in Python's integers."""
+"""Sums of pairs of any weight of a binary model, in Python's integers."""
 
 from __future__ import annotations
 
@@ -74,8 +74,7 @@ class BinarySums:
 class WeightedPairs:
     """What `BinaryPerformance` keeps of pairs whose weight is not 1, which no kernel counts.
 
-    A weight may be any float up to 1e308 and its sums must be exact, which takes integers of any length. Such pairs are
-    rare. The kernels' results are these, so that this is also what they are tested against.
+    The kernels' results are these, so that this is also what they are tested against.
 
     Parameters
     ----------
