@@ -62,6 +62,7 @@ class Book:
     def _begin(self) -> None:
         self._numbers: dict[tuple[bool, object], int] = {}  # of templates
         self._features: list[dict[str, tuple[int, int]]] = []  # of each template: where they stand, and what they are
+        self._told: list[tuple[str, ...]] = []  # of each template: the names of the classes that have a probability
         self._templates = Growing(reading.TEMPLATE)
         self._slots = Growing(reading.SLOT)
         self._texts = Growing(np.dtype(np.uint8))
@@ -79,8 +80,9 @@ class Book:
         self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
         self._value_numbers: dict[tuple[int, type, str], int] = {}
         self._combination_numbers: dict[tuple[int, _Named], int] = {}
+        self._told_numbers: dict[tuple[str, ...], int] = {}
         self._chosen: dict[_Named, tuple[_Named, dict[str, str] | None]] = {}  # one for the models that have it
-        self.most_features = 0  # of a version or template
+        self.most_features = 0  # of a version, or of a template with its probabilities
         self.most_parts = 1  # in which a pair is counted
 
     @property
@@ -206,25 +208,32 @@ class Book:
                     lambda: self.combination_number(event.segments, model, known),
                 )
             if watch is not None:
-                news |= self._note_shape(join, number, version, watch)
+                news |= self._note_shape(join, number, version, watch, known)
                 self._name_categories(template, version, watch, event.features)
         self._fasts.array[join]["hint"][int(isinstance(event, WireLabel))] = number
         return len(self._templates) == templates and (news or len(self._names) + self.categories.noted > before)
 
-    def note_batch(self, model: Model, known: Known, version: str | None, features: tuple[str, ...]) -> int | None:
-        """Note what batches of a model are like, of predictions if there is a version; return that template."""
+    def note_batch(
+        self, model: Model, known: Known, version: str | None, features: tuple[str, ...], told: tuple[str, ...]
+    ) -> int | None:
+        """Note what batches of a model are like, of predictions if there is a version; return that template.
+
+        They have these features, and probabilities of the classes that are `told`.
+        """
         whats = {} if version is None else slots_of(known.versions[version])
-        key = version is None, tuple((name, whats.get(name, reading.FEATURE)) for name in features)
+        found = tuple((name, whats.get(name, reading.FEATURE)) for name in features)
+        key = version is None, (found, told)
         number = self._numbers.get(key)
         if number is None:
             if len(self._templates) == _MOST_TEMPLATES:
                 return None
-            self._add_features(key[1])
-            number = self._numbers[key] = self._templates.append((_BATCH, 0, 0, 0, 0, 0, 0))
+            self._add_features(found, told)
+            row = (_BATCH, 0, 0, len(found), 0, 0, len(told), False)
+            number = self._numbers[key] = self._templates.append(row)
         self._note_model(model, known)
         if version is not None:
             numbered = self.version_number(version, known)
-            self._note_shape(model.join.index, number, numbered, known.versions[version])
+            self._note_shape(model.join.index, number, numbered, known.versions[version], known)
         return number
 
     def claim(self, combination: int, known: Known) -> None:
@@ -246,13 +255,13 @@ class Book:
         number = self._numbers.get(key)
         if number is None and len(self._templates) < _MOST_TEMPLATES:
             features = template.features
-            self._add_features(features)
+            self._add_features(features, template.probabilities)
             first = len(self._slots)
             for slot in template.slots:
                 column = self.categories.column(slot.name) if slot.what == reading.CATEGORY else NONE
                 self._slots.append((*self._text(slot.before), slot.what, column))
-            after = self._text(template.after)
-            row = (is_label, first, len(template.slots), len(features), *after, template.of_numbers)
+            after, told = self._text(template.after), len(template.probabilities)
+            row = (is_label, first, len(template.slots), len(features), *after, told, template.of_numbers)
             number = self._numbers[key] = self._templates.append(row)
         return number
 
@@ -261,9 +270,10 @@ class Book:
         self._places = np.full(2 * len(self._places), NONE, np.int32)
         naming.scatter(self._named(), len(self._names))
 
-    def _add_features(self, features: Sequence[tuple[str, int]]) -> None:
+    def _add_features(self, features: Sequence[tuple[str, int]], told: tuple[str, ...]) -> None:
         self._features.append({name: (place, what) for place, (name, what) in enumerate(features)})
-        self.most_features = max(self.most_features, len(features))
+        self._told.append(told)
+        self.most_features = max(self.most_features, len(features) + len(told))
 
     def _text(self, text: str) -> tuple[int, int]:
         return self._texts.extend(text.encode()), len(text)
@@ -338,8 +348,6 @@ class Book:
         before = int(fast["epoch"])
         if before == record["epoch"] and fast["versions"] == len(versions):
             return False
-        if known.online is not None:
-            self._joins.table.fit(len(known.online.inputs))
         if fast["owner"] != known.number:  # else they stand for as long as the layout is that of the version
             fast["shapes"] = 0
         fast["epoch"], fast["owner"], fast["model"], fast["recents"] = (
@@ -358,7 +366,7 @@ class Book:
             fast["hint"] = NONE
         return True
 
-    def _note_shape(self, join: int, template: int, version: int, watch: VersionWatch) -> bool:
+    def _note_shape(self, join: int, template: int, version: int, watch: VersionWatch, known: Known) -> bool:
         """Note the predictions of a version that are of a template; return whether that is news."""
         fast = self._fasts.array[join]
         shapes = [int(shape) for shape in fast["shape"][: fast["shapes"]]]
@@ -370,6 +378,8 @@ class Book:
         found, whats = self._features[template], slots_of(watch)
         if any(whats.get(name) != what for name, (_, what) in found.items()) or len(kept) == kernels.MOST_SHAPES:
             return False
+        if self._told[template] and known.profile.task is Task.REGRESSION:
+            return False
         self.most_features = max(self.most_features, len(whats))
         key = template, version, watch.index, layout
         number = self._shape_numbers.get(key)
@@ -379,8 +389,26 @@ class Book:
                 place, _ = found.get(name, (NONE, what))
                 is_number = what == reading.FEATURE or place == NONE
                 self._maps.append(place if is_number else kernels.CATEGORIES - place)
-            number = self._shape_numbers[key] = self._shapes.append((template, version, watch.index, start, layout))
+            of_features = template, version, watch.index, start, layout
+            number = self._shape_numbers[key] = self._shapes.append((*of_features, *self._classes(template, known)))
+        inputs = 0 if known.online is None else len(known.online.inputs)
+        self._joins.table.fit(inputs + len(self._told[template]))
         kept.append(number)
         fast["shapes"] = len(kept)
         fast["shape"][: len(kept)] = kept
         return True
+
+    def _classes(self, template: int, known: Known) -> tuple[int, int, int, int]:
+        """Return what a shape says of the probabilities of classes."""
+        told = self._told[template]
+        if not told:
+            return NONE, 0, 0, NONE
+        scoring: Any = known.profile.scoring
+        start = len(self._maps)
+        for place in scoring.places(told):
+            self._maps.append(NONE if place is None else place)
+        number = self._told_numbers.get(told)
+        if number is None:
+            number = self._told_numbers[told] = len(self._joins.told)
+            self._joins.told.append(told)
+        return start, len(told), len(self._features[template]), number

@@ -9,6 +9,7 @@ import numpy as np
 
 from driftline.models.batch.column import Coded, Mask, Typed, numbers
 from driftline.models.fast.categories import slots_of
+from driftline.models.fast.templates import MOST_PROBABILITIES
 from driftline.models.kernels import templates
 from driftline.models.kernels.ids import NONE
 from driftline.models.watch.quality import Problem
@@ -63,18 +64,21 @@ def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
     left = values == NONE
     features = np.zeros((count, 0))
     if batch.sheet.kind is Label:
-        number = book.note_batch(model, known, None, ())
+        number = book.note_batch(model, known, None, (), ())
         if batch.weight is not None:
             left |= ~(np.isnan(batch.weight) | (batch.weight == 1.0))
     else:
-        if batch.probabilities:
+        if len(batch.probabilities) > MOST_PROBABILITIES:
             return None
         version = batch.sheet.own["model_version"]
-        number = book.note_batch(model, known, version, tuple(batch.features))
+        number = book.note_batch(model, known, version, tuple(batch.features), tuple(batch.probabilities))
         columns["version"] = numbered = book.version_number(version, known)
         columns["segments"] = _combinations(batch, model, known, book)
         features, strange = _features(batch, known.versions[version], partial(book.categories.number_of, numbered))
         left |= strange
+        for told in batch.probabilities.values():
+            left |= np.isnan(told)
+        features = np.column_stack([features, *batch.probabilities.values()])
     if number is None:
         return None
     columns["template"] = np.where(left, NONE, number)

@@ -20,6 +20,7 @@ from driftline.models.kernels.templates import (
     LATENCY,
     MODEL,
     NUMBER,
+    PROBABILITY,
     SCORE,
     SEGMENTS,
     TIME,
@@ -43,8 +44,10 @@ _SLOTS: Final = {
     "latency_ms": LATENCY,
     "segments": SEGMENTS,
 }
+MOST_PROBABILITIES: Final = 64  # of a record
 _FEATURES: Final = frozenset({FEATURE, CATEGORY, ANY})
-_NUMBERS: Final = "-0123456789"  # what one begins with
+_ENTRIES: Final = frozenset({"features", "probabilities"})
+_NUMBERS: Final = "-0123456789n"  # what one begins with, or null
 _FIXED: Final = frozenset({"schema_version"})
 _decode: Final = json.JSONDecoder().raw_decode
 
@@ -79,6 +82,11 @@ class Template(NamedTuple):
         """The names of the features, in the order in which they stand, and what they are."""
         return [(slot.name, slot.what) for slot in self.slots if slot.what in _FEATURES]
 
+    @property
+    def probabilities(self) -> tuple[str, ...]:
+        """The names of the classes that have a probability, in the order in which they stand."""
+        return tuple(slot.name for slot in self.slots if slot.what == PROBABILITY)
+
 
 def template_of(
     value: bytes, features: Mapping[str, int] = MappingProxyType({}), *, of_numbers: bool = False
@@ -109,16 +117,17 @@ def template_of(
                 what = NUMBER
             slots.append(Slot(text[at:start], what, text[start:end], ""))
             at = end
-        elif name == "features" and text[start] == "{":
-            for feature, first, last in _members(text, start):
-                what = features.get(feature, FEATURE)
-                if what == FEATURE and text[first] not in _NUMBERS + "n":
+        elif name in _ENTRIES and text[start] == "{":
+            for entry, first, last in _members(text, start):
+                what = features.get(entry, FEATURE) if name == "features" else PROBABILITY
+                if what == FEATURE and text[first] not in _NUMBERS:
                     return None
-                slots.append(Slot(text[at:first], what, text[first:last], feature))
+                slots.append(Slot(text[at:first], what, text[first:last], entry))
                 at = last
         elif name not in _FIXED and text[start:end] != "null":
             return None
-    return Template(tuple(slots), text[at:])
+    template = Template(tuple(slots), text[at:])
+    return template if len(template.probabilities) <= MOST_PROBABILITIES else None
 
 
 def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:

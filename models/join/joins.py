@@ -51,6 +51,8 @@ _COLUMNS: Final = (
     "value",
     "segments",
     "inputs",
+    "probabilities",
+    "told",
 )
 _WRITTEN: Final = ("low", "high", "expires", "prediction_offset", "label_offset", "token", "payload", "state")
 
@@ -60,8 +62,8 @@ class Joins:
 
     Attributes
     ----------
-    versions, values, segments
-        What the numbers stand for that payloads in columns have.
+    versions, values, segments, told
+        What the numbers stand for that payloads in columns have; `told` are names of classes.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class Joins:
         self.versions: list[str] = []
         self.values: list[Scalar] = []
         self.segments: list[dict[str, str] | None] = []
+        self.told: list[tuple[str, ...]] = []
 
     def open(self, model_id: str, *, timeout: int, max_pending: int) -> LabelJoin:
         """Begin with a model, anew if it is there."""
@@ -125,7 +128,7 @@ class Joins:
         for place, payload in zip(places.tolist(), self._payloads_of(places), strict=True):
             self.table.payloads[place] = payload
             self.table.payload(place)["in_columns"] = 0
-        self.versions, self.values, self.segments = [], [], []
+        self.versions, self.values, self.segments, self.told = [], [], [], []
 
     # -- records ------------------------------------------------------------------------------------------------------
 
@@ -203,24 +206,26 @@ class Joins:
 
     def _payloads_of(self, places: npt.NDArray[np.int32]) -> Iterator[Pending | Truth | None]:
         """Yield what waits in places: many at once take a fifth of the time that each would by itself."""
-        columns, inputs = self.table.payload(places), self.table.arrays.inputs[places]
-        shown, width = inputs.tobytes(), 8 * inputs.shape[1]
+        columns, shown = self.table.payload(places), self.table.arrays.inputs[places]
         objects = self.table.payloads
-        rows = zip(places.tolist(), *(columns[name].tolist() for name in _COLUMNS), strict=True)
-        for nth, (place, at, offset, number, score, said, told, version, value, segments, count) in enumerate(rows):
+        of_all = zip(places.tolist(), *(columns[name].tolist() for name in _COLUMNS), strict=True)
+        for nth, row in enumerate(of_all):
+            place, at, offset, number, score, said, given, version, value, segments, inputs, count, told = row
             if place == NONE or objects[place] is not None:
                 yield None if place == NONE else objects[place]
                 continue
+            behind = max(inputs, 0)
+            probabilities = shown[nth, behind : behind + count].tolist() if count else ()
             yield Pending(
                 at,
                 offset,
                 self.versions[version],
-                self.values[value] if value >= 0 else told if value == FLOATING else int(told),
+                self.values[value] if value >= 0 else given if value == FLOATING else int(given),
                 None if score != score else score,  # noqa: PLR0124 - NaN is what differs from itself
-                None,
+                dict(zip(self.told[told], probabilities, strict=True)) if count else None,
                 None if segments == NONE else self.segments[segments],
-                None if count == NONE else shown[nth * width : nth * width + 8 * count],
-                None if count == NONE else said,
+                None if inputs == NONE else shown[nth, :inputs].tobytes(),
+                None if inputs == NONE else said,
                 number,
             )
 

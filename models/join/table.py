@@ -97,7 +97,7 @@ class JoinTable:
         return waiting
 
     def fit(self, inputs: int) -> None:
-        """Have room for so many inputs of a challenger with each payload."""
+        """Have room for so many inputs of a challenger, and probabilities, with each payload."""
         before = self._arrays.inputs
         if inputs > before.shape[1]:
             grown = np.zeros((len(before), inputs))

@@ -54,12 +54,25 @@ predictions have, and `hint` which templates its last records were of, by topic.
 """
 
 SHAPE = np.dtype(
-    [("template", "i4"), ("version", "i4"), ("watch", "i4"), ("start", "i4"), ("layout", "i8")], align=True
+    [
+        ("template", "i4"),
+        ("version", "i4"),
+        ("watch", "i4"),
+        ("start", "i4"),
+        ("layout", "i8"),
+        ("classes", "i4"),
+        ("probabilities", "i4"),
+        ("first", "i4"),
+        ("told", "i4"),
+    ],
+    align=True,
 )
 """The predictions of a version in a template: as long as `layout` is that of the version.
 
 From `start` on stands which feature of the template is the first of the version, the second, ..., or `NONE`: its place,
-or of a category CATEGORIES less its place.
+or of a category CATEGORIES less its place. There are so many `probabilities`, the `first` of them there among the
+numbers of a record; which of them is that of the first class, the second, ..., or `NONE`, stands from `classes` on, and
+`told` is the number of their names.
 """
 
 CATEGORIES = -2
@@ -194,7 +207,8 @@ def compose(
                 payload.offset, payload.version, payload.value = record.offset, source.version, source.value
                 payload.segments, payload.score, payload.predicted = source.segments, source.score, source.number
                 payload.challenger = nan
-                payload.inputs = NONE
+                payload.inputs, payload.probabilities = NONE, shape.probabilities
+                payload.classes, payload.told = shape.classes, shape.told
                 if model.challenger != NONE:
                     row.inputs = bases[2] + inputs
                     row.payload = record.payload
@@ -204,6 +218,11 @@ def compose(
                     for nth in range(payload.inputs):
                         made.inputs[inputs + nth] = 0.0
                     inputs += payload.inputs
+                behind = max(payload.inputs, 0)
+                for nth in range(shape.probabilities):
+                    table.inputs[record.payload, behind + nth] = features[source.features + shape.first + nth]
+                if isnan(row.score) and fast.task == BINARY:
+                    row.score = _positive(known, payload, table.inputs[record.payload, behind:])
             elif record.result != join.NOTHING:
                 break
         elif record.result == join.PAIRED:
@@ -230,10 +249,16 @@ def compose(
                 truth, answer = known.values[source.value].truth, known.values[payload.value].answer
                 row.cell = (fast.classes + 1) * truth + answer
                 row.loss = 0.0 if truth == answer else 1.0
+                told = table.inputs[record.payload, max(payload.inputs, 0) :]
                 if fast.task == BINARY:
-                    row.score, row.outcome = payload.score, float(truth)
+                    row.outcome = float(truth)
+                    row.score = _positive(known, payload, told) if isnan(payload.score) else payload.score
                 else:
                     row.outcome = 1.0 - row.loss
+                    if payload.probabilities:
+                        row.score = told[: payload.probabilities].max()
+                        at = known.maps[payload.classes + truth]
+                        row.probability = told[at] if at != NONE else 0.0
             recent = banks.recents[fast.recents]
             recent.count += 1
             recent.newest[fast.slot[nth]] = recent.count
@@ -294,6 +319,17 @@ def _category(categories: Records, code: float, layout: int) -> tuple[float, int
         return nan, FINE
     category = categories[int(code)]
     return category.number, category.problem if category.layout == layout else NONE
+
+
+@kernel
+def _positive(known: Known, payload: Record, told: Doubles) -> float:
+    """Return P(positive) by the probabilities of both classes, or of one of them."""
+    if payload.probabilities:
+        for positive in (1, 0):
+            at = known.maps[payload.classes + positive]
+            if at != NONE:
+                return told[at] if positive else 1.0 - told[at]
+    return nan
 
 
 @kernel

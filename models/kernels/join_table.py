@@ -110,6 +110,9 @@ PAYLOAD = np.dtype(
         ("value", "i4"),
         ("segments", "i4"),
         ("inputs", "i4"),
+        ("probabilities", "i4"),
+        ("classes", "i4"),
+        ("told", "i4"),
         ("row", "i4"),
         ("row_inputs", "i4"),
         ("in_columns", "i4"),
@@ -120,7 +123,8 @@ PAYLOAD = np.dtype(
 
 All after `next` is of a prediction whose row `driftline.models.kernels.fast` has made, which is `in_columns`: numbers
 of names and whose they are, what was `predicted` if that is a number and no name, how many inputs the challenger has,
-`NONE` if it was shown nothing, and as long as its row waits, which that is and where its inputs are.
+`NONE` if it was shown nothing, how many probabilities there are behind these, where they are by class, and the number
+of their names; and as long as its row waits, which that is and where its inputs are.
 """
 
 LEFT, GIVEN_UP, CHANGED = range(3)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 NONE = -1
 
-MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS, CATEGORY, ANY, NUMBER = range(12)
+MODEL, VERSION, ID, TIME, VALUE, SCORE, LATENCY, FEATURE, SEGMENTS, CATEGORY, ANY, NUMBER, PROBABILITY = range(13)
 """What stands in a slot of a template: a FEATURE is a number, a CATEGORY a name, and ANY a text that needs none, as all
-are alike. What is predicted, or a label, is a VALUE, which is a name, or the NUMBER of a regression.
+are alike. What is predicted, or a label, is a VALUE, which is a name, or the NUMBER of a regression; a PROBABILITY is
+of a class.
 """
 
 FLOATING, WHOLE = -2, -3
@@ -42,11 +43,13 @@ TEMPLATE = np.dtype(
         ("features", "i4"),
         ("start", "i4"),
         ("length", "i4"),
+        ("probabilities", "i4"),
         ("of_numbers", "i4"),
     ],
     align=True,
 )
-"""Its slots, how many of them are features, where the text after the last one stands, and whether it is of regressions.
+"""Its slots, how many of them are features, where the text after the last one stands, how many are probabilities, and
+whether it is of regressions.
 """
 
 READ = np.dtype(
@@ -71,6 +74,7 @@ READ = np.dtype(
 and NaN for what it has not. A `value` that is no name is FLOATING or WHOLE, and the `number`.
 
 `template` is `NONE` if it was not read. A feature that is null is NaN, and a category is its number, or -1 as any text.
+Probabilities stand behind the features.
 """
 
 _MOST_ID = 256
@@ -115,7 +119,8 @@ def read(
     latest
         A time for each that is not to be after.
     rows, features
-        What was read. There must be room for as many features as the record with most of them has, for each.
+        What was read. There must be room for as many features and probabilities as the record with most of them has,
+        for each.
 
     """
     filled = 0
@@ -140,7 +145,7 @@ def read(
                     row.template = which
                     templates.hints[topic] = which
                     templates.fasts[row.model].hint[topic] = which
-                    filled += templates.templates[which].features
+                    filled += templates.templates[which].features + templates.templates[which].probabilities
                 break
     return filled
 
@@ -152,7 +157,7 @@ def _is_of(
     row.version = row.value = row.segments = NONE
     row.score = row.latency = nan
     owner = NONE
-    feature = 0
+    feature, probability = 0, template.features
     for nth in range(template.first, template.first + template.slots):
         slot = templates.slots[nth]
         if not stands(templates.texts, slot.start, slot.length, text, at, end):
@@ -194,6 +199,13 @@ def _is_of(
                 at = after + 1
                 features[feature] = -1.0
             feature += 1
+        elif what == PROBABILITY:
+            kind, after, number = decimal.read(text, at)
+            if kind == decimal.OTHER or not 0.0 <= number <= 1.0:
+                return False
+            at = after
+            features[probability] = number
+            probability += 1
         elif what == SCORE or what == LATENCY:
             if text[at] == ord("n"):
                 if not _is_null(text, at, end):

@@ -12,7 +12,7 @@ from driftline.models.performance.exact import weight_units
 from driftline.models.performance.ring import RingPanes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from driftline.models.performance.bank import CounterBanks
     from driftline.models.performance.classes import ClassSet
@@ -73,6 +73,10 @@ class BinaryScoring:
     def within(self, banks: CounterBanks) -> Self:
         """Return the same scoring with its numbers in another bank."""
         return type(self)(self._classes, self.positive, banks.binary)
+
+    def places(self, names: Sequence[str]) -> list[int | None]:
+        """Return where among names under which probabilities are given each class is, by its number."""
+        return [self._classes.place(index, names) for index in (1 - self._positive, self._positive)]
 
     def number(self, value: Scalar) -> int | None:
         """Return 1 for the positive class, 0 for the other; None for neither."""

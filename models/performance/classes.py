@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from driftline.schemas.classes import class_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from driftline.models.performance.protocol import Snapshot
     from driftline.schemas.fields import Scalar
@@ -112,10 +112,17 @@ class ClassSet:
 
     def probability(self, index: int, probabilities: Mapping[str, float]) -> float | None:
         """Return the probability given to a class: under its name, else under the first other spelling of it."""
-        given = probabilities.get(self.names[index])
-        if given is not None:
-            return given
-        return next((p for name, p in probabilities.items() if self.index(name) == index), None)
+        name = self._spelling(index, probabilities)
+        return None if name is None else probabilities[name]
+
+    def place(self, index: int, names: Sequence[str]) -> int | None:
+        """Return where among names that stands under which `probability` finds a class; None if it is not there."""
+        name = self._spelling(index, names)
+        return None if name is None else names.index(name)
+
+    def _spelling(self, index: int, names: Collection[str]) -> str | None:
+        name = self.names[index]
+        return name if name in names else next((name for name in names if self.index(name) == index), None)
 
     def __len__(self) -> int:
         """Return the number of classes."""

@@ -13,7 +13,7 @@ from driftline.models.performance.multiclass_sums import MulticlassOutcome
 from driftline.models.performance.ring import RingPanes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from driftline.models.performance.bank import CounterBanks
     from driftline.models.performance.classes import ClassSet
@@ -53,6 +53,10 @@ class MulticlassScoring:
     def within(self, banks: CounterBanks) -> Self:
         """Return the same scoring with its numbers in another bank."""
         return type(self)(self._classes, banks.multiclass)
+
+    def places(self, names: Sequence[str]) -> list[int | None]:
+        """Return where among names under which probabilities are given each class is, by its number."""
+        return [self._classes.place(index, names) for index in range(len(self._classes))]
 
     def number(self, value: Scalar) -> int | None:
         """Return the number of a class; None for a value that is none of them."""

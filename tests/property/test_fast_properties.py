@@ -34,6 +34,7 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from driftline.models.kernels.join_table import Table
     from driftline.schemas.config import Configuration
 
 START = 1_767_225_600_000
@@ -136,6 +137,8 @@ class Traffic:
             "segments": {"region": self.random.choice(["eu", "us"]), "tier": self.random.choice("abc")},
             "latency_ms": round(draw() * 9, 3),
         }
+        if "numbers" in self.models and model in {"kinds", "n"}:
+            self.tell(event, score)
         if model in {"c", "only"}:
             event["features"] = self.categories(event["features"] if model == "c" else {})
         self.waiting.append((model, event["prediction_id"], self.truth(model, x)))
@@ -155,6 +158,28 @@ class Traffic:
         if model == "kinds":
             return KINDS[int(abs(3 * x) + 1.2 * self.random.random()) % 4]
         return int(self.random.random() < 1 / (1 + math.exp(-x)))
+
+    def tell(self, event: dict[str, Any], score: float) -> None:
+        """Give probabilities of classes, mostly, in place of the score of a binary model."""
+        share = round(1 - score, 3)
+        if event["model_id"] == "n":
+            both = {"1": score, "0": share}
+            told: dict[str, Any] = self.random.choice([both, {"0": share}, {"true": score}, {"0": 1, "1": 0}])
+        else:
+            told = dict.fromkeys(KINDS, share / 4) | {event["prediction"]: score}
+        if self.random.random() < 0.8:
+            event["probabilities"] = told
+            if self.random.random() < 0.9:
+                del event["score"]
+        match self.random.randrange(100):
+            case 0:
+                told.clear()
+            case 1:
+                told["other"] = 0.25
+            case 2:
+                told[next(iter(told))] = self.random.choice([-0.1, -0.0, 1.5, None, "half", 1e-300])
+            case _:
+                pass
 
     def categories(self, numbers: dict[str, Any]) -> dict[str, Any]:
         """Return features of which most are categories: some of few values, one of many, and one that is renamed."""
@@ -297,7 +322,10 @@ def both(traffic: Traffic) -> tuple[Run, Run]:
 
 
 def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.models.maker.keep_inputs", lambda *_: None)
+    def forget(table: Table, *_: object) -> None:
+        table.payloads["row"] = NONE  # or a label would be looked up among rows that are gone
+
+    monkeypatch.setattr("driftline.models.maker.keep_inputs", forget)
     slow, fast = both(Traffic(1))
     assert fast.snapshots != slow.snapshots
     assert fast.store != slow.store

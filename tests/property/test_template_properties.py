@@ -38,7 +38,9 @@ CONFIGURATION = parse_configuration(
                 "reference": {"events": 100},
                 "window": 100,
                 "features": {"code": {"kind": "categorical"}},
-            }
+            },
+            {"model_id": "r", "task": "regression", "reference": {"events": 100}, "window": 100},
+            {"model_id": "k", "classes": ["cat", "dog", "2"], "reference": {"events": 100}, "window": 100},
         ]
     }
 )
@@ -58,6 +60,19 @@ CATEGORIES: dict[str, Any] = {"city": "bern", "code": 20, "flag": True, "user": 
 CITIES = ["bern", "rome", "", "a, b}", "null"]
 CODES = [20, 2, 0, 2.5, -0.0, False, "x"]
 MOST_CATEGORIES = 20  # fewer than there are users
+OF_NUMBERS: dict[str, Any] = {
+    **{name: EVENT[name] for name in ("model_version", "prediction_id", "timestamp", "score", "latency_ms")},
+    "model_id": "r",
+    "prediction": 1.5,
+    "features": {"x": 2.5},
+}
+OF_NUMBERS = {"model_id": "r"} | OF_NUMBERS  # which must stand first
+OF_CLASSES: dict[str, Any] = {
+    **OF_NUMBERS,
+    "model_id": "k",
+    "prediction": "dog",
+    "probabilities": {"dog": 0.625, "cat": 0.25, "cow": 1e-9, "2.0": 0},
+}
 LABEL: dict[str, Any] = {"model_id": "m", "prediction_id": "p-1", "timestamp": 1_767_225_600_000, "label": 0}
 
 
@@ -65,28 +80,43 @@ def written(event: dict[str, Any], separators: tuple[str, str]) -> bytes:
     return json.dumps(event, separators=separators).encode()
 
 
-FORMS = [
-    (topic, written(event, separators))
-    for topic, event in (
-        (PREDICTIONS, EVENT),
-        (LABELS, LABEL),
-        (PREDICTIONS, {**EVENT, "timestamp": 5, "score": 1}),
-        (PREDICTIONS, {**EVENT, "features": EVENT["features"] | CATEGORIES}),
-        (PREDICTIONS, {**EVENT, "features": CATEGORIES}),
-    )
-    for separators in ((",", ":"), (", ", ": "))
-]
+def forms_of(*events: tuple[str, dict[str, Any]]) -> list[tuple[str, bytes]]:
+    return [(topic, written(event, spaces)) for topic, event in events for spaces in ((",", ":"), (", ", ": "))]
+
+
+FORMS = forms_of(
+    (PREDICTIONS, EVENT),
+    (LABELS, LABEL),
+    (PREDICTIONS, {**EVENT, "timestamp": 5, "score": 1}),
+    (PREDICTIONS, {**EVENT, "features": EVENT["features"] | CATEGORIES}),
+    (PREDICTIONS, {**EVENT, "features": CATEGORIES}),
+)
+FORMS_OF_TASKS = forms_of(
+    (PREDICTIONS, OF_NUMBERS),
+    (LABELS, {**LABEL, "model_id": "r", "label": 2.25}),
+    (PREDICTIONS, OF_CLASSES),
+    (LABELS, {**LABEL, "model_id": "k", "label": "cat"}),
+)
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Iterator[Pipeline]:
-    """Return a pipeline that knows all forms: it has had some hundred records of each."""
+def pipelines() -> Iterator[list[Pipeline]]:
+    """Return a pipeline that knows all forms of a binary model, and one that knows those of the other tasks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("driftline.models.watch.feature._MOST_CATEGORIES", MOST_CATEGORIES)
-        yield fed()
+        yield [fed(FORMS), fed(FORMS_OF_TASKS)]
 
 
-def fed() -> Pipeline:
+@pytest.fixture(scope="module")
+def pipeline(pipelines: list[Pipeline]) -> Pipeline:
+    return pipelines[0]
+
+
+def fed(forms: list[tuple[str, bytes]]) -> Pipeline:
+    """Return a pipeline that has had some hundred records of the models of these forms, and then some of each form.
+
+    There is one for a few forms: of those that are not of the last record, eight are tried.
+    """
     pipeline = Pipeline(CONFIGURATION, partition=0)
     at = 0
     for n in range(400):
@@ -106,19 +136,24 @@ def fed() -> Pipeline:
             },
         }
         label = {**LABEL, "prediction_id": f"q{n}", "timestamp": at, "label": n % 2}
-        topics = ((PREDICTIONS, event), (LABELS, label))
-        pipeline.process(
-            [intake_of_files().read(FileRecord(topic, n, written(each, (",", ":")))) for topic, each in topics], {}
-        )
+        own = {"prediction_id": f"q{n}", "timestamp": at}
+        events = [(PREDICTIONS, event), (LABELS, label)]
+        if forms is FORMS_OF_TASKS:
+            events = [
+                *((PREDICTIONS, OF_NUMBERS | own), (LABELS, label | {"model_id": "r"})),
+                *((PREDICTIONS, OF_CLASSES | own), (LABELS, label | {"model_id": "k", "label": "dog"})),
+            ]
+        raws = [FileRecord(topic, 4 * n + nth, written(each, (",", ":"))) for nth, (topic, each) in enumerate(events)]
+        pipeline.process(list(map(intake_of_files().read, raws)), {})
     for _ in range(3):
-        for place, (topic, value) in enumerate(FORMS):
+        for place, (topic, value) in enumerate(forms):
             at += 1
-            pipeline.process([intake_of_files().read(FileRecord(topic, 1000 + place + 10 * at, value))], {})
+            pipeline.process([intake_of_files().read(FileRecord(topic, 3000 + 20 * at + place, value))], {})
     for n in range(40):  # until all categories are known, and some that the reference has not
         features = {**CATEGORIES, "city": [*CITIES, "oslo"][n % 6], "code": [*CODES, 7][n % 8], "flag": n % 2 == 0}
         for nth, separators in enumerate(((",", ":"), (", ", ": "))):
             value = written({**EVENT, "features": features}, separators)
-            pipeline.process([intake_of_files().read(FileRecord(PREDICTIONS, 10_000 + 2 * n + nth, value))], {})
+            pipeline.process([intake_of_files().read(FileRecord(PREDICTIONS, 100_000 + 2 * n + nth, value))], {})
     return pipeline
 
 
@@ -126,12 +161,14 @@ def read(pipeline: Pipeline, topic: str, value: bytes) -> Reading:
     return pipeline.read([FileRecord(topic, 0, value)], intake_of_files())
 
 
-def test_every_form_is_read_into_columns(pipeline: Pipeline) -> None:
+def test_every_form_is_read_into_columns(pipelines: list[Pipeline]) -> None:
     """Or the tests below would test nothing."""
-    for topic, value in FORMS:
-        assert not read(pipeline, topic, value).alone
+    for pipeline, forms in zip(pipelines, (FORMS, FORMS_OF_TASKS), strict=True):
+        for topic, value in forms:
+            assert not read(pipeline, topic, value).alone
 
 
+forms = st.sampled_from([*((0, form) for form in FORMS), *((1, form) for form in FORMS_OF_TASKS)])
 edits = st.lists(
     st.tuples(
         st.integers(0, 400),
@@ -147,36 +184,47 @@ edits = st.lists(
 
 
 @settings(max_examples=4000, deadline=None)
-@given(st.sampled_from(FORMS), edits)
+@given(forms, edits)
 def test_columns_hold_what_the_contract_reads(
-    pipeline: Pipeline, form: tuple[str, bytes], edits: list[tuple[int, int, bytes]]
+    pipelines: list[Pipeline], form: tuple[int, tuple[str, bytes]], edits: list[tuple[int, int, bytes]]
 ) -> None:
-    topic, value = form
+    which, (topic, value) = form
     for place, removed, put in edits:
         at = place % (len(value) + 1)
         value = value[:at] + put + value[at + removed :]
-    hold(pipeline, topic, value)
+    hold(pipelines[which], topic, value)
 
 
 @settings(max_examples=2000, deadline=None)
 @given(
-    st.sampled_from(FORMS),
+    forms,
     st.integers(-5, 10**15) | st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z"),
     st.floats(-0.1, 1.1) | st.integers(-1, 2) | st.none(),
     st.text(max_size=4) | st.text("abc-9", min_size=250, max_size=260),
     st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20) | st.none(),
+    st.floats() | st.integers(2**53 - 3, 2**53 + 3) | st.integers() | st.sampled_from([-0.0, "1", "dog", True, 1e100]),
 )
 def test_columns_hold_whatever_value_there_is(  # noqa: PLR0913, PLR0917 - the fields
-    pipeline: Pipeline, form: tuple[str, bytes], at: object, score: object, prediction_id: str, x: object
+    pipelines: list[Pipeline],
+    form: tuple[int, tuple[str, bytes]],
+    at: object,
+    score: object,
+    prediction_id: str,
+    x: object,
+    answer: object,
 ) -> None:
-    topic, value = form
+    which, (topic, value) = form
     event = json.loads(value)
     event |= {"timestamp": at, "prediction_id": prediction_id}
     if topic == PREDICTIONS:
         event |= {"score": score, "latency_ms": x}
         event["features"]["x"] = x
+    if event["model_id"] == "r":
+        event["label" if topic == LABELS else "prediction"] = answer
+    if "probabilities" in event:
+        event["probabilities"]["cat"] = score
     separators = (", ", ": ") if b": " in value else (",", ":")
-    hold(pipeline, topic, json.dumps(event, separators=separators, ensure_ascii=False).encode())
+    hold(pipelines[which], topic, json.dumps(event, separators=separators, ensure_ascii=False).encode())
 
 
 @settings(max_examples=2000, deadline=None)
@@ -231,17 +279,30 @@ def hold(pipeline: Pipeline, topic: str, value: bytes) -> None:
     assert model.join.index == row["join"]
     joins = pipeline._joins  # noqa: SLF001 - as above
     if isinstance(event, Label):
-        assert (event.weight, repr(joins.values[columns["value"]])) == (None, repr(event.label))
+        assert (event.weight, repr(value_of(pipeline, columns))) == (None, repr(event.label))
         return
     assert joins.versions[columns["version"]] == event.model_version
-    assert repr(joins.values[columns["value"]]) == repr(event.prediction)
-    assert joins.segments[columns["segments"]] == model.chosen(event.segments)
+    assert repr(value_of(pipeline, columns)) == repr(event.prediction)
+    segments = None if columns["segments"] == NONE else joins.segments[columns["segments"]]
+    assert segments == model.chosen(event.segments)
     for number, expected in ((columns["score"], event.score), (columns["latency"], event.latency_ms)):
         assert repr(float(number)) == repr(math.nan if expected is None else float(expected))
-    features = batch.features[columns["features"] :][: len(event.features)].tolist()
-    for number, name in zip(features, event.features, strict=True):
+    features, told = np.split(batch.features[columns["features"] :], [len(event.features)])
+    for number, name in zip(features.tolist(), event.features, strict=True):
         check_feature(pipeline, event, name, number)
-    assert event.probabilities is None
+    names = pipeline._book._told[columns["template"]]  # noqa: SLF001 - as above
+    assert repr(dict(zip(names, told.tolist(), strict=False)) or None) == repr(event.probabilities)
+
+
+def value_of(pipeline: Pipeline, columns: Any) -> object:  # noqa: ANN401 - a row
+    """Return what was predicted, or the label, as columns have it."""
+    match int(columns["value"]):
+        case templates.FLOATING:
+            return float(columns["number"])
+        case templates.WHOLE:
+            return int(columns["number"])
+        case name:
+            return pipeline._joins.values[name]  # noqa: SLF001 - to tell what it stands for
 
 
 def as_kernels_have(meaning: tuple[int, float] | None) -> tuple[int, float] | None:
