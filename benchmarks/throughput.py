@@ -11,7 +11,7 @@ medians of some runs count:
 - faust: two agents of Faust as it comes, with the same River monitors, on a real Kafka.
 - quix: Quix Streams with the same; it is installed in a temporary folder.
 
-And tables of the core: features, categories, models, pending, memory. Exits 1 if a bound in
+And tables of the core: tasks, features, categories, models, pending, memory. Exits 1 if a bound in
 `benchmarks.throughput_bounds` is missed; one is judged if all that it is about was measured in this run.
 """
 
@@ -32,7 +32,7 @@ from benchmarks.results import keep, kept, origin
 from benchmarks.throughput_bounds import verdicts
 from benchmarks.throughput_events import SEGMENTS, WARM_UP, Mix
 from benchmarks.throughput_runs import QUIX, Servers, Size, in_memory, install_quix, quix_version
-from benchmarks.throughput_tables import NUMBERS
+from benchmarks.throughput_tables import CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ TITLES: Final = {
     "quix": "Quix Streams with River",
     "faust": "stock Faust with River",
 }
-TABLES: Final = (*NUMBERS, "memory")
+TABLES: Final = (*CHOICES, "memory")
 
 _ON_SERVERS: Final = ("decode", "worker", "faust", "quix")
 _PACKAGES: Final = (
@@ -104,12 +104,12 @@ def _median(runs: list[Measured]) -> Document:
     }
 
 
-def tabulate(name: str, numbers: Sequence[int], events: int) -> list[Document]:
+def tabulate(name: str, choices: Sequence[int | str], events: int) -> list[Document]:
     """Return the rows of a table."""
     rows = []
-    for number in numbers:
-        print(f"{name}: {number:,}", file=sys.stderr)
-        command = [sys.executable, "-m", "benchmarks.throughput_tables", name, str(number), str(events)]
+    for choice in choices:
+        print(f"{name}: {_shown(choice)}", file=sys.stderr)
+        command = [sys.executable, "-m", "benchmarks.throughput_tables", name, str(choice), str(events)]
         with on_cores(last_core()):
             done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         rows.append(json.loads(done.stdout))
@@ -158,7 +158,11 @@ def print_table(name: str, rows: list[Document]) -> None:
         # What one model takes is less than what else comes and goes.
         size = "-" if row[name] == 1 else f"{row.get('rss_bytes_per_model', 0) / 1000:,.0f}"
         sizes = f"  {size:>8}  {row['snapshot_bytes'] / 1000:11,.0f}" if is_sized else ""
-        print(f"{row[name]:12,}  {row['cpu_us_per_event']:12.2f}{sizes}")
+        print(f"{_shown(row[name]):>12}  {row['cpu_us_per_event']:12.2f}{sizes}")
+
+
+def _shown(choice: int | str) -> str:
+    return choice if isinstance(choice, str) else f"{choice:,}"
 
 
 def main() -> int:
@@ -192,8 +196,8 @@ def main() -> int:
     tables = {}
     for name in (name for name in TABLES if name in chosen):
         is_memory = name == "memory"
-        numbers = (options.memory_events,) if is_memory else NUMBERS[name]
-        tables[name] = tabulate(name, numbers, options.table_events)
+        choices = (options.memory_events,) if is_memory else CHOICES[name]
+        tables[name] = tabulate(name, choices, options.table_events)
         print_table(name, tables[name])
     costs = {name: found["cpu_us_per_event"] for name, found in measured.items()}
     judged = list(verdicts(costs, tables.get("models", [])))

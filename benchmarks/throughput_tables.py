@@ -1,4 +1,4 @@
-"""What the cost of an event depends on, in the core, each row in a process of its own: ``… NAME NUMBER EVENTS``.
+"""What the cost of an event depends on, in the core, each row in a process of its own: ``… NAME CHOICE EVENTS``.
 
 A row's measured events are cut into five parts, of which the median counts: what is slow is the warm-up, and it is the
 same for all of them. One short cut: of many models one is fed until its reference and its window are full, and the
@@ -55,6 +55,18 @@ def by_categories(categories: int, count: int) -> Row:
     core.feed(events, mix.events(WARM_UP))
     core.checkpoint()
     return {"categories": categories, "cpu_us_per_event": _cost(core, events, count)}
+
+
+def by_task(task: str, count: int) -> Row:
+    """Measure events of a model of this task."""
+    mix = Mix(task=task)
+    core, events = Core(configuration()), stream(mix)
+    core.feed(events, mix.events(WARM_UP))
+    core.checkpoint()
+    cost = _cost(core, events, count)
+    if core.state(model_name(0)).task != task:
+        raise RuntimeError(f"the model was not taken for one of {task}")
+    return {"tasks": task, "cpu_us_per_event": cost}
 
 
 def by_pending(pending: int, count: int) -> Row:
@@ -123,7 +135,8 @@ def _settled(core: Core) -> int:
     return rss()
 
 
-ROWS: Final[Mapping[str, Callable[[int, int], Row]]] = {
+ROWS: Final[Mapping[str, Callable[[Any, int], Row]]] = {
+    "tasks": by_task,
     "features": by_features,
     "categories": by_categories,
     "models": by_models,
@@ -131,7 +144,8 @@ ROWS: Final[Mapping[str, Callable[[int, int], Row]]] = {
     "memory": memory,
 }
 
-NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
+CHOICES: Final[Mapping[str, tuple[int | str, ...]]] = {
+    "tasks": ("binary", "multiclass", "regression"),
     "features": (FEATURES, 50, 200),
     "categories": (0, 2, FEATURES),
     "models": (1, 100, 1000),
@@ -141,4 +155,5 @@ NUMBERS: Final[Mapping[str, tuple[int, ...]]] = {
 
 
 if __name__ == "__main__":
-    print(json.dumps(ROWS[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]))))
+    _, name, chosen, events = sys.argv
+    print(json.dumps(ROWS[name](int(chosen) if chosen.isdecimal() else chosen, int(events))))
