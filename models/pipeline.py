@@ -15,6 +15,7 @@ import numpy as np
 
 from driftline.models.arena import Arena
 from driftline.models.fast.book import Book
+from driftline.models.fast.returning import fold
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.join.joins import Joins
 from driftline.models.kernels.admission import BEGUN, NEXT, SETTLED, WATERMARK, admit, judge
@@ -156,7 +157,8 @@ class Pipeline:
         batch = self.read(batch)
         outcome = Outcome()
         if found:
-            self._joins.load(self._needed(batch), found)
+            places = self._joins.load(self._needed(batch), found)
+            fold(places, self._joins, self._book, self._by_join)
         start = 0
         for place in batch.alone:
             event = batch[place].event

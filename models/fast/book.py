@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from driftline.models.arena import Arena
     from driftline.models.fast.templates import Slot, Template
+    from driftline.models.join.entry import Pending
     from driftline.models.join.joins import Joins
     from driftline.models.model import Model
     from driftline.models.record import Record
@@ -42,6 +43,9 @@ _MOST_TEMPLATES: Final = 256
 _MOST_BYTES: Final = 2**26  # of texts
 _SEED: Final = np.uint64(hash("names") & (2**64 - 1))  # another one in each process: nobody can aim at one place
 _BATCH: Final = -1  # in place of a topic: no text is compared with it
+_NUMBERS: Final[dict[type, int]] = {float: reading.FLOATING, int: reading.WHOLE}
+_UNTOLD: Final = NONE, 0, NONE  # of a prediction without probabilities
+_UNKNOWN: Final = -2
 
 
 class Book:
@@ -80,7 +84,7 @@ class Book:
         self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
         self._value_numbers: dict[tuple[int, type, str], int] = {}
         self._combination_numbers: dict[tuple[int, _Named], int] = {}
-        self._told_numbers: dict[tuple[str, ...], int] = {}
+        self._placed: dict[tuple[int, tuple[str, ...]], tuple[int, int, int]] = {}  # probabilities of these classes
         self._chosen: dict[_Named, tuple[_Named, dict[str, str] | None]] = {}  # one for the models that have it
         self.most_features = 0  # of a version, or of a template with its probabilities
         self.most_parts = 1  # in which a pair is counted
@@ -152,6 +156,32 @@ class Book:
         versions = min(known.scoreboard.versions, kernels.MOST_VERSIONS)
         record = self._arena.models.rows[model.index]
         return bool(fast["epoch"] != record["epoch"] or fast["versions"] != versions)
+
+    def is_noted(self, model: Model) -> bool:
+        """Return whether a model is in the book as what it is now."""
+        return model.join.index < len(self._fasts) and not self.is_stale(model)
+
+    def names_of(self, pending: Pending, known: Known) -> tuple[int, int, float, int, int, int, int] | None:
+        """Return by which numbers a prediction goes, as a payload in columns has them; None if the book has not all.
+
+        They are of its version, of what was predicted, that itself if it is a number, of its segments, and of its
+        probabilities: where the classes stand, how many there are, and of their names.
+        """
+        owner, answer = known.number, pending.prediction
+        version, number, segments = self._versions.get((owner, pending.version)), 0.0, NONE
+        told: tuple[int, int, int] | None = _UNTOLD
+        if known.profile.task is Task.REGRESSION:
+            value = _NUMBERS.get(type(answer))
+            number = 0.0 if value is None else float(answer)
+        else:
+            value = self._value_numbers.get((owner, type(answer), repr(answer)))
+        if pending.segments:
+            segments = self._combination_numbers.get((owner, tuple(pending.segments.items())), _UNKNOWN)
+        if pending.probabilities:
+            told = self._placed.get((owner, tuple(pending.probabilities)))
+        if version is None or value is None or segments == _UNKNOWN or told is None:
+            return None
+        return version, value, number, segments, *told
 
     def may_learn(self, event: object, known: Known | None) -> bool:
         """Return whether kernels may take records of a model and a version, as far as that is cheap to tell."""
@@ -401,14 +431,13 @@ class Book:
     def _classes(self, template: int, known: Known) -> tuple[int, int, int, int]:
         """Return what a shape says of the probabilities of classes."""
         told = self._told[template]
-        if not told:
-            return NONE, 0, 0, NONE
-        scoring: Any = known.profile.scoring
-        start = len(self._maps)
-        for place in scoring.places(told):
-            self._maps.append(NONE if place is None else place)
-        number = self._told_numbers.get(told)
-        if number is None:
-            number = self._told_numbers[told] = len(self._joins.told)
+        placed = self._placed.get((known.number, told)) if told else _UNTOLD
+        if placed is None:
+            scoring: Any = known.profile.scoring
+            start = len(self._maps)
+            for place in scoring.places(told):
+                self._maps.append(NONE if place is None else place)
+            placed = self._placed[known.number, told] = start, len(told), len(self._joins.told)
             self._joins.told.append(told)
-        return start, len(told), len(self._features[template]), number
+        classes, probabilities, names = placed
+        return classes, probabilities, len(self._features[template]), names

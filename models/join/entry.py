@@ -18,7 +18,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from msgspec import Struct
-from msgspec.json import Encoder
+from msgspec.json import Decoder, Encoder
 
 from driftline.models.snapshot import DamagedError
 from driftline.schemas.classes import class_token
@@ -186,6 +186,7 @@ def pack_entry(entry: Entry) -> bytes:
 
 
 _encode: Final = Encoder().encode
+_decode: Final = Decoder(list).decode
 _encode_any: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 _DIGITS_FROM: Final = 1e-4
@@ -226,7 +227,7 @@ def unpack_entry(packed: bytes) -> Entry:
     if entry.waits:
         *_, length = _WAITING_HEADER.unpack_from(packed)
         end = _WAITING_HEADER.size + length
-        has_inputs, *body = json.loads(packed[_WAITING_HEADER.size : end])
+        has_inputs, *body = _decode(packed[_WAITING_HEADER.size : end])
         if entry.state is EntryState.PENDING:
             entry.payload = pending_of(body, packed[end : -_CHECKSUM.size] if has_inputs else None)
         else:

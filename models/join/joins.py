@@ -153,8 +153,8 @@ class Joins:
             for index, low, high, offset in zip(found.tolist(), *columns, strict=True)
         }
 
-    def load(self, needed: Mapping[bytes, int], found: Mapping[bytes, bytes]) -> None:
-        """Take payloads that `needed` has named from what the store had.
+    def load(self, needed: Mapping[bytes, int], found: Mapping[bytes, bytes]) -> list[int]:
+        """Take payloads that `needed` has named from what the store had; return their places.
 
         Raises
         ------
@@ -162,14 +162,17 @@ class Joins:
             If one is not there: the store has lost it.
 
         """
-        for field, index in needed.items():
-            packed = found.get(field)
-            pending = None if packed is None else unpack_entry(packed).payload
-            if not isinstance(pending, Pending):
-                raise SnapshotError(
-                    "the store has lost a prediction that waits for its label: restore it, or delete the state"
-                )
-            self.table.load(index, pending)
+        loaded = [self._unpacked(found.get(field)) for field in needed]
+        return self.table.load(list(needed.values()), loaded)
+
+    @staticmethod
+    def _unpacked(packed: bytes | None) -> Pending:
+        pending = None if packed is None else unpack_entry(packed).payload
+        if not isinstance(pending, Pending):
+            raise SnapshotError(
+                "the store has lost a prediction that waits for its label: restore it, or delete the state"
+            )
+        return pending
 
     def take(self, rows: npt.NDArray[np.void]) -> None:
         """Take records of type TAKEN, in order; they say what came of them."""

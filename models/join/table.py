@@ -13,7 +13,7 @@ from driftline.models.kernels.expiry import NEVER
 from driftline.models.kernels.ids import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -137,10 +137,15 @@ class JoinTable:
         join_store.find(self._arrays, rows, found)
         return found
 
-    def load(self, index: int, pending: Pending) -> None:
-        """Put back the payload of an entry that only the store had."""
-        self._make_room(1)
-        self.payloads[join_store.load(self._arrays, index, pending.at)] = pending
+    def load(self, indices: Sequence[int], loaded: Sequence[Pending]) -> list[int]:
+        """Put back the payloads of entries that only the store had; return their places."""
+        self._make_room(len(loaded))
+        times, places = np.array([pending.at for pending in loaded], np.int64), np.empty(len(loaded), np.int32)
+        join_store.load(self._arrays, np.array(indices, np.int32), times, places)
+        for place, pending in zip(places.tolist(), loaded, strict=True):
+            self.payloads[place] = pending
+        listed: list[int] = places.tolist()
+        return listed
 
     def _repeat(self, step: Callable[[], bool]) -> None:
         while not step():

@@ -54,12 +54,13 @@ def find(table: Table, rows: Records, found: Indices) -> None:
 
 
 @kernel
-def load(table: Table, index: int, at: int) -> int:
-    """Return where the payload of a prediction is to be put that the store had; there must be a free one."""
-    entry = table.entries[index]
-    table.joins[model_of(entry)].elsewhere -= 1
-    entry.payload = new_payload(table, index, at)
-    return entry.payload
+def load(table: Table, indices: Indices, times: Integers, places: Indices) -> None:
+    """Write where payloads of predictions of these times are to be put that the store had; there must be free ones."""
+    for nth in range(len(indices)):
+        index = indices[nth]
+        entry = table.entries[index]
+        table.joins[model_of(entry)].elsewhere -= 1
+        places[nth] = entry.payload = new_payload(table, index, times[nth])
 
 
 @kernel

@@ -17,8 +17,10 @@ from driftline.client import batches
 from driftline.models.arena import Arena
 from driftline.models.drift.listener import Listener
 from driftline.models.fast.book import Book
+from driftline.models.fast.returning import fold
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.kernels.ids import NONE
 from driftline.models.pipeline import Pipeline
 from driftline.models.reading import Reading
@@ -86,12 +88,14 @@ CITIES: Final = ["bern", "rome", "new york", "oslo", "", "c" * 70]
 CODES: Final[list[Any]] = [0, 1, 20, 3.5, 12345678901234567890, True, False, "x"]
 USERS: Final = [f"user-{n}" for n in range(90)]
 MOST_CATEGORIES: Final = 50  # so that users are more than are remembered
+MOST_PAYLOADS: Final = 20  # so that most labels find their predictions in the store after a checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_categories() -> Iterator[None]:
+def _little_memory() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("driftline.models.watch.feature._MOST_CATEGORIES", MOST_CATEGORIES)
+        patch.setattr(PayloadCache.__init__, "__defaults__", (MOST_PAYLOADS, 2**40))
         yield
 
 
@@ -258,6 +262,7 @@ class Run:
         self.snapshots: dict[str, bytes] = {}
         self.told: list[str] = []
         self.columns: Counter[str] = Counter()  # records that were read into them, by model
+        self.loaded = self.one_by_one = 0
 
     def take(self, raws: Sequence[FileRecord]) -> None:
         if self.in_columns:
@@ -268,10 +273,12 @@ class Run:
         else:
             batch = Reading.read(raws, self.intake, Book(Arena(), Joins()), {})
         needed = self.pipeline.needed(batch)
+        self.loaded += len(needed)
         outcome = self.pipeline.process(batch, {key: self.store[key] for key in needed})
         self.told += [event.model_dump_json() for event in (*outcome.alerts, *outcome.retrain_requests)]
         self.told += [repr(letter) for letter in outcome.dead_letters]
         self.told.append(str(outcome.joined))
+        self.one_by_one += outcome.one_by_one
 
     def save(self, *, restart: bool) -> None:
         changes = self.pipeline.changes()
@@ -329,6 +336,24 @@ def test_a_mutant_that_forgets_what_the_challenger_was_shown_is_found(monkeypatc
     slow, fast = both(Traffic(1))
     assert fast.snapshots != slow.snapshots
     assert fast.store != slow.store
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_labels_of_predictions_in_the_store_need_no_python(mix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or each would cost ten times as much as another; what comes of them is the same."""
+    raws = list(Traffic(4, mix).records(4000))
+    runs = []
+    for fold_or_not in (fold, lambda *_: None):
+        monkeypatch.setattr("driftline.models.pipeline.fold", fold_or_not)
+        run = Run(in_columns=True)
+        for start in range(0, len(raws), 50):
+            run.take(raws[start : start + 50])
+            run.save(restart=False)
+        runs.append(run)
+    folded, left = runs
+    assert folded.loaded == left.loaded > 1000
+    assert folded.one_by_one < left.one_by_one - folded.loaded / 3  # the others are of versions that begin, or rare
+    assert (folded.told, folded.snapshots, folded.store) == (left.told, left.snapshots, left.store)
 
 
 def test_a_mutant_that_takes_any_category_for_one_that_is_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
