@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,22 @@ settings.load_profile("ci" if IN_CI else "dev")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NO_KAFKA = "no real Kafka here: "
+
+_TESTS = Path(__file__).parent
+
+# Measuring coverage makes Python two to three times as slow. Here it would say nothing that the others do not: these
+# play the same streams through the same lines again and again.
+_UNMEASURED = [
+    _TESTS / name
+    for name in ("chaos", "golden", "property", "integration/test_replay_oracle.py", "unit/test_demo_script.py")
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the long ones out of the measuring."""
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in _UNMEASURED):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")
