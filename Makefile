@@ -29,7 +29,7 @@ $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Driftline nee
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos test-lowest golden lint format kafka bench lock clean
+.PHONY: help demo warm test chaos test-lowest golden lint format kafka bench lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -47,12 +47,16 @@ help:
 demo: $(DEMO)
 	@$(BIN)/driftline demo $(ARGS)
 
-# Coverage is asked of the whole run only: with ARGS it may be any part of the tests. Where Kafka's jars cannot be had,
-# pytest says so in its summary, once.
-test: $(DEV)
+# What a first run does once, for minutes, and a later one has. Where Kafka's jars cannot be had, pytest says so in its
+# summary, once.
+warm: $(DEV)
 	@$(BIN)/python -m tests.servers.jars 2>/dev/null || true
 	@$(BIN)/driftline warm
-	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=2 --dist=loadfile --cov --cov-report=term)
+
+# Coverage is asked of the whole run only: with ARGS it may be any part of the tests. Three processes for two cores, since
+# half of the time is spent on waiting for servers.
+test: warm
+	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=3 --dist=worksteal --cov --cov-report=term)
 
 test-lowest: $(DEV)
 	@echo "testing with the oldest dependencies that pyproject.toml allows, in $(LOWEST)"
