@@ -120,13 +120,21 @@ def test_mutant_that_lets_a_fetch_last_through_a_rebalance_loses_what_it_brings(
     kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def logs(self: BatchConsumer, assigned: Iterable[TP]) -> dict[TP, Log]:
-        self._end_offsets = dict.fromkeys(assigned, 10**9)
-        return dict.fromkeys(assigned, Log(0, 10**9, None))
+        self._end_offsets = dict.fromkeys(assigned, 0)
+        return dict.fromkeys(assigned, Log(0, 0, None))
 
+    fetches_last(monkeypatch)
+    asyncio.run(records_come_right_after_a_rebalance(kafka))
     monkeypatch.setattr(BatchConsumer, "_wait_until_idle", rest)
     monkeypatch.setattr(BatchConsumer, "_logs", logs)  # to ask for them waits for the fetch too
-    # The fetch lasts for a second at most, and the first worker may hear of the second just as it ends.
+    # The first worker may hear of the second just as a fetch ends.
     assert any(finds_a_fault(records_come_right_after_a_rebalance, kafka) for _ in range(4))
+
+
+def fetches_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fetch that finds nothing last for longer than a rebalance, and for less than is waited for its records."""
+    getmany = BatchConsumer.getmany
+    monkeypatch.setattr(BatchConsumer, "getmany", lambda self, timeout: getmany(self, 4 * timeout))
 
 
 async def a_leaver_commits_first(broker: str) -> None:
