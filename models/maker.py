@@ -92,7 +92,7 @@ class Maker:
                 price = 1.0 if self._book.size == batch.book_size else _CHEAP_LOOK
                 self._looks -= 0.0 if self._book.learn(record, model) else price
             if result == PAIRED and what == LABEL and (known := model.known) is not None:
-                self._book.claim(self._joins.combination(payload, known.number), known)
+                self._book.meanings.claim(self._joins.combination(payload, known.number), known)
         return one_by_one
 
     def _compose(self, batch: Reading, start: int) -> int:
@@ -103,7 +103,7 @@ class Maker:
             np.empty(waiting * self._book.most_features + 1),
             np.empty(waiting * self._book.most_features + 1, np.uint8),
             np.empty(waiting * most_inputs + 1),
-            np.empty(waiting * self._book.most_parts + 1, np.int32),
+            np.empty(waiting * self._book.meanings.most_parts + 1, np.int32),
             np.empty(waiting, np.int32),
             np.zeros(4, np.int64),
         )

@@ -13,8 +13,8 @@ import numpy as np
 
 from driftline.models.fast.categories import Categories, slots_of
 from driftline.models.fast.growing import FEWEST, Growing
+from driftline.models.fast.meanings import Meanings
 from driftline.models.fast.templates import template_of
-from driftline.models.join.entry import token_of
 from driftline.models.kernels import fast as kernels
 from driftline.models.kernels import names as naming
 from driftline.models.kernels import templates as reading
@@ -29,23 +29,18 @@ if TYPE_CHECKING:
 
     from driftline.models.arena import Arena
     from driftline.models.fast.templates import Slot, Template
-    from driftline.models.join.entry import Pending
     from driftline.models.join.joins import Joins
     from driftline.models.model import Model
     from driftline.models.record import Record
     from driftline.models.watch.known import Known
     from driftline.models.watch.version_watch import VersionWatch
 
-    _Named = tuple[tuple[str, str], ...]
 
 MOST_NAMES: Final = 131_072
 _MOST_TEMPLATES: Final = 256
 _MOST_BYTES: Final = 2**26  # of texts
 _SEED: Final = np.uint64(hash("names") & (2**64 - 1))  # another one in each process: nobody can aim at one place
 _BATCH: Final = -1  # in place of a topic: no text is compared with it
-_NUMBERS: Final[dict[type, int]] = {float: reading.FLOATING, int: reading.WHOLE}
-_UNTOLD: Final = NONE, 0, NONE  # of a prediction without probabilities
-_UNKNOWN: Final = -2
 
 
 class Book:
@@ -76,18 +71,10 @@ class Book:
         self._fasts = Growing(kernels.FAST)
         self._shapes = Growing(kernels.SHAPE)
         self._maps = Growing(np.dtype(np.int32))
-        self._values = Growing(kernels.VALUE)
-        self._combinations = Growing(kernels.COMBINATION)
-        self._parts = Growing(np.dtype(np.int32))
         self.categories = Categories()
-        self._versions: dict[tuple[int, str], int] = {}
+        self.meanings = Meanings(self._joins, self._maps)
         self._shape_numbers: dict[tuple[int, int, int, int], int] = {}
-        self._value_numbers: dict[tuple[int, type, str], int] = {}
-        self._combination_numbers: dict[tuple[int, _Named], int] = {}
-        self._placed: dict[tuple[int, tuple[str, ...]], tuple[int, int, int]] = {}  # probabilities of these classes
-        self._chosen: dict[_Named, tuple[_Named, dict[str, str] | None]] = {}  # one for the models that have it
         self.most_features = 0  # of a version, or of a template with its probabilities
-        self.most_parts = 1  # in which a pair is counted
 
     @property
     def templates(self) -> reading.Templates:
@@ -113,9 +100,9 @@ class Book:
             self._fasts.array,
             self._shapes.array,
             self._maps.array,
-            self._values.array,
-            self._combinations.array,
-            self._parts.array,
+            self.meanings.values.array,
+            self.meanings.combinations.array,
+            self.meanings.parts.array,
             self.categories.array,
         )
 
@@ -132,8 +119,7 @@ class Book:
     @property
     def is_full(self) -> bool:
         """Whether it is time to `forget`."""
-        many = len(self._names) + len(self._combinations) + len(self._values) + len(self._shapes)
-        many += len(self.categories)
+        many = len(self._names) + len(self.meanings) + len(self._shapes) + len(self.categories)
         return (
             many + FEWEST > MOST_NAMES
             or len(self._texts) > _MOST_BYTES
@@ -160,28 +146,6 @@ class Book:
     def is_noted(self, model: Model) -> bool:
         """Return whether a model is in the book as what it is now."""
         return model.join.index < len(self._fasts) and not self.is_stale(model)
-
-    def names_of(self, pending: Pending, known: Known) -> tuple[int, int, float, int, int, int, int] | None:
-        """Return by which numbers a prediction goes, as a payload in columns has them; None if the book has not all.
-
-        They are of its version, of what was predicted, that itself if it is a number, of its segments, and of its
-        probabilities: where the classes stand, how many there are, and of their names.
-        """
-        owner, answer = known.number, pending.prediction
-        version, number, segments = self._versions.get((owner, pending.version)), 0.0, NONE
-        told: tuple[int, int, int] | None = _UNTOLD
-        if known.profile.task is Task.REGRESSION:
-            value = _NUMBERS.get(type(answer))
-            number = 0.0 if value is None else float(answer)
-        else:
-            value = self._value_numbers.get((owner, type(answer), repr(answer)))
-        if pending.segments:
-            segments = self._combination_numbers.get((owner, tuple(pending.segments.items())), _UNKNOWN)
-        if pending.probabilities:
-            told = self._placed.get((owner, tuple(pending.probabilities)))
-        if version is None or value is None or segments == _UNKNOWN or told is None:
-            return None
-        return version, value, number, segments, *told
 
     def may_learn(self, event: object, known: Known | None) -> bool:
         """Return whether kernels may take records of a model and a version, as far as that is cheap to tell."""
@@ -226,16 +190,16 @@ class Book:
         self._name(NONE, slots[reading.MODEL], lambda: join)
         if not of_numbers:
             value = event.label if isinstance(event, WireLabel) else event.prediction
-            self._name(known.number, slots[reading.VALUE], lambda: self.value_number(value, known))
+            self._name(known.number, slots[reading.VALUE], lambda: self.meanings.value(value, known))
         if isinstance(event, WirePrediction):
             version = self._name(
-                known.number, slots[reading.VERSION], lambda: self.version_number(event.model_version, known)
+                known.number, slots[reading.VERSION], lambda: self.meanings.version(event.model_version, known)
             )
             if reading.SEGMENTS in slots:
                 self._name(
                     known.number,
                     slots[reading.SEGMENTS],
-                    lambda: self.combination_number(event.segments, model, known),
+                    lambda: self.meanings.combination(event.segments, model, known),
                 )
             if watch is not None:
                 news |= self._note_shape(join, number, version, watch, known)
@@ -262,23 +226,9 @@ class Book:
             number = self._numbers[key] = self._templates.append(row)
         self._note_model(model, known)
         if version is not None:
-            numbered = self.version_number(version, known)
+            numbered = self.meanings.version(version, known)
             self._note_shape(model.join.index, number, numbered, known.versions[version], known)
         return number
-
-    def claim(self, combination: int, known: Known) -> None:
-        """Note where pairs with these values of segments are counted, if that is known by now."""
-        if combination == NONE:
-            return
-        row = self._combinations.array[combination]
-        if row["start"] != NONE:
-            return
-        parts = known.scoreboard.claimed(self._joins.segments[combination])
-        if parts is not None:
-            row["start"], row["end"] = len(self._parts), len(self._parts) + len(parts)
-            for part in parts:
-                self._parts.append(part)
-            self.most_parts = max(self.most_parts, 1 + len(parts))
 
     def _number_of(self, template: Template, *, is_label: bool) -> int | None:
         key = is_label, template.key
@@ -332,40 +282,6 @@ class Book:
                 column = self.categories.column(slot.name)
                 self._name(version * reading.MOST_COLUMNS + column, slot, partial(int, number))
 
-    def value_number(self, value: Any, known: Known) -> int:  # noqa: ANN401 - a scalar
-        """Return the number of what a model predicts, or of a label."""
-        key = known.number, type(value), repr(value)  # in which -0.0 is not 0.0
-        number = self._value_numbers.get(key)
-        if number is None:
-            number = self._value_numbers[key] = self._new_value(value, known)
-        return number
-
-    def _new_value(self, value: Any, known: Known) -> int:  # noqa: ANN401 - a scalar
-        scoring: Any = known.profile.scoring
-        number = scoring.number(value)
-        self._joins.values.append(value)
-        meaning = (len(known.profile.classes or ()), NONE) if number is None else (number, number)
-        return self._values.append((token_of(value), *meaning))
-
-    def combination_number(self, segments: dict[str, str], model: Model, known: Known) -> int:
-        """Return the number of values of segments that stand together, of those attributes that are configured."""
-        chosen = model.chosen(segments)
-        named = tuple((chosen or {}).items())
-        number = self._combination_numbers.get((known.number, named))
-        if number is None:
-            named, chosen = self._chosen.setdefault(named, (named, chosen))
-            self._joins.segments.append(chosen)
-            number = self._combination_numbers[known.number, named] = self._combinations.append((NONE, NONE))
-        return number
-
-    def version_number(self, version: str, known: Known) -> int:
-        """Return the number of a version's name, which is another one for each model."""
-        number = self._versions.get((known.number, version))
-        if number is None:
-            number = self._versions[known.number, version] = len(self._joins.versions)
-            self._joins.versions.append(version)
-        return number
-
     def _note_model(self, model: Model, known: Known) -> bool:
         """Note what a model is now; return whether that is news."""
         join = model.join.index
@@ -390,7 +306,7 @@ class Book:
         fast["versions"] = len(versions)
         for n, (version, part, slot) in enumerate(versions):
             watch = known.versions.get(version)
-            fast["name"][n], fast["part"][n], fast["slot"][n] = self.version_number(version, known), part, slot
+            fast["name"][n], fast["part"][n], fast["slot"][n] = self.meanings.version(version, known), part, slot
             fast["watch"][n] = NONE if watch is None else watch.index
         if before == 0:
             fast["hint"] = NONE
@@ -420,24 +336,12 @@ class Book:
                 is_number = what == reading.FEATURE or place == NONE
                 self._maps.append(place if is_number else kernels.CATEGORIES - place)
             of_features = template, version, watch.index, start, layout
-            number = self._shape_numbers[key] = self._shapes.append((*of_features, *self._classes(template, known)))
+            classes, probabilities, told = self.meanings.probabilities(self._told[template], known)
+            of_classes = classes, probabilities, len(found), told
+            number = self._shape_numbers[key] = self._shapes.append((*of_features, *of_classes))
         inputs = 0 if known.online is None else len(known.online.inputs)
         self._joins.table.fit(inputs + len(self._told[template]))
         kept.append(number)
         fast["shapes"] = len(kept)
         fast["shape"][: len(kept)] = kept
         return True
-
-    def _classes(self, template: int, known: Known) -> tuple[int, int, int, int]:
-        """Return what a shape says of the probabilities of classes."""
-        told = self._told[template]
-        placed = self._placed.get((known.number, told)) if told else _UNTOLD
-        if placed is None:
-            scoring: Any = known.profile.scoring
-            start = len(self._maps)
-            for place in scoring.places(told):
-                self._maps.append(NONE if place is None else place)
-            placed = self._placed[known.number, told] = start, len(told), len(self._joins.told)
-            self._joins.told.append(told)
-        classes, probabilities, names = placed
-        return classes, probabilities, len(self._features[template]), names

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     *("owner", "offset", "number", "score", "challenger", "inputs"),
-    *("version", "value", "predicted", "segments", "classes", "probabilities", "told"),  # as `Book.names_of` has them
+    *("version", "value", "predicted", "segments", "classes", "probabilities", "told"),  # as `Meanings.of` has them
 )
 _MODEL: Final = np.uint64(0xFFFFFFFF)  # the bits of an entry that say whose it is
 
@@ -42,7 +42,7 @@ def fold(places: Sequence[int], joins: Joins, book: Book, models: Sequence[Model
         pending, known = joins.payloads[place], known_of(model)
         if known is None or not isinstance(pending, Pending) or not _is_usual(pending, known):
             continue
-        names = book.names_of(pending, known)
+        names = book.meanings.of(pending, known)
         told = array("d", (pending.probabilities or {}).values()).tobytes()
         behind = pending.inputs or b""
         if names is None or len(behind) + len(told) > width:

@@ -72,7 +72,7 @@ def sheet_of(batch: Batch, model: Model, book: Book) -> Sheet | None:
             return None
         version = batch.sheet.own["model_version"]
         number = book.note_batch(model, known, version, tuple(batch.features), tuple(batch.probabilities))
-        columns["version"] = numbered = book.version_number(version, known)
+        columns["version"] = numbered = book.meanings.version(version, known)
         columns["segments"] = _combinations(batch, model, known, book)
         features, strange = _features(batch, known.versions[version], partial(book.categories.number_of, numbered))
         left |= strange
@@ -111,7 +111,7 @@ def _codes(column: Column, known: Known, book: Book) -> npt.NDArray[np.int64] | 
         listed = list(kinds.values())
     if len(distinct) > _MOST_VALUES:
         return None
-    codes = np.array([book.value_number(value, known) for value in listed] or [NONE], np.int64)
+    codes = np.array([book.meanings.value(value, known) for value in listed] or [NONE], np.int64)
     of_rows: npt.NDArray[np.int64] = codes[places]
     return of_rows
 
@@ -133,7 +133,7 @@ def _combinations(batch: Batch, model: Model, known: Known, book: Book) -> npt.N
         found = {name: batch.segments[name].item(first) for name in names}
         segments = {name: value for name, value in found.items() if value is not None}
         # With an attribute more than are configured they are chosen, and stand in the order of the configuration.
-        codes.append(book.combination_number(segments | ({"": ""} if others[first] else {}), model, known))
+        codes.append(book.meanings.combination(segments | ({"": ""} if others[first] else {}), model, known))
     return np.array(codes, np.int64)[places]
 
 
