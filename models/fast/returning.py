@@ -59,7 +59,7 @@ def fold(places: Sequence[int], joins: Joins, book: Book, models: Sequence[Model
     for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True):
         payloads[name][folded] = column
     payloads["in_columns"][folded], payloads["row"][folded] = 1, NONE
-    shown[folded] = np.frombuffer(b"".join(numbers)).reshape(-1, shown.shape[1])
+    shown[folded] = np.frombuffer(b"".join(numbers)).reshape(len(folded), shown.shape[1])
     for place in folded:
         joins.payloads[place] = None
 
