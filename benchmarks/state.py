@@ -20,6 +20,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.parts import add_parts
 from benchmarks.results import keep, kept, origin
 from benchmarks.state_measures import CHUNK, LABELLED, MODEL_FEATURES
 from driftline.streams.embedded import EmbeddedValkey
@@ -169,7 +170,7 @@ def measure_models(counts: list[int]) -> Row:
 def main() -> int:
     """Measure, print the tables, and write the result; 1 if readers had to wait for a checkpoint."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.state", description=__doc__)
-    parser.add_argument("part", choices=["join", "models"], nargs="*", help="what to measure (default: both)")
+    add_parts(parser, ["join", "models"])
     parser.add_argument("--pending", type=int, nargs="+", default=[1_000_000, 5_000_000], help="predictions that wait")
     parser.add_argument("--models", type=int, nargs="+", default=[1, 100, 1000], help="models of one partition")
     options = parser.parse_args()

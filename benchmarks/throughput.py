@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.meter import last_core, on_cores
+from benchmarks.parts import add_parts
 from benchmarks.results import keep, kept, origin
 from benchmarks.throughput_bounds import verdicts
 from benchmarks.throughput_events import SEGMENTS, WARM_UP, Mix
@@ -171,7 +172,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.throughput", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("part", choices=parts, nargs="*", help="what to measure (default: all)")
+    add_parts(parser, parts)
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken (default: %(default)s)")
     parser.add_argument(
         "--predictions", type=int, default=250_000, help="measured of decode, core and worker (default: %(default)s)"

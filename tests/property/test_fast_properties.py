@@ -505,7 +505,10 @@ def in_arrow(raw: FileRecord) -> FileRecord:
     return replace(raw, value=encoded.value, headers=encoded.headers)
 
 
-@pytest.mark.parametrize(("mix", "form"), [("numbers", "json"), ("categories", "json"), ("categories", "arrow")])
+@pytest.mark.parametrize(
+    ("mix", "form"),
+    [("numbers", "json"), ("categories", "json"), ("categories", "arrow"), ("tasks", "json"), ("tasks", "arrow")],
+)
 @settings(max_examples=10)
 @given(st.integers(0, 2**32), st.sets(st.integers(0, 19)))
 def test_columns_of_batches_change_nothing(mix: str, form: str, seed: int, saves: set[int]) -> None:

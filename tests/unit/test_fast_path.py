@@ -10,6 +10,7 @@ from driftline.models.arena import Arena
 from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
+from driftline.models.join.payload_cache import PayloadCache
 from driftline.models.pipeline import Pipeline
 from driftline.models.reading import Reading
 from driftline.models.record import FileRecord
@@ -20,6 +21,8 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
 ARROW = ("content-type", b"application/vnd.apache.arrow.stream")
 SEGMENTS = [f"s{n}" for n in range(20)]
@@ -85,6 +88,22 @@ def test_what_no_kernel_takes_is_counted() -> None:
     rare = both.record(PREDICTIONS, both.prediction(1, score=0.5, weight=2.0))
     outcome = both.fast.process(both.fast.read([*common[:20], rare, *common[20:]], both.intake), {})
     assert outcome.one_by_one == 1
+
+
+def test_a_prediction_without_any_number_comes_back_from_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PayloadCache.__init__, "__defaults__", (0, 0))
+    both = Both(challenger="none")
+    both.know(features={"city": "bern"})
+    waiting = both.prediction(1, score=0.5, features={"city": "bern"})
+    both.take([both.record(PREDICTIONS, waiting)])
+    stored = both.fast.changes().entries
+    both.fast.saved()
+    both.fast.needed([])
+    label = both.fast.read([both.record(LABELS, both.label(waiting, 1))], both.intake)
+    needed = both.fast.needed(label)
+    assert len(needed) == 1
+    outcome = both.fast.process(label, {field: stored[field] for field in needed})
+    assert (outcome.joined, outcome.one_by_one) == (1, 0)
 
 
 def test_many_segments_of_many_values_make_no_overflow() -> None:
