@@ -53,8 +53,8 @@ warm: $(DEV)
 	@$(BIN)/python -m tests.servers.jars 2>/dev/null || true
 	@$(BIN)/driftline warm
 
-# Coverage is asked of the whole run only: with ARGS it may be any part of the tests. Three processes for two cores, since
-# half of the time is spent on waiting for servers.
+# Coverage is asked of the whole run only: with ARGS it may be any part of the tests. Three processes for two cores, so that
+# no core is idle while a test waits for a server.
 test: warm
 	@$(BIN)/python -m pytest $(or $(ARGS),--numprocesses=3 --dist=worksteal --cov --cov-report=term)
 

@@ -6,6 +6,7 @@ rare. They are noted in the record as `rest`, so that a kernel that begins a pan
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic
 
 from driftline.models.performance.protocol import OutcomeT
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from driftline.models.performance.bank import CounterBank
 
 
-class Counters(Generic[OutcomeT]):
+class Counters(ABC, Generic[OutcomeT]):
     """What the counters of all tasks have in common.
 
     Parameters
@@ -59,8 +60,9 @@ class Counters(Generic[OutcomeT]):
             rest = self._rest = self._new_rest()
         return rest
 
+    @abstractmethod
     def _new_rest(self) -> Any:  # noqa: ANN401 - as above
-        raise NotImplementedError
+        """Return integers that have counted nothing."""
 
     def weigh(self, outcome: OutcomeT) -> None:
         """Count one pair in Python's integers."""

@@ -17,6 +17,7 @@ from driftline.client import batches
 from driftline.models.arena import Arena
 from driftline.models.drift.listener import Listener
 from driftline.models.fast.book import Book
+from driftline.models.fast.meanings import Meanings
 from driftline.models.fast.returning import fold
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
@@ -36,7 +37,9 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from driftline.models.join.entry import Pending
     from driftline.models.kernels.join_table import Table
+    from driftline.models.watch.known import Known
     from driftline.schemas.config import Configuration
 
 START = 1_767_225_600_000
@@ -354,6 +357,25 @@ def test_labels_of_predictions_in_the_store_need_no_python(mix: str, monkeypatch
     assert folded.loaded == left.loaded > 1000
     assert folded.one_by_one < left.one_by_one - folded.loaded / 3  # the others are of versions that begin, or rare
     assert (folded.told, folded.snapshots, folded.store) == (left.told, left.snapshots, left.store)
+
+
+def test_a_mutant_that_loses_probabilities_in_the_store_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    raws = list(Traffic(4, "tasks").records(3000))
+    of = Meanings.of
+
+    def without(meanings: Meanings, pending: Pending, known: Known) -> tuple[Any, ...] | None:
+        names = of(meanings, pending, known)
+        return None if names is None else (*names[:-3], NONE, 0, NONE)
+
+    ends = []
+    for meaning in (of, without):
+        monkeypatch.setattr(Meanings, "of", meaning)
+        run = Run(in_columns=True)
+        for start in range(0, len(raws), 50):
+            run.take(raws[start : start + 50])
+            run.save(restart=False)
+        ends.append(run.snapshots)
+    assert ends[0] != ends[1]
 
 
 def test_a_mutant_that_takes_any_category_for_one_that_is_known_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -344,6 +344,20 @@ def test_a_reader_that_takes_any_score_is_found(pipeline: Pipeline, monkeypatch:
         hold(pipeline, topic, value)
 
 
+def test_a_reader_that_takes_any_number_is_found(pipelines: list[Pipeline], monkeypatch: pytest.MonkeyPatch) -> None:
+    read_text = templates.read
+
+    def careless(known: Any, text: Any, *others: Any) -> int:  # noqa: ANN401 - those of the kernel
+        return int(read_text(known, np.frombuffer(bytes(text).replace(b"e101", b"e100"), np.uint8), *others))
+
+    topic, value = next(form for form in FORMS_OF_TASKS if b'"label":2.25' in form[1])
+    value = value.replace(b"2.25", b"1e101")
+    hold(pipelines[1], topic, value)
+    monkeypatch.setattr("driftline.models.reading.templates.read", careless)
+    with pytest.raises(pytest.fail.Exception, match="was read into columns"):
+        hold(pipelines[1], topic, value)
+
+
 def test_a_reader_that_takes_any_category_is_found(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     read_text = templates.read
 

@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.models.kernels import wide_sum
+from driftline.models.kernels import regression, wide_sum
 from driftline.models.kernels.compiled import kernel
 from driftline.models.performance import ClassSet, CounterBanks, MulticlassScoring, Pair, RegressionScoring
 from driftline.models.performance.multiclass_sums import MulticlassSums
@@ -89,6 +90,15 @@ def test_every_pair_is_counted_as_in_integers(stream: tuple[str, list[Pair]]) ->
         expected.update(outcome)  # type: ignore[arg-type]  # as above
     assert performance.snapshot() == expected.snapshot()
     assert performance.report() == expected.report()
+
+
+def test_a_mutant_that_takes_the_label_for_the_prediction_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swapped(bank: regression.Bank, record: int, label: float, prediction: float) -> None:
+        regression.count_at(bank, record, prediction, label)
+
+    monkeypatch.setattr("driftline.models.performance.regression.count_at", swapped)
+    with pytest.raises(AssertionError):
+        test_every_pair_is_counted_as_in_integers.hypothesis.inner_test(("regression", [Pair(1.5, 2.0)]))  # type: ignore[attr-defined]  # Hypothesis' own
 
 
 @given(st.lists(streams, max_size=6), st.randoms(use_true_random=False))
