@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 def explain(mistake: ErrorDetails, root: type[BaseModel]) -> str:
     """Return one line: where the mistake is, and what to write instead."""
-    # What is in angle brackets tells which of several forms pydantic took a value for.
-    path = tuple(part for part in mistake["loc"] if not str(part).startswith("<"))
+    *before, last = mistake["loc"] or ("",)
+    # What is in angle brackets tells which of several forms pydantic took a value for; a field may be named so too.
+    is_field = mistake["type"] == "extra_forbidden"
+    path = tuple(part for part in (*before, *(() if is_field else (last,))) if part and not str(part).startswith("<"))
+    path += (last,) if is_field else ()
     where = ".".join(str(part) for part in path) or "configuration"
     if mistake["type"] == "extra_forbidden":
         return f"{where}: unknown field; {_suggest(str(path[-1]), _section_at(path[:-1], root))}"
