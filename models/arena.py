@@ -53,6 +53,7 @@ class Arena:
             residuals,
             ranked,
             self.streams.trails.rows,
+            self.streams.seasons.rows,
             self.challengers.rows,
             self.sketches.arrays,
             self.recents.rows,

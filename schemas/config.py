@@ -54,26 +54,22 @@ class ReferenceConfig(Section):
     """What "normal" is: the first events of each version."""
 
     events: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    min_span: Duration = Field(
+        default=parse_duration("1d"), description="Event time that it must span before slow changes are told apart."
+    )
 
 
-class AdwinConfig(Section):
-    """ADWIN (Bifet and Gavaldà, 2007): the chance of a false cut at one look."""
-
-    delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
-
-
-Detector = Literal["adwin"]
+Detector = Literal["e_sr"]
 Detectors = Annotated[tuple[Detector, ...], Distinct]
 
 
 class DetectorsConfig(Section):
     """Which detectors watch which streams; an empty list watches none."""
 
-    numeric: Detectors = ("adwin",)
-    score: Detectors = ("adwin",)
-    error: Detectors = ("adwin",)
-    quality: Detectors = ("adwin",)
-    adwin: AdwinConfig = AdwinConfig()
+    numeric: Detectors = ("e_sr",)
+    score: Detectors = ("e_sr",)
+    error: Detectors = ("e_sr",)
+    quality: Detectors = ("e_sr",)
     river: Annotated[tuple[RiverDetector, ...], Field(max_length=20)] = ()
 
     def on(self, stream: Watched) -> list[RiverDetector]:
@@ -82,12 +78,8 @@ class DetectorsConfig(Section):
 
     def watches(self, stream: Watched) -> bool:
         """Return whether any detector is on a stream, Driftline's own or River's."""
-        return self.delta_on(stream) > 0 or bool(self.on(stream))
-
-    def delta_on(self, stream: Watched) -> float:
-        """Return ADWIN's parameter on a stream; 0 where it is not to say anything."""
         own = {Watched.NUMERIC: self.numeric, Watched.SCORE: self.score}.get(stream, self.error)
-        return self.adwin.delta if own else 0.0
+        return bool(own or self.on(stream))
 
     @model_validator(mode="after")
     def _each_stands_once(self) -> DetectorsConfig:
@@ -111,6 +103,9 @@ class MinEffect(Section):
 class AlertsConfig(Section):
     """When a finding becomes a page."""
 
+    events_between_false_alarms: Annotated[int, Field(ge=1000, le=1_000_000_000_000)] = Field(
+        default=1_000_000, description="Of all detectors of the model together, at least, on average."
+    )
     min_effect: MinEffect = MinEffect()
     cooldown: Duration = Field(default=parse_duration("1h"), description="Between two updates of one incident.")
     resolve_after: Annotated[int, Field(ge=1)] = Field(

@@ -30,7 +30,7 @@ def alert(**fields: Any) -> Alert:  # noqa: ANN401 - any field of an alert
             "model_id": "fraud",
             "model_version": "7",
             "kind": Kind.DATA_DRIFT,
-            "detector": "adwin",
+            "detector": "e_sr",
             "target": Target(feature="amount"),
             "statistic": 3.5,
             "threshold": 2.0,
@@ -38,7 +38,7 @@ def alert(**fields: Any) -> Alert:  # noqa: ANN401 - any field of an alert
             "change_point": SPAN,
             "event_time": 1795406500000,
             "offsets": [OffsetRange(topic="driftline.predictions", partition=3, start=17, end=90)],
-            "evidence": [Evidence(detector="adwin", statistic=3.5, threshold=2.0, event_time=1795406500000)],
+            "evidence": [Evidence(detector="e_sr", statistic=3.5, threshold=2.0, event_time=1795406500000)],
             "message": "amount moved",
             **fields,
         }

@@ -14,24 +14,20 @@ _LIKELIHOOD_DROP: Final = 10.0
 
 
 class Change(NamedTuple):
-    """A split of n blocks: positions are how many blocks came before it.
-
-    `statistic` is a difference of means on both sides of a split and `threshold` ADWIN's epsilon_cut for it: of that
-    split for which the one exceeds the other most, which need not be the likeliest.
-    """
+    """A split of n blocks: positions are how many blocks came before it, `difference` is of the means around `best`."""
 
     earliest: int
     best: int
     latest: int
-    statistic: float
-    threshold: float
+    difference: float
 
 
-def locate(sums: Sequence[float], *, size: int, window: int, delta: float) -> Change:
+def locate(sums: Sequence[float], *, size: int, bits: bool = False) -> Change:
     """Split blocks of values in [0, 1] where the mean most likely changed.
 
     The profile likelihood of a change in mean (Hinkley, "Inference about the change-point in a sequence of random
-    variables", 1970), with the variance around the best split. That of blocks covers what neighbours have in common.
+    variables", 1970): of numbers with the variance of blocks around the best split, which covers what neighbours have
+    in common; of zeros and ones that of their shares, as of a share near 0 the variance says nothing.
 
     Parameters
     ----------
@@ -39,38 +35,35 @@ def locate(sums: Sequence[float], *, size: int, window: int, delta: float) -> Ch
         Of at least two blocks, oldest first.
     size
         Values in a block.
-    window, delta
-        How many values the ADWIN that saw the change had compared, these included, and its parameter.
+    bits
+        Whether the values are zeros and ones.
 
     Examples
     --------
-    >>> change = locate([0.4, 0.6] * 25 + [1.4, 1.6] * 10, size=2, window=140, delta=1e-4)
-    >>> change.earliest <= 50 <= change.latest, change.best, round(change.statistic, 2)
+    >>> change = locate([0.4, 0.6] * 25 + [1.4, 1.6] * 10, size=2)
+    >>> change.earliest <= 50 <= change.latest, change.best, round(change.difference, 2)
     (True, 50, 0.5)
+    >>> locate([0.0] * 9 + [3.0], size=8, bits=True)[:3]
+    (6, 9, 9)
 
     """
     n = len(sums)
     before = list(accumulate(sums, initial=0.0))
     total = before[n]
-    gains = [(before[k] - total * k / n) ** 2 * n / (k * (n - k)) for k in range(1, n)]
-    best = max(range(n - 1), key=gains.__getitem__)
-    squares = math.fsum(value * value for value in sums)
-    variance = max((squares - total * total / n - gains[best]) / n, 1e-6 * size)
+    if bits:
+        gains = [2.0 * (_log(before[k], k * size) + _log(total - before[k], (n - k) * size)) for k in range(1, n)]
+        best, variance = max(range(n - 1), key=gains.__getitem__), 1.0
+    else:
+        gains = [(before[k] - total * k / n) ** 2 * n / (k * (n - k)) for k in range(1, n)]
+        best = max(range(n - 1), key=gains.__getitem__)
+        squares = math.fsum(value * value for value in sums)
+        variance = max((squares - total * total / n - gains[best]) / n, 1e-6 * size)
     likely = [k + 1 for k, gain in enumerate(gains) if (gains[best] - gain) / variance <= _LIKELIHOOD_DROP]
-    window = max(window, n * size, 3)
-    exceeded = []
-    for k in range(1, n):
-        difference = abs((total - before[k]) / (n - k) - before[k] / k) / size
-        exceeded.append((difference, _epsilon_cut((n - k) * size, window, variance / size, delta)))
-    statistic, threshold = max(exceeded, key=lambda pair: pair[0] - pair[1])
-    return Change(likely[0], best + 1, likely[-1], statistic, threshold)
+    k = best + 1
+    difference = ((total - before[k]) / (n - k) - before[k] / k) / size
+    return Change(likely[0], k, likely[-1], difference)
 
 
-def _epsilon_cut(after: int, window: int, variance: float, delta: float) -> float:
-    """Return the difference of means that ADWIN takes for a change `after` values before the end of its window.
-
-    Bifet and Gavaldà, 2007, section 3: m is the harmonic mean of both sizes, delta' = delta / ln(window).
-    """
-    m = 1 / (1 / (window - after) + 1 / after)
-    confidence = math.log(2 * math.log(window) / delta)
-    return math.sqrt(2 / m * variance * confidence) + 2 / (3 * m) * confidence
+def _log(ones: float, n: int) -> float:
+    """Return the logarithm of the likelihood of so many ones among n values, at their own share."""
+    return sum(count * math.log(count / n) for count in (ones, n - ones) if count > 0.0)

@@ -48,7 +48,7 @@ class Finding:
     """One detection.
 
     `effect.value` is compared with `min_effect`, which is in the same measure; `summary` says in words what moved and
-    how much.
+    how much. It is `early` while the reference does not cover all that may be normal.
     """
 
     subject: Subject
@@ -60,6 +60,7 @@ class Finding:
     min_effect: float
     span: Span
     summary: str
+    early: bool = False
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
@@ -74,12 +75,13 @@ class Finding:
             self.min_effect,
             self.span,
             self.summary,
+            self.early,
         ]
 
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Finding:
         """Rebuild what `snapshot` returned."""
-        kind, target, version, detector, statistic, threshold, effect, min_effect, span, summary = snapshot
+        kind, target, version, detector, statistic, threshold, effect, min_effect, span, *rest = snapshot
         subject = Subject(Kind(kind), Target(**target))
         restored = Effect(**effect)
-        return cls(subject, version, detector, statistic, threshold, restored, min_effect, Span.restore(span), summary)
+        return cls(subject, version, detector, statistic, threshold, restored, min_effect, Span.restore(span), *rest)

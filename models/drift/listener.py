@@ -23,25 +23,21 @@ class Listener:
     ----------
     config
         Which one.
-    delta
-        ADWIN's parameter, by which the place of a change is told.
 
     """
 
-    def __init__(self, config: RiverDetector, delta: float) -> None:
+    def __init__(self, config: RiverDetector) -> None:
         self.name = f"river:{config.name}"
-        self.delta = delta
         self.begun = 0  # after how many values of the stream
         self.detections = 0
         self.fired: int | None = None  # at which value, while the change that it saw is being sized
         self.regime = 0  # where the change before began
-        self.afresh = 0  # and when its size was known
         self._config = config
         self._detector = open_detector(config)
 
     def begin(self, count: int) -> None:
         """Begin after so many values of the stream."""
-        self.begun = self.regime = self.afresh = count
+        self.begun = self.regime = count
 
     def update(self, value: float, count: int) -> None:
         """Take a value in [0, 1], which is the stream's `count`-th."""
@@ -50,9 +46,9 @@ class Listener:
             if self.fired is None:
                 self.fired = count
 
-    def settle(self, regime: int, count: int) -> None:
+    def settle(self, regime: int) -> None:
         """Say that the size of a change is known, which began at `regime`: the next one may be found."""
-        self.fired, self.regime, self.afresh = None, regime, count
+        self.fired, self.regime = None, regime
 
     @property
     def _made_of(self) -> list[Any]:
@@ -67,7 +63,6 @@ class Listener:
             "begun": self.begun,
             "detections": self.detections,
             "regime": self.regime,
-            "afresh": self.afresh,
             "fired": self.fired,
             "state": self._detector.snapshot(),
         }
@@ -78,7 +73,7 @@ class Listener:
             self.begin(count)
             return
         self.begun, self.detections = snapshot["begun"], snapshot["detections"]
-        self.regime, self.afresh = snapshot["regime"], snapshot["afresh"]
+        self.regime = snapshot["regime"]
         self.fired = snapshot["fired"]
         self._detector.restore(snapshot["state"])
 
@@ -86,4 +81,4 @@ class Listener:
 def listeners_on(stream: Watched, detectors: DetectorsConfig, *, bits: bool = False) -> list[Listener]:
     """Return new listeners for a stream, of zeros and ones if `bits`: what takes these hears no other."""
     chosen = detectors.on(stream)
-    return [Listener(each, detectors.adwin.delta) for each in chosen if bits or not is_binary(each.name)]
+    return [Listener(each) for each in chosen if bits or not is_binary(each.name)]

@@ -43,6 +43,7 @@ class Measure:
         self.name = name
         self.record: Record = np.zeros(1, self.layout)[0]
         self.record["kind"] = self.kind
+        self.record["spread"] = 1.0
 
     def unit(self, value: float) -> float:
         """Map a value into [0, 1]; in an unchanged stream the mean does not move."""

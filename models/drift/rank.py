@@ -14,7 +14,7 @@ from driftline.models.kernels import measure as kernels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from driftline.models.kernels.types import Doubles
+    from driftline.models.kernels.types import Doubles, Record
 
 
 class Ranks:
@@ -93,6 +93,12 @@ class RankPsi(_Ranked):
         measure = cls().rank_by(reference)
         measure.record["bins"] = measure.tally(reference)
         return measure
+
+
+def complete(measure: Record, reference: Sequence[float]) -> None:
+    """Say what of the reference is known at its end only: a `RankPsi` has counted values since it was made."""
+    measure["reference"] = int(measure["bins"].sum())
+    measure["before"] = median(reference)
 
 
 class RankShift(_Ranked):

@@ -11,18 +11,22 @@ What every value passes is in `driftline.models.kernels`: `ranked`, `shares` and
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from driftline.models.bank import Bank
-from driftline.models.drift.change import locate
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
+from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import ranked, residuals, shares, standing
 from driftline.models.kernels import stream as kernels
+from driftline.models.kernels.season import SEASON
 from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
 
@@ -33,12 +37,11 @@ if TYPE_CHECKING:
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
 
-_FEWEST_BLOCKS: Final = 4
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
 """By bank, the module of its kernels."""
 
-RANK_DETECTORS: Final = ("adwin:rank", "adwin:spread", "adwin:beyond")
+RANK_DETECTORS: Final = ("e_sr:rank", "e_sr:spread", "e_sr:beyond")
 """What watches a stream of ranks; the first is the one that most changes are found by.
 
 It is fed the rank, where the values are. The second is fed how far ranks are from the middle: that is distributed like
@@ -47,12 +50,17 @@ all that the reference had: where nine of ten values are 0, a change of unit of 
 """
 
 
+NEVER: Final = math.inf
+"""The events between two false alarms of a stream that is not to say anything by itself."""
+
+
 class Streams:
     """The records of all streams of a partition, side by side by layout, and whose each is."""
 
     def __init__(self) -> None:
         self.banks = tuple(map(Bank, kernels.LAYOUTS))
         self.trails = Bank(TRAIL)
+        self.seasons = Bank(SEASON)
         self._owners: tuple[dict[int, Stream], ...] = tuple({} for _ in self.banks)
 
     def open(self, stream: Stream, bank: int) -> int:
@@ -71,16 +79,6 @@ class Streams:
         return self._owners[bank][index]
 
 
-class _Place(NamedTuple):
-    """Where a change is thought to have begun, by counts of values, and why."""
-
-    statistic: float
-    threshold: float
-    earliest: int
-    best: int
-    latest: int
-
-
 class Stream:
     """Watches one stream.
 
@@ -94,8 +92,6 @@ class Stream:
         The names that they have in alerts: `RANK_DETECTORS` of a `RankPsi`, any one of another measure.
     min_effect
         The size from which a change matters, in the measure's unit.
-    delta
-        ADWIN's parameter; 0 where it is not to say anything.
     describe
         Turns an effect into the words of an alert.
     listeners
@@ -104,6 +100,8 @@ class Stream:
         Where its record is kept; one that is of no more use is given back by `close`.
     trail
         The marks of another stream that has each value at the same place; by default its own.
+    has_hours
+        Whether it is to be learned how hours of the day differ; for streams of ranks.
 
     """
 
@@ -115,11 +113,11 @@ class Stream:
         *,
         detectors: Sequence[str],
         min_effect: float,
-        delta: float,
         describe: Callable[[Effect], str],
         listeners: Sequence[Listener] = (),
         streams: Streams | None = None,
         trail: Trail | None = None,
+        has_hours: bool = False,
     ) -> None:
         self.subject = subject
         self.version = version
@@ -128,6 +126,7 @@ class Stream:
         self._describe = describe
         self.listeners = tuple(listeners)
         self._heard = 0  # values that these have had
+        self._covered = 0  # the time from which on the reference covers what is normal
         self._cells: list[float] = []
         self._detectors = tuple(detectors)
         self._streams = Streams() if streams is None else streams
@@ -140,13 +139,64 @@ class Stream:
         record["trail"] = self.trail.index
         record["measure"] = measure.record
         record["min_effect"] = min_effect
-        record["delta"] = delta
+        self._season: int | None = None
+        if has_hours:
+            self._season = record["season"] = self._streams.seasons.allocate()
+        elif "season" in record.dtype.names:
+            record["season"] = ranked.NONE
+        if len(record["evidence"]) > ranked.BEYOND:
+            record["evidence"][ranked.BEYOND]["rises_only"] = 1
+        self.promise(NEVER)
         standing.restart(record["standing"], 0, 0)
+
+    def promise(self, events: float, covered: int = 0) -> None:
+        """Let no more than one value in so many be a false alarm; `NEVER`: its own detectors say nothing.
+
+        Up to the event time `covered` the reference may not have seen all that is normal: what changes no faster than
+        the hours of a day may is not told before.
+        """
+        self._covered = covered
+        if self._season is not None:
+            self._streams.seasons.rows[self._season]["enough"] = 0
+        evidence = self._record["evidence"]
+        sides = 2 * len(evidence) - int(evidence["rises_only"].sum())
+        evidence["threshold"] = events * sides
+
+    def learn(self, values: Sequence[float], more: int = 0) -> None:
+        """Take the first values of the reference, in their order; kernels go on with the rest of it.
+
+        Of `more` that are to come, half tell how hours of the day differ, and half what is left then.
+        """
+        if self._season is not None:
+            self._streams.seasons.rows[self._season]["enough"] = more // 2
+        self._record["measure"]["bins"] = 0  # of the whole reference: these are counted with the others
+        seasons = (self._streams.seasons.rows,) if self._kernels is ranked else ()
+        self._kernels.learn_all(self._streams.banks[self.bank].rows, self.index, *seasons, np.array(values, float))
+        evidence = self._record["evidence"]
+        if len(evidence) > ranked.BEYOND:
+            # None of them lies beyond them all, as two of as many others would.
+            evidence[ranked.BEYOND]["centre"]["total"] += 2.0
+
+    def start(self, share: float, values: int) -> None:
+        """Take it for known what share of ones there is normally, from so many values."""
+        centre = self._record["evidence"][0]["centre"]
+        centre["total"], centre["count"] = share * values, values
+
+    @property
+    def measure(self) -> Record:
+        """The record of its measure: what of the reference it still lacks may be written there."""
+        return self._record["measure"]
 
     def close(self) -> None:
         """Give the record back; nothing may be asked of the stream any more."""
+        self._end_season()
         self.trail.release()
         self._streams.close(self.bank, self.index)
+
+    def _end_season(self) -> None:
+        if self._season is not None:
+            self._streams.seasons.free(self._season)
+            self._season = None
 
     @property
     def _record(self) -> Record:
@@ -161,6 +211,11 @@ class Stream:
     def count(self) -> int:
         """How many values there have been."""
         return int(self._record["count"])
+
+    @property
+    def learned(self) -> int:
+        """How many values of the reference it has learned from."""
+        return int(self._record["learned"])
 
     @property
     def detections(self) -> int:
@@ -185,7 +240,8 @@ class Stream:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows
         trails = self._streams.trails.rows
-        seen = self._kernels.update_at(rows, self.index, trails, value, at, prediction_offset, label_offset)
+        banks = (trails, self._streams.seasons.rows) if self._kernels is ranked else (trails,)
+        seen = self._kernels.update_at(rows, self.index, *banks, value, at, prediction_offset, label_offset)
         if seen == kernels.QUIET:
             return None
         return self.attend(seen, at, prediction_offset, label_offset)
@@ -195,13 +251,13 @@ class Stream:
         record = self._record
         here = Mark(int(record["count"]), at, prediction_offset, label_offset)
         if seen >= kernels.FIRED:
-            self._suspect(record, seen - kernels.FIRED)
+            self._suspect(record, seen - kernels.FIRED, here)
             if here.nth % kernels.LEVEL_EVERY == 0:
                 self._kernels.settle(record)
         if record["suspicion"]["open"]:
             return self._look(record, here)
         lasting = record["standing"]["lasting"]
-        if not lasting["found"]:
+        if not lasting["found"] or at < self._covered:
             return None
         effect = self._effect(float(lasting["value"]), float(lasting["after"]))
         span = int(lasting["earliest"]), int(lasting["latest"])
@@ -210,8 +266,9 @@ class Stream:
     def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
         """Let River's detectors have the newest value, if that is new to them; return what they have found.
 
-        They are fed what ADWIN is fed: a rank, an error as 0 or 1, a residual mapped into [0, 1]; but each value as it
-        comes, where ADWIN takes 32 at a time. What they find is placed where ADWIN has taken all that there is.
+        They are fed what the first of the stream's own is fed: a rank, an error as 0 or 1, a residual mapped into [0,
+        1]; but each value as it comes, where that takes several at a time. What they find is placed where it has taken
+        all that there is.
 
         Raises
         ------
@@ -248,49 +305,35 @@ class Stream:
 
     def _hear(self, record: Record, listener: Listener, heard: int, here: Mark) -> Finding:
         """Place and size what a detector has found so many values ago."""
-        width = here.nth - listener.begun
-        place = self._locate(record, 0, listener.regime, listener.afresh, width, listener.delta)
-        effect = self._size(record, here.nth - place.best)
+        found = place(self._blocks(record, 0), listener.regime, None)
+        effect = self._size(record, here.nth - found.best)
         if heard >= kernels.RECENT:
-            listener.settle(place.best, here.nth)
-        evidence, span = (place.statistic, place.threshold), (place.earliest, place.latest)
+            listener.settle(found.best)
+        evidence, span = (found.difference, 0.0), (found.earliest, found.latest)
         return self._finding(listener.name, evidence, span, effect, here)
 
-    def _suspect(self, record: Record, fired: int) -> None:
+    def _suspect(self, record: Record, fired: int, here: Mark) -> None:
+        blocks = self._blocks(record, fired)
+        if here.at < self._covered and self._may_be_of_the_hour(record, blocks, here):
+            record["held"] += 1
+            return
+        found = place(blocks, int(record["regime"]), int(record["calm"]))
         record["detections"] += 1
-        count, regime, afresh, left = (int(record[name]) for name in ("count", "regime", "afresh", "cut"))
-        # What may have begun before all blocks: ADWIN knows where its window was cut.
-        found = self._locate(record, fired, regime, afresh, left, float(record["delta"]))
-        record["afresh"] = count
         best = record["regime"] = found.best
-        panes = max(count // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
+        panes = max(here.nth // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
         standing.restart(record["standing"], found.earliest, panes)
-        record["suspicion"] = (1, fired, *found)
+        evidence = float(record["seen"]), float(record["enough"])
+        record["suspicion"] = (1, fired, *evidence, found.earliest, found.best, found.latest)
 
-    def _locate(  # noqa: PLR0913, PLR0917 - what tells one detector from another
-        self, record: Record, place: int, regime: int, afresh: int, width: int, delta: float
-    ) -> _Place:
-        """Return where a change began that was seen after the newest value, in what the detector at `place` is fed.
+    def _may_be_of_the_hour(self, record: Record, blocks: Blocks, here: Mark) -> bool:
+        n = compared(blocks, int(record["calm"]))
+        began, _ = around(self.trail.record, max(here.nth - n * blocks.size, 0), here.nth, now=here)
+        return may_be_of_the_hour(blocks, n, float(record["variance"]), here.at - began.at)
 
-        The change before began at `regime` and was seen at `afresh`; `width` is how many values were compared. Values
-        are summed up in blocks as detectors take them, so the newest one is the last that they have taken.
-        """
-        count = int(record["count"])
-        last = count // kernels.BLOCK
-        # Before the newest change there is nothing to compare with; a new one right after it has but a few blocks.
-        most = max(last - regime // kernels.BLOCK, _FEWEST_BLOCKS)
-        blocks = self._kernels.blocks(record, place)
-        kept = range(max(last - min(most, kernels.BLOCKS), 0) + 1, last + 1)
-        sums = [blocks[block % kernels.BLOCKS] for block in kept]
-        change = locate(sums, size=kernels.BLOCK, window=count - afresh, delta=delta)
-        first = last - len(sums)
-        # A change in the middle of a block may be seen at either end of it.
-        earliest = (first + change.earliest - 1) * kernels.BLOCK
-        latest = (first + change.latest + 1) * kernels.BLOCK
-        if change.earliest == 1:  # it may have begun before these blocks
-            earliest = min(earliest, max(count - width, regime))
-        best = (first + change.best) * kernels.BLOCK
-        return _Place(change.statistic, change.threshold, earliest, best, latest)
+    def _blocks(self, record: Record, detector: int) -> Blocks:
+        """Return the newest values as a detector was fed them: the last is the last that it has taken."""
+        bits = self._kernels is shares or (self._kernels is ranked and detector == ranked.BEYOND)
+        return Blocks(self._kernels.blocks(record, detector), self._kernels.BLOCK, int(record["count"]), bits)
 
     def _look(self, record: Record, here: Mark) -> Finding:
         suspicion = record["suspicion"]
@@ -330,27 +373,35 @@ class Stream:
             self.min_effect,
             Span(*around(self.trail.record, earliest, latest + 1, now=here)),
             self._describe(effect),
+            early=here.at < self._covered,
         )
 
     def report(self) -> dict[str, Any]:
         """Return what there is of it in the state document."""
-        return self._report(self.detector, self.count, self.detections, self._kernels.window(self._record))
+        evidence = self._record["evidence"]
+        strongest = evidence[int(np.argmax(evidence["total"]))]
+        told = float(strongest["total"]), float(strongest["threshold"])
+        return self._report(self.detector, self.count, self.detections, told)
 
     def reports(self) -> Iterator[dict[str, Any]]:
         """Yield the same, if its own detectors are not off, and of each of River's."""
-        if self._record["delta"]:
+        if self._record["evidence"][0]["threshold"] < NEVER:
             yield self.report()
         for listener in self.listeners:
-            yield self._report(listener.name, self.count - listener.begun, listener.detections, None)
+            yield self._report(listener.name, self.count - listener.begun, listener.detections, (None, None))
 
-    def _report(self, detector: str, count: int, detections: int, window: int | None) -> dict[str, Any]:
+    def _report(
+        self, detector: str, count: int, detections: int, told: tuple[float | None, float | None]
+    ) -> dict[str, Any]:
         effect = self.level
         return {
             "kind": self.subject.kind.value,
             "detector": detector,
             "count": count,
-            "window": window,
+            "evidence": told[0],
+            "threshold": told[1],
             "detections": detections,
+            "held": int(self._record["held"]),
             "measure": None if effect is None else effect.measure,
             "effect": None if effect is None else effect.value,
             "before": None if effect is None else effect.before,
@@ -364,20 +415,31 @@ class Stream:
         kind = int(record["measure"]["kind"])
         stored: dict[str, Any] = {
             "measure": [kind, self._measure_name],
-            "record": pack_record(record, "trail"),
+            "record": pack_record(record, "trail", *([] if self._season is None else ["season"])),
             "trail": self.trail.snapshot() if self._has_own_trail else None,
         }
+        if self._season is not None:
+            stored["season"] = self._pack_season(record)
         if self.listeners:
             stored["river"] = {listener.name: listener.snapshot() for listener in self.listeners}
         return stored
 
+    def _pack_season(self, record: Record) -> bytes | None:
+        if record["season"] == ranked.NONE:  # it is known that hours do not differ
+            self._end_season()
+            return None
+        return pack_record(self._streams.seasons.rows[self._season])
+
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned, but for what the configuration says."""
         record = self._record
-        configured = float(record["min_effect"]), float(record["delta"])
+        min_effect, thresholds = float(record["min_effect"]), record["evidence"]["threshold"].copy()
         unpack_record(snapshot["record"], record)
-        record["min_effect"], record["delta"] = configured
+        record["min_effect"] = min_effect
+        record["evidence"]["threshold"] = thresholds
         record["trail"] = self.trail.index
+        if "season" in record.dtype.names:
+            self._restore_season(record, snapshot.get("season"))
         if self._has_own_trail:
             self.trail.restore(snapshot["trail"])
         self._heard = self.count
@@ -385,6 +447,14 @@ class Stream:
         stored = snapshot.get("river", {})
         for listener in self.listeners:
             listener.restore(stored.get(listener.name), self._heard)
+
+    def _restore_season(self, record: Record, stored: bytes | None) -> None:
+        if stored is None:
+            self._end_season()
+            record["season"] = ranked.NONE
+        elif self._season is not None:
+            record["season"] = self._season
+            unpack_record(stored, self._streams.seasons.rows[self._season])
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:

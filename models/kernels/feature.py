@@ -53,6 +53,7 @@ def update(
     qualities: Records,
     psis: Records,
     trails: Records,
+    seasons: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
@@ -72,6 +73,8 @@ def update(
     if not feature.frozen:
         if has_number:
             thinned.update(samples[feature.sample], pages, number)
+            if feature.drift != NONE:
+                ranked.learn(psis[feature.drift], seasons, number, at)
         return stream.QUIET, stream.QUIET
     worse = shifted = stream.QUIET
     if feature.quality != NONE:
@@ -81,7 +84,7 @@ def update(
         if problem != FINE:
             _note(feature, quality.count % stream.RECENT, problem)
     if feature.drift != NONE and has_number:
-        shifted = ranked.update(psis[feature.drift], trails, number, at, prediction_offset, label_offset)
+        shifted = ranked.update(psis[feature.drift], trails, seasons, number, at, prediction_offset, label_offset)
     return worse, shifted
 
 
@@ -102,11 +105,23 @@ def update_at(
     qualities: Records,
     psis: Records,
     trails: Records,
+    seasons: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
 ) -> tuple[int, int]:
     """Do what `update` does, for Python."""
     return update(
-        features[index], problem, number, samples, pages, qualities, psis, trails, at, prediction_offset, label_offset
+        features[index],
+        problem,
+        number,
+        samples,
+        pages,
+        qualities,
+        psis,
+        trails,
+        seasons,
+        at,
+        prediction_offset,
+        label_offset,
     )

@@ -39,10 +39,17 @@ def layout(*, ranks: bool) -> np.dtype[np.void]:
     """Return the layout of a measure's record, with or without the ranks of a reference.
 
     `reference` counts the reference's values and `before` is their mean or median; `bins` is how many of them each bin
-    of the rank holds.
+    of the rank holds. `spread` is how many values say as much as one that is independent of the others, 1 at least.
     """
     cells, bins = (CELLS, BINS) if ranks else (1, 1)
-    fields = [("kind", "i8"), ("reference", "i8"), ("before", "f8"), ("cells", "f8", cells), ("bins", "u4", bins)]
+    fields = [
+        ("kind", "i8"),
+        ("reference", "i8"),
+        ("before", "f8"),
+        ("spread", "f8"),
+        ("cells", "f8", cells),
+        ("bins", "u4", bins),
+    ]
     return np.dtype(fields, align=True)
 
 
@@ -123,10 +130,11 @@ def bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
     if measure.kind == SHARE:
         # One more of each kind (Agresti and Coull) keeps the error of 0 out of 10 from being nothing.
         guess = (total + 1.0) / (n + 2.0)
-        error = math.sqrt(guess * (1.0 - guess) * (1.0 / (n + 2.0) + 1.0 / measure.reference))
+        error = math.sqrt(guess * (1.0 - guess) * measure.spread * (1.0 / (n + 2.0) + 1.0 / measure.reference))
         return _around(total / n - measure.before, error)
     mean = total / n
-    error = math.sqrt(max(squares / n - mean * mean, 0.0) * (1.0 / n + 1.0 / measure.reference))
+    variance = max(squares / n - mean * mean, 0.0) * measure.spread
+    error = math.sqrt(variance * (1.0 / n + 1.0 / measure.reference))
     if measure.kind != MEAN:
         return _around(abs(mean), error)
     scale = measure.before if measure.before != 0.0 else 1.0  # a reference without any loss: in the loss's own unit
@@ -159,7 +167,7 @@ def _psi_bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
     # Under no change PSI / (1/n + 1/m) is about chi-squared with bins - 1 degrees of freedom (Yurdakul, 2018), and
     # after one noncentral: it scatters the more the larger the change.
     freedom = bins - 1
-    scale = 1.0 / n + 1.0 / m
+    scale = measure.spread * (1.0 / n + 1.0 / m)
     beyond_chance = psi - freedom * scale
     at_least, _ = _around(beyond_chance, math.sqrt(2.0 * freedom) * scale)
     change = max(beyond_chance / scale, 0.0)

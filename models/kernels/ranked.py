@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from driftline.models.kernels import centre, e_sr, standing, trail
+from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
-from driftline.models.kernels import trail, windows
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import BINS, CELLS, PSI, middle, middle_by_bins, tally, twice_mid_rank
 from driftline.models.kernels.scratch import doubles, wholes
-from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
+from driftline.models.kernels.stream import BLOCK, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Integers, Record, Records
+    from driftline.models.kernels.types import Doubles, Integers, Record, Records
 
 LOCATION, SPREAD, BEYOND = range(3)
 
+NONE: Final = -1
+"""In place of the index of a season: the hours of the stream do not differ."""
+
 _UNIT: Final = 2.0 * CELLS
-_ONE: Final = 1.0  # the unit of zeros and ones
 _RANKS: Final = 2 * CELLS // (BINS - 1)  # of a bin
 
 # A block of 16 has sums of up to 8192, 4096 and 16: of the ranks, of half the spreads, and of what lies beyond.
@@ -30,16 +33,26 @@ _BEYOND: Final = 27
 
 
 @inlined
-def update(stream: Record, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
+def update(
+    stream: Record,
+    trails: Records,
+    seasons: Records,
+    value: float,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
+) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1
     stream.count = count
+    if stream.season != NONE:
+        value = _without_hour(stream, seasons[stream.season], value, at)
     stream.recent[(count - 1) % RECENT] = value
     if not common.is_marked(count):
         return QUIET
     trail.note(trails[stream.trail], count, at, prediction_offset, label_offset)
     if count % CLOCK == 0:
-        fired = _detect(stream)
+        fired = _detect(stream, seasons, at)
         if fired != QUIET:
             return FIRED + fired
     stream.standing.lasting.found = 0
@@ -48,43 +61,114 @@ def update(stream: Record, trails: Records, value: float, at: int, prediction_of
     return int(common.said(stream))
 
 
+@inlined
+def learn(stream: Record, seasons: Records, value: float, at: int) -> None:
+    """Take one finite value of the reference, whose cells are known already, and its time."""
+    if stream.season != NONE:
+        value = _without_hour(stream, seasons[stream.season], value, at)
+    _learn_one(stream, seasons, value, at)
+
+
 @kernel
-def _detect(stream: Record) -> int:
+def _without_hour(stream: Record, season: Record, value: float, at: int) -> float:
+    """Return what a value is without its hour, once it is known how hours differ; until then let the season learn."""
+    cells = stream.measure.cells
+    if season.state == seasonal.LEARNS:
+        if not seasonal.is_covered(season, at):
+            seasonal.learn(season, cells, value, at)
+            return value
+        if not seasonal.settle(season, centre.spread(stream.evidence[LOCATION].centre)):
+            stream.season = NONE
+            return value
+        _begin_anew_without_hours(stream, season.values)
+    return float(seasonal.flat(season, cells, value, at))
+
+
+@kernel
+def _begin_anew_without_hours(stream: Record, values: int) -> None:
+    """Forget what was learned from values that had their hours in them: all of them are of the reference now."""
+    for place in range(len(stream.evidence)):
+        e_sr.forget(stream.evidence[place])
+    standing.restart(stream.standing, stream.count, 0)
+    stream.level.known = 0
+    stream.regime = stream.count
+    if stream.measure.kind == PSI:
+        for place in range(BINS):
+            stream.measure.bins[place] = values // (BINS - 1) if place < BINS - 1 else 0
+        stream.measure.reference = values
+
+
+@inlined
+def _learn_one(stream: Record, seasons: Records, value: float, at: int) -> None:
+    stream.recent[stream.learned % CLOCK] = value
+    stream.learned += 1
+    if stream.learned % CLOCK == 0:
+        _learn(stream, seasons, at)
+
+
+@kernel
+def _learn(stream: Record, seasons: Records, at: int) -> None:
+    ranks = wholes()
+    _rank(stream, 0, ranks)
+    for place in range(CLOCK):
+        if stream.measure.kind == PSI:
+            stream.measure.bins[ranks[place] // _RANKS] += 1
+    _gather(stream, seasons, ranks, at)
+
+
+@kernel
+def _detect(stream: Record, seasons: Records, at: int) -> int:
     """Let the detectors take the last values; return which of them has fired, the last one if several have."""
-    ranks, numbers, bits = wholes(), wholes(), wholes()
-    first = (stream.count - CLOCK) % RECENT
+    ranks = wholes()
+    _rank(stream, (stream.count - CLOCK) % RECENT, ranks)
+    _sum_up(stream, ranks)
+    fired = _gather(stream, seasons, ranks, at)
+    if fired != QUIET:
+        common.begin_anew(stream, fired)
+    return fired
+
+
+@kernel
+def _rank(stream: Record, first: int, ranks: Integers) -> None:
     for place in range(CLOCK):
         ranks[place] = twice_mid_rank(stream.measure.cells, stream.recent[first + place])
-    _sum_up(stream, ranks)
-    spreads = len(stream.numbers) > SPREAD
-    shape, delta, n = stream.shape, stream.delta, windows.step(stream.shape)
-    for start in range(0, CLOCK, n):
-        windows.weigh(stream.numbers[LOCATION], shape, ranks, start, n, _UNIT)
-        if spreads:
-            for place in range(start, start + n):
-                numbers[place] = 2 * abs(ranks[place] - CELLS)
-                bits[place] = ranks[place] == 0 or ranks[place] == 2 * CELLS
-            windows.weigh(stream.numbers[SPREAD], shape, numbers, start, n, _UNIT)
-            windows.weigh(stream.bits, shape, bits, start, n, _ONE)
-        if shape.width == windows.MOST:
-            _forget(stream, spreads)
-        if spreads:
-            for place in range(start, start + n):
-                numbers[place] = windows.packed(numbers[place])
-            windows.insert(stream.numbers[SPREAD].sums, shape.counts, numbers, start, n)
-            windows.insert(stream.bits.sums, shape.counts, bits, start, n)
-        for place in range(start, start + n):
-            numbers[place] = windows.packed(ranks[place])
-        windows.insert(stream.numbers[LOCATION].sums, shape.counts, numbers, start, n)
-        windows.grow(shape, n)
-    odds = windows.log_odds(float(shape.width), delta)
-    if spreads and windows.is_cut(stream.bits, shape, odds, _ONE):
-        return _begin_anew(stream, BEYOND, windows.cut(stream.bits, shape, delta, _ONE))
-    if spreads and windows.is_cut(stream.numbers[SPREAD], shape, odds, _UNIT):
-        return _begin_anew(stream, SPREAD, windows.cut(stream.numbers[SPREAD], shape, delta, _UNIT))
-    if windows.is_cut(stream.numbers[LOCATION], shape, odds, _UNIT):
-        return _begin_anew(stream, LOCATION, windows.cut(stream.numbers[LOCATION], shape, delta, _UNIT))
-    return QUIET
+
+
+@kernel
+def _gather(stream: Record, seasons: Records, ranks: Integers, at: int) -> int:
+    """Show the detectors what they are fed, the last of it at a time; return which of them has fired."""
+    fed, fired = doubles(), QUIET
+    for place in range(CLOCK):
+        fed[place] = ranks[place] / _UNIT
+    _even_out(stream, seasons, LOCATION, fed, at)
+    if e_sr.take(stream.evidence[LOCATION], fed, CLOCK) != e_sr.QUIET:
+        fired = LOCATION
+    if len(stream.evidence) > SPREAD:
+        for place in range(CLOCK):
+            fed[place] = abs(ranks[place] - CELLS) / (1.0 * CELLS)
+        _even_out(stream, seasons, SPREAD, fed, at)
+        if e_sr.take(stream.evidence[SPREAD], fed, CLOCK) != e_sr.QUIET:
+            fired = SPREAD
+        for place in range(CLOCK):
+            fed[place] = 1.0 if ranks[place] == 0 or ranks[place] == 2 * CELLS else 0.0
+        # What is beyond is too rare to tell by itself how it depends on its past.
+        stream.evidence[BEYOND].inflation = centre.spread(stream.evidence[LOCATION].centre)
+        if e_sr.take(stream.evidence[BEYOND], fed, CLOCK) != e_sr.QUIET:
+            fired = BEYOND
+    return fired
+
+
+@kernel
+def _even_out(stream: Record, seasons: Records, statistic: int, fed: Doubles, at: int) -> None:
+    """Take from a statistic what it is usually off its mean at this time of day."""
+    if stream.season == NONE or seasons[stream.season].state != seasonal.DAILY:
+        return
+    season, middle = seasons[stream.season], centre.mean(stream.evidence[statistic].centre)
+    usual, total = seasonal.off(season, statistic, at), 0.0
+    for place in range(CLOCK):
+        total += fed[place] - middle
+        fed[place] = min(max(fed[place] - usual, 0.0), 1.0)
+    seasonal.note(season, statistic, at, CLOCK, total)
 
 
 @kernel
@@ -97,7 +181,7 @@ def _sum_up(stream: Record, ranks: Integers) -> None:
             located += rank
             spread += abs(rank - CELLS)
             beyond += rank == 0 or rank == 2 * CELLS
-        block = (stream.count - CLOCK + start + BLOCK) // BLOCK % BLOCKS
+        block = (stream.count - CLOCK + start + BLOCK) // BLOCK % len(stream.blocks)
         stream.blocks[block] = located | (spread << _SPREADS) | (beyond << _BEYOND)
     bins = stream.tallies[(stream.count - 1) // LEVEL_EVERY % len(stream.tallies)]
     if stream.count % LEVEL_EVERY == CLOCK:
@@ -108,33 +192,25 @@ def _sum_up(stream: Record, ranks: Integers) -> None:
 
 
 @kernel
-def _forget(stream: Record, spreads: bool) -> None:  # noqa: FBT001 - known when it is compiled
-    """Give up the oldest bucket, with the newest value in the windows already, but for the buckets."""
-    shape = stream.shape
-    windows.forget(stream.numbers[LOCATION], shape, shape.width + 1, _UNIT)
-    if spreads:
-        windows.forget(stream.numbers[SPREAD], shape, shape.width + 1, _UNIT)
-        windows.forget(stream.bits, shape, shape.width + 1, _ONE)
-    windows.shrink(shape)
-
-
-@kernel
-def _begin_anew(stream: Record, fired: int, left: int) -> int:
-    """Empty all windows: the others would find the same change again, and have nothing to locate it by."""
-    stream.cut = left
-    for place in range(len(stream.numbers)):
-        windows.clear(stream.numbers[place], windows.ROWS)
-    windows.clear(stream.bits, windows.ROWS)
-    windows.clear_shape(stream.shape)
-    return fired
+def learn_all(streams: Records, index: int, seasons: Records, values: Doubles) -> None:
+    """Do what `learn` does with values of which no time is known, for Python."""
+    for value in values:
+        _learn_one(streams[index], seasons, value, 0)
 
 
 @kernel
 def update_at(
-    streams: Records, index: int, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int
+    streams: Records,
+    index: int,
+    trails: Records,
+    seasons: Records,
+    value: float,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
 ) -> int:
     """Do what `update` does, for Python: it hands over a record in 7 us, and a bank and an index in 1."""
-    return update(streams[index], trails, value, at, prediction_offset, label_offset)
+    return update(streams[index], trails, seasons, value, at, prediction_offset, label_offset)
 
 
 @kernel
@@ -170,11 +246,6 @@ def _settle_by_bins(stream: Record, n: int) -> None:
             summed[place] += stream.tallies[1 - newest, place]
     first = (stream.count - n) % RECENT if n < RECENT else 0  # all there are, in whichever order
     common.settle(stream, summed, n, middle_by_bins(stream.measure, stream.recent, first, n, summed))
-
-
-def window(stream: Record) -> int:
-    """Return how many values the first detector compares, those that it takes with the next ones included."""
-    return int(stream["shape"]["width"]) + int(stream["count"]) % CLOCK
 
 
 def newest(stream: Record) -> float:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftline.models.kernels import adwin, trail
+from driftline.models.kernels import e_sr, trail
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import middle, tally, unit
 from driftline.models.kernels.scratch import doubles
-from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
+from driftline.models.kernels.stream import BLOCK, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Record, Records
+    from driftline.models.kernels.types import Doubles, Record, Records
 
 
 @inlined
@@ -34,22 +34,44 @@ def update(stream: Record, trails: Records, value: float, at: int, prediction_of
     return int(common.said(stream))
 
 
+@inlined
+def learn(stream: Record, value: float) -> None:
+    """Take one residual of the reference."""
+    stream.recent[stream.learned % CLOCK] = value
+    stream.learned += 1
+    if stream.learned % CLOCK == 0:
+        _gather(stream, 0)
+
+
 @kernel
 def _detect(stream: Record) -> int:
     """Let the detector take the last values; return its number if it has fired."""
-    first, fired, block = stream.count - CLOCK, False, 0.0
+    first, block = stream.count - CLOCK, 0.0
     for place in range(first, stream.count):
-        fed = unit(stream.measure, stream.recent[place % RECENT])
-        block += fed
+        block += unit(stream.measure, stream.recent[place % RECENT])
         if (place + 1) % BLOCK == 0:
-            stream.blocks[(place + 1) // BLOCK % BLOCKS] = block
+            stream.blocks[(place + 1) // BLOCK % len(stream.blocks)] = block
             block = 0.0
-        fired = adwin.update(stream.adwin, fed, stream.delta)  # at the last value, if at all
-    if not fired:
+    if not _gather(stream, first % RECENT):
         return QUIET
-    stream.cut = int(stream.adwin.width)
-    adwin.reset(stream.adwin)
+    common.begin_anew(stream, 0)
     return 0
+
+
+@kernel
+def _gather(stream: Record, first: int) -> bool:
+    """Show the detector the values from a place on; return whether it has fired."""
+    fed = doubles()
+    for place in range(CLOCK):
+        fed[place] = unit(stream.measure, stream.recent[first + place])
+    return bool(e_sr.take(stream.evidence[0], fed, CLOCK) != e_sr.QUIET)
+
+
+@kernel
+def learn_all(streams: Records, index: int, values: Doubles) -> None:
+    """Do what `learn` does with values, for Python."""
+    for value in values:
+        learn(streams[index], value)
 
 
 @kernel
@@ -77,11 +99,6 @@ def effect(stream: Record, most: int) -> tuple[float, float]:
     summed, values = doubles(), recent(stream, most)
     tally(stream.measure, values, len(values), summed)
     return common.size(stream, summed, middle(stream.measure, values, len(values)))
-
-
-def window(stream: Record) -> int:
-    """Return how many values the detector compares, those that it takes with the next ones included."""
-    return int(stream["adwin"]["width"]) + int(stream["count"]) % CLOCK
 
 
 def newest(stream: Record) -> float:

@@ -117,6 +117,7 @@ class Banks(NamedTuple):
     residuals: Records
     ranked: Records
     trails: Records
+    seasons: Records
     challengers: Records
     sketches: quantile_sketch.Sketches
     recents: Records
@@ -180,6 +181,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.residuals),
         borrowed(banks.ranked),
         borrowed(banks.trails),
+        borrowed(banks.seasons),
         borrowed(banks.challengers),
         quantile_sketch.Sketches(
             borrowed(banks.sketches.records), borrowed(banks.sketches.pages), borrowed(banks.sketches.allotment)
@@ -232,6 +234,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
         banks.psis,
         banks.shares,
         banks.trails,
+        banks.seasons,
         row.at,
         row.prediction_offset,
         row.label_offset,
@@ -295,6 +298,7 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         banks.residuals,
         banks.ranked,
         banks.trails,
+        banks.seasons,
         row.at,
         row.prediction_offset,
         row.label_offset,

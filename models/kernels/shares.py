@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from driftline.models.kernels import e_sr, trail
 from driftline.models.kernels import stream as common
-from driftline.models.kernels import trail, windows
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import tally_bits
-from driftline.models.kernels.scratch import doubles, wholes
-from driftline.models.kernels.stream import BLOCK, BLOCKS, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT
+from driftline.models.kernels.scratch import doubles
+from driftline.models.kernels.stream import CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Record, Records
+    from driftline.models.kernels.types import Doubles, Record, Records
 
-_ONE: Final = 1.0  # the unit
+BLOCK: Final = trail.FINEST
+"""Values that the detector takes at a time, and of a block: of errors there are few, and each counts."""
 
 
 @inlined
@@ -28,7 +29,7 @@ def update(stream: Record, trails: Records, value: float, at: int, prediction_of
     if not common.is_marked(count):
         return QUIET
     trail.note(trails[stream.trail], count, at, prediction_offset, label_offset)
-    if count % CLOCK == 0:
+    if count % BLOCK == 0:
         fired = _detect(stream)
         if fired != QUIET:
             return FIRED + fired
@@ -52,31 +53,39 @@ def _bit(stream: Record, place: int) -> int:
     return int(stream.recent[place // CLOCK % len(stream.recent)]) >> place % CLOCK & 1
 
 
+@inlined
+def learn(stream: Record, value: float) -> None:
+    """Take one value of the reference."""
+    _keep(stream, stream.learned, value)
+    stream.learned += 1
+    if stream.learned % BLOCK == 0:
+        _gather(stream, stream.learned)
+
+
 @kernel
 def _detect(stream: Record) -> int:
     """Let the detector take the last values; return its number if it has fired."""
-    bits, shape, window = wholes(), stream.shape, stream.bits
-    for place in range(CLOCK):
-        bits[place] = _bit(stream, stream.count - CLOCK + place)
-    for start in range(0, CLOCK, BLOCK):
-        ones = 0
-        for place in range(start, start + BLOCK):
-            ones += bits[place]
-        stream.blocks[(stream.count - CLOCK + start + BLOCK) // BLOCK % BLOCKS] = ones
-    n = windows.step(shape)
-    for start in range(0, CLOCK, n):
-        windows.weigh(window, shape, bits, start, n, _ONE)
-        if shape.width == windows.MOST:
-            windows.forget(window, shape, shape.width + 1, _ONE)
-            windows.shrink(shape)
-        windows.insert(window.sums, shape.counts, bits, start, n)
-        windows.grow(shape, n)
-    if not windows.is_cut(window, shape, windows.log_odds(float(shape.width), stream.delta), _ONE):
+    stream.blocks[stream.count // BLOCK % len(stream.blocks)] = _ones(stream, BLOCK)
+    if not _gather(stream, stream.count):
         return QUIET
-    stream.cut = windows.cut(window, shape, stream.delta, _ONE)
-    windows.clear(window, windows.ROWS)
-    windows.clear_shape(shape)
+    common.begin_anew(stream, 0)
     return 0
+
+
+@kernel
+def _gather(stream: Record, count: int) -> bool:
+    """Show the detector the last of so many values; return whether it has fired."""
+    fed = doubles()
+    for place in range(BLOCK):
+        fed[place] = _bit(stream, count - BLOCK + place)
+    return bool(e_sr.take(stream.evidence[0], fed, BLOCK) != e_sr.QUIET)
+
+
+@kernel
+def learn_all(streams: Records, index: int, values: Doubles) -> None:
+    """Do what `learn` does with values, for Python."""
+    for value in values:
+        learn(streams[index], value)
 
 
 @kernel
@@ -113,11 +122,6 @@ def effect(stream: Record, most: int) -> tuple[float, float]:
     n, summed = min(most, RECENT, stream.count), doubles()
     tally_bits(n, float(_ones(stream, n)), summed)
     return common.size(stream, summed, 0.0)
-
-
-def window(stream: Record) -> int:
-    """Return how many values the detector compares, those that it takes with the next ones included."""
-    return int(stream["shape"]["width"]) + int(stream["count"]) % CLOCK
 
 
 def newest(stream: Record) -> float:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import adwin, measure, standing, trail, windows
+from driftline.models.kernels import centre, e_sr, measure, standing, trail
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.e_sr import E_SR
 from driftline.models.kernels.lines import lined
 from driftline.models.kernels.measure import after, bounds
 
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 RECENT = 512
 """Values by which the size of a change is measured. The n-th stands in place n - 1, modulo this."""
 
-CLOCK = windows.CLOCK
-"""Values of a stream that its detectors take at a time: they decide at the last of these only."""
+CLOCK = 32
+"""Values of a stream that its detectors take at a time: they decide at the last of these only. Of bits it is fewer."""
 
 LOOK_EVERY = CLOCK
 LEVEL_EVERY = 256  # a multiple of the former, and that one of trail.FINEST
-BLOCK = 16  # values; CLOCK is a multiple
-BLOCKS = 128
+BLOCK = 16
+"""Values of a block, by which the place of a change is told; of bits it is fewer. CLOCK is a multiple."""
+
+PLACED = 2048
+"""Values of the blocks that are kept."""
 
 LOCATION, SPREAD, BEYOND = range(3)
 """What a detector is fed: see `driftline.models.drift.stream`."""
@@ -57,14 +61,20 @@ SUSPICION = np.dtype(
 
 
 def _layout(
-    tally: np.dtype[np.void], plain: np.dtype[np.void], recent: tuple[object, ...], *own: tuple[object, ...]
+    statistics: int,
+    tally: np.dtype[np.void],
+    plain: np.dtype[np.void],
+    recent: tuple[object, ...],
+    *own: tuple[object, ...],
 ) -> np.dtype[np.void]:
-    """Return the layout of a stream's record, of these panes and this measure, and with what it alone has.
+    """Return the layout of a stream's record: so many detectors, these panes, this measure, and what it alone has.
 
     It begins with what each value touches, and goes on with what each eighth one does.
 
-    `regime` is where its newest change was, `afresh` where its detectors began anew after it, and `cut` how many values
-    the window held then of the one that saw it. `trail` is the index of its marks.
+    `learned` counts values of the reference, from which the detectors have learned what is normal. `held` counts
+    changes that may be of the hour of the day, `detections` the others. `regime` is where the newest change was; `seen`
+    is what the evidence was when it was seen, `enough` what it had to be, `calm` how many values before there was last
+    none, and `variance` that of the values, as their sums have it. `trail` is the index of its marks.
     """
     fields = [
         ("count", "i8"),
@@ -73,48 +83,50 @@ def _layout(
         ("suspicion", SUSPICION),
         ("standing", tally),
         ("min_effect", "f8"),
-        ("delta", "f8"),
+        ("learned", "i8"),
         ("detections", "i8"),
+        ("held", "i8"),
         ("regime", "i8"),
-        ("afresh", "i8"),
-        ("cut", "i8"),
+        ("seen", "f8"),
+        ("enough", "f8"),
+        ("calm", "i8"),
+        ("variance", "f8"),
         ("level", LEVEL),
         ("measure", plain),
+        ("evidence", E_SR, (statistics,)),
         *own,
     ]
     return lined(fields)
 
 
-def _ranked(numbers: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
+def _ranked(statistics: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
     return _layout(
+        statistics,
         tally,
         measure.RANKED,
         ("recent", "f8", RECENT),
-        ("shape", windows.SHAPE),
-        ("numbers", windows.NUMBERS, (numbers,)),
-        ("bits", windows.BITS),
         ("tallies", "u2", (RECENT // LEVEL_EVERY, measure.BINS)),
-        ("blocks", "u4", BLOCKS),
+        ("blocks", "u4", PLACED // BLOCK),
+        ("season", "i8"),
     )
 
 
 # What is counted of a pane of 512 values, and of a block of 16, has no need of more bits than it is given here.
-PSI = _ranked(2, standing.layout(measure.BINS, "u2"))
+PSI = _ranked(3, standing.layout(measure.BINS, "u2"))
 RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"))
 SHARE = _layout(
+    1,
     standing.layout(measure.MOMENTS, "u2"),
     measure.PLAIN,
     ("recent", "u4", RECENT // CLOCK),
-    ("shape", windows.SHAPE),
-    ("bits", windows.BITS),
-    ("blocks", "u1", BLOCKS),
+    ("blocks", "u1", PLACED // trail.FINEST),
 )
 RESIDUAL = _layout(
+    1,
     standing.layout(measure.MOMENTS, "f8"),
     measure.PLAIN,
     ("recent", "f8", RECENT),
-    ("adwin", adwin.ADWIN),
-    ("blocks", "f8", BLOCKS),
+    ("blocks", "f8", PLACED // BLOCK),
 )
 
 LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED)
@@ -149,8 +161,23 @@ def recent(stream: Record, most: int) -> Doubles:
 
 
 @kernel
+def begin_anew(stream: Record, fired: int) -> None:
+    """Keep what a detector has seen, and have it begin anew, with those that have seen something of the same change."""
+    found = stream.evidence[fired]
+    stream.seen = found.total
+    stream.enough = found.threshold
+    stream.calm = found.taken - found.calm
+    stream.variance = centre.variance(found.centre) * centre.inflation(found.centre)
+    for place in range(len(stream.evidence)):
+        if place == fired or not e_sr.is_calm(stream.evidence[place]):
+            e_sr.begin_anew(stream.evidence[place])
+
+
+@kernel
 def settle(stream: Record, summed: Doubles, n: int, middle: float) -> None:
     """Note where the stream stands, by the tally and the median of its last `n` values."""
+    # Values that depend on each other say less: of how little, the detectors know.
+    stream.measure.spread = centre.spread(stream.evidence[LOCATION].centre)
     if n == RECENT and stream.count % RECENT == 0:
         standing.update(stream.standing, stream.measure, stream.min_effect, middle, n, summed, stream.count)
     stream.level.value = standing.farthest(stream.standing, stream.measure, summed)

@@ -87,6 +87,7 @@ def predicted(
     psis: Records,
     qualities: Records,
     trails: Records,
+    seasons: Records,
     at: int,
     offset: int,
     label_offset: int,
@@ -102,7 +103,7 @@ def predicted(
         Of its features, in their order.
     score
         NaN where there is none.
-    lists, features, samples, pages, psis, qualities, trails
+    lists, features, samples, pages, psis, qualities, trails, seasons
         Banks.
     at, offset, label_offset
         Event time, and the offsets of the prediction and of the newest label before it (-1: none).
@@ -115,7 +116,18 @@ def predicted(
     for place in range(version.features):
         record = features[_feature(version, lists, place)]
         worse, shifted = feature.update(
-            record, problems[place], values[place], samples, pages, qualities, psis, trails, at, offset, label_offset
+            record,
+            problems[place],
+            values[place],
+            samples,
+            pages,
+            qualities,
+            psis,
+            trails,
+            seasons,
+            at,
+            offset,
+            label_offset,
         )
         if worse != stream.QUIET:
             noted = _note(attention, noted, SHARE, record.quality, worse)
@@ -123,12 +135,14 @@ def predicted(
             noted = _note(attention, noted, PSI, record.drift, shifted)
     if math.isnan(score):
         return noted
-    if version.score != NONE:
-        seen = ranked.update(psis[version.score], trails, score, at, offset, label_offset)
+    if not version.frozen:
+        thinned.update(samples[version.score_sample], pages, score)
+        if version.score != NONE:
+            ranked.learn(psis[version.score], seasons, score, at)
+    elif version.score != NONE:
+        seen = ranked.update(psis[version.score], trails, seasons, score, at, offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, PSI, version.score, seen)
-    elif not version.frozen:
-        thinned.update(samples[version.score_sample], pages, score)
     return noted
 
 
@@ -144,6 +158,7 @@ def paired(
     signed: Records,
     ranks: Records,
     trails: Records,
+    seasons: Records,
     at: int,
     prediction_offset: int,
     label_offset: int,
@@ -158,31 +173,70 @@ def paired(
         if not math.isnan(score):
             thinned.update(samples[version.calibrated_sample], pages, score)
             thinned.update(samples[version.outcome_sample], pages, outcome)
+        _learned(version, loss, score, outcome, bits, signed, ranks, seasons, at)
         return noted
     if version.loss != NONE:
         if version.loss_bank == SHARE:
             seen = shares.update(bits[version.loss], trails, loss, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[version.loss], trails, loss, at, prediction_offset, label_offset)
+            seen = ranked.update(ranks[version.loss], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.loss_bank, version.loss, seen)
     if not version.calibrated or math.isnan(score):
         return noted
-    expected = calibration.expected(version.calibration, score)
-    residual = outcome - expected
+    residual, beyond = _residuals(version, score, outcome)
     if version.residual != NONE:
         if version.residual_bank == RESIDUAL:
             seen = residuals.update(signed[version.residual], trails, residual, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[version.residual], trails, residual, at, prediction_offset, label_offset)
+            seen = ranked.update(
+                ranks[version.residual], trails, seasons, residual, at, prediction_offset, label_offset
+            )
         if seen != stream.QUIET:
             noted = _note(attention, noted, version.residual_bank, version.residual, seen)
     if version.excess != NONE:
-        beyond = residual * residual - expected * (1.0 - expected)
         seen = residuals.update(signed[version.excess], trails, beyond, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, RESIDUAL, version.excess, seen)
     return noted
+
+
+@inlined
+def _learned(
+    version: Record,
+    loss: float,
+    score: float,
+    outcome: float,
+    bits: Records,
+    signed: Records,
+    ranks: Records,
+    seasons: Records,
+    at: int,
+) -> None:
+    """Let what watches pairs learn from one of the reference, as far as it is there."""
+    if version.loss != NONE:
+        if version.loss_bank == SHARE:
+            shares.learn(bits[version.loss], loss)
+        else:
+            ranked.learn(ranks[version.loss], seasons, loss, at)
+    if not version.calibrated or math.isnan(score):
+        return
+    residual, beyond = _residuals(version, score, outcome)
+    if version.residual != NONE:
+        if version.residual_bank == RESIDUAL:
+            residuals.learn(signed[version.residual], residual)
+        else:
+            ranked.learn(ranks[version.residual], seasons, residual, at)
+    if version.excess != NONE:
+        residuals.learn(signed[version.excess], beyond)
+
+
+@inlined
+def _residuals(version: Record, score: float, outcome: float) -> tuple[float, float]:
+    """Return by how much the outcome differs from what calibration expects, and its square from what that does."""
+    expected = calibration.expected(version.calibration, score)
+    residual = outcome - expected
+    return residual, residual * residual - expected * (1.0 - expected)
 
 
 @inlined

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from driftline.schemas.config import AlertsConfig
     from driftline.schemas.state import Incident as IncidentState
 
+_URGENCY: Final = list(Severity)
+
 REVIEW_EVERY: Final = 256
 """Records of a model between two reviews of its open incidents."""
 
@@ -63,7 +65,7 @@ class AlertPolicy:
         return decided
 
     def _fire(self, finding: Finding, place: Place) -> Alert:
-        severity = severity_of(finding.effect, finding.min_effect)
+        severity = severity_of(finding)
         # Back within a cooldown of its end it is the same incident, so that a flapping signal is one thread.
         incident = self._resolved.pop(finding.subject, None)
         if incident is None or place.at - incident.updated >= self._config.cooldown:
@@ -75,8 +77,8 @@ class AlertPolicy:
         return self._tell(incident, finding, severity, AlertState.FIRING, place)
 
     def _update(self, incident: Incident, finding: Finding, place: Place) -> Alert | None:
-        severity = severity_of(finding.effect, finding.min_effect)
-        worse = severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
+        severity = severity_of(finding)
+        worse = _URGENCY.index(severity) > _URGENCY.index(incident.severity)
         is_news = finding.detector != LEVEL or not incident.has_told_of(finding.version)
         if worse or (is_news and place.at - incident.updated >= self._config.cooldown):
             return self._tell(incident, finding, severity, AlertState.UPDATED, place)

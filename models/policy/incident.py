@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CRITICAL_RATIO: Final = 3.0
 _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
+_DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT})
 _FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT})
 
 
@@ -49,9 +50,16 @@ def identify(prefix: str, *parts: str) -> str:
     return f"{prefix}-{blake2b(text.encode(), digest_size=10).hexdigest()}"
 
 
-def severity_of(effect: Effect, min_effect: float) -> Severity:
-    """Return how urgent an effect is that passed the gate: critical from three times the gate."""
-    return Severity.CRITICAL if effect.value >= _CRITICAL_RATIO * min_effect else Severity.WARNING
+def severity_of(finding: Finding) -> Severity:
+    """Return how urgent a finding is that passed the gate: critical from three times the gate.
+
+    Where the distribution of features or predictions moves before the reference covers what is normal, that may be what
+    is normal: it is for information.
+    """
+    if finding.early and finding.subject.kind in _DRIFTS:
+        return Severity.INFO
+    is_critical = finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
+    return Severity.CRITICAL if is_critical else Severity.WARNING
 
 
 @dataclass(slots=True)
@@ -126,7 +134,10 @@ class Incident:
         began = f"about {format_timestamp(earliest.at)}"
         if latest.at > earliest.at:
             began = f"between {format_timestamp(earliest.at)} and {format_timestamp(latest.at)}"
-        return self._alert(state, place, self.finding.effect, f"{self.finding.summary}; it began {began}")
+        message = f"{self.finding.summary}; it began {began}"
+        if self.severity is Severity.INFO:
+            message += "; for information, as the reference does not span reference.min_span yet"
+        return self._alert(state, place, self.finding.effect, message)
 
     def resolve(self, place: Place, effect: Effect | None, why: str) -> Alert:
         """Pass to resolved and return the alert that says why, with the effect there is now."""

@@ -51,7 +51,7 @@ class RetrainPolicy:
     def alerted(self, alerts: Sequence[tuple[Alert, Finding]]) -> None:
         """Take the firing and updated alerts that were just decided, each with its finding."""
         for alert, finding in alerts:
-            if alert.kind in self._config.on:
+            if alert.kind in self._config.on and alert.severity is not Severity.INFO:
                 need = self._needs.setdefault(finding.version, Need({}, alert.severity, finding.span))
                 need.incidents[alert.incident_id] = alert.kind
                 if alert.severity is Severity.CRITICAL:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from driftline.models.arena import Arena
+from driftline.models.drift.budget import FEATURES, QUALITY, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import ShareGrowth
 from driftline.models.drift.packed import pack_bytes, unpack_bytes
-from driftline.models.drift.rank import RankPsi
+from driftline.models.drift.rank import RankPsi, complete
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.kernels import feature as kernels
@@ -40,7 +41,7 @@ _MOST_CATEGORIES: Final = 1000
 _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
 _PAGE: Final = 512  # values for which there is to be room at a time
-_QUALITY_DETECTORS: Final = ("adwin:bad",)
+_QUALITY_DETECTORS: Final = ("e_sr:bad",)
 
 
 @lru_cache(maxsize=4096)
@@ -163,7 +164,14 @@ class Feature:
         problem, number = self.read(value)
         arena, place = self._arena, (at, offset, label_offset)
         psis, shares = arena.streams.banks[0].rows, arena.streams.banks[1].rows
-        banks = arena.samples.rows, arena.pages.rows, shares, psis, arena.streams.trails.rows
+        banks = (
+            arena.samples.rows,
+            arena.pages.rows,
+            shares,
+            psis,
+            arena.streams.trails.rows,
+            arena.streams.seasons.rows,
+        )
         # A plain integer: of an enum, Numba looks at all members each time.
         worse, shifted = kernels.update_at(arena.features.rows, self.index, int(problem), number, *banks, *place)
         found = []
@@ -190,6 +198,19 @@ class Feature:
         """Whether every category of the reference is remembered."""
         return len(self._categories) < _MOST_CATEGORIES
 
+    def begin(self) -> None:
+        """Rank values from here on among those there are: the rest of the reference tells how ranks behave."""
+        is_watched = self._config.detectors.watches(Watched.NUMERIC) and self._drift is None
+        if is_watched and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
+            stream = self._drift_stream(RankPsi.of(self._sample.values))
+            stream.learn(self._sample.values, self._config.reference.events - len(self._sample))
+            self._watch_drift(stream)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether it is watched how its values are distributed."""
+        return self._drift is not None
+
     def freeze(self, marks: Trail | None = None) -> None:
         """End the reference. A feature that had no value in it has nothing to be compared with.
 
@@ -201,14 +222,26 @@ class Feature:
         record["frozen"] = 1
         problems = record["problems"].tolist()
         total = sum(problems)
-        if total > problems[Problem.MISSING]:
-            if self._config.detectors.quality:
-                bad = (total - problems[Problem.FINE] + self._expected_unseen()) / total
-                self._watch_quality(self._quality_stream(ShareGrowth("bad_share", bad, total)))
-            is_watched = self._config.detectors.watches(Watched.NUMERIC)
-            if is_watched and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
-                self._watch_drift(self._drift_stream(RankPsi.of(self._sample.values)))
+        if total > problems[Problem.MISSING] and self._config.detectors.quality:
+            bad = (total - problems[Problem.FINE] + self._expected_unseen()) / total
+            stream = self._quality_stream(ShareGrowth("bad_share", bad, total))
+            stream.start(bad, total)
+            self._watch_quality(stream)
+        self.begin()
+        if self._drift is not None and self._sample is not None:
+            complete(self._drift.measure, self._sample.values)
         self._end_sample()
+
+    def promise(self, events: int, *, features: int, numeric: int, covered: int = 0) -> None:
+        """Keep to the share that a feature has, of so many, numeric ones among them, of one false alarm in `events`.
+
+        The reference covers what is normal from the event time `covered` on.
+        """
+        if self._quality is not None:
+            self._quality.promise(between(events, QUALITY, among=features), covered)
+        if self._drift is not None:
+            is_watched = bool(self._config.detectors.numeric)
+            self._drift.promise(between(events, FEATURES, among=numeric, is_watched=is_watched), covered)
 
     def _watch_quality(self, stream: Stream | None) -> None:
         self._quality = stream
@@ -232,7 +265,6 @@ class Feature:
             measure,
             detectors=_QUALITY_DETECTORS,
             min_effect=self._config.alerts.min_effect.bad_share,
-            delta=self._config.detectors.adwin.delta,
             describe=self._describe_quality,
             streams=self._arena.streams,
             trail=self._marks,
@@ -245,10 +277,10 @@ class Feature:
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            delta=self._config.detectors.delta_on(Watched.NUMERIC),
             describe=_describe_drift(self.name),
             listeners=listeners_on(Watched.NUMERIC, self._config.detectors),
             streams=self._arena.streams,
+            has_hours=True,
         )
 
     def _describe_quality(self, effect: Effect) -> str:

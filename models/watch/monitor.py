@@ -166,7 +166,7 @@ class ModelMonitor:
                 return
         values = prediction.features
         watch.discover(values)
-        completes = watch.reserve()
+        advances = watch.reserve()
         clear = watch.meet(values, prediction.timestamp, offset, label_offset) if watch.has_newcomers else ()
         score = prediction.score
         if score is None:
@@ -177,11 +177,11 @@ class ModelMonitor:
         rows.add_prediction(self.index, watch, prediction, score, latency, offset, label_offset, challenged)
         if self._is_followed:
             self._follow(watch, rows, prediction.timestamp, offset, label_offset)
-        if clear or completes:
+        if clear or advances:
             rows.run_first()
             watch.settle(clear)
-            if completes:
-                watch.freeze()
+            if advances:
+                watch.advance(prediction.timestamp)
 
     def _add_unwatched(  # noqa: PLR0913, PLR0917 - as `_watch`
         self,
@@ -248,16 +248,16 @@ class ModelMonitor:
     ) -> None:
         pending = joined.pending
         watch = known.versions.get(pending.version)
-        completes = watch is not None and watch.reserve_pair()
+        advances = watch is not None and watch.reserve_pair()
         known.teach(joined)
         online = known.online
         learner = None if online is None or pending.number < online.since else (len(online.zeros), judge)
         rows.add_pair(self.index, watch, joined, scored, delay, cell, parts, learner)
         if self._is_followed and watch is not None:
             self._follow(watch, rows, pending.at, pending.offset, joined.truth.offset)
-        if completes and watch is not None:
+        if advances and watch is not None:
             rows.run_first()
-            watch.truth.freeze()
+            watch.truth.advance(pending.at)
 
     @staticmethod
     def _follow(watch: VersionWatch, rows: Rows, at: int, prediction_offset: int, label_offset: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import nan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from driftline.models.drift.budget import EXCESS, LOSS, RESIDUAL, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import Residual, ShareGrowth
@@ -26,8 +27,7 @@ from driftline.schemas.config import Task
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from driftline.models.arena import Arena
     from driftline.models.drift.measure import Measure
@@ -72,6 +72,9 @@ def read_scored(scoring: Scoring[Any], cell: int, score: float | None, pending: 
 class TruthWatch:
     """Watches the pairs of one version; the first `reference.events` of them are its reference.
 
+    The first quarter of it tells what labels are worth where the model says a score, and the rest how losses and what
+    calibration leaves behave.
+
     Parameters
     ----------
     task, version, config
@@ -88,6 +91,7 @@ class TruthWatch:
         self._config = config
         self._arena = arena
         self._index = index
+        self._begun = 0  # the event time from which on what is watched learns what is normal
         self._calibration: Calibration | None = None
         self._loss: Stream | None = None
         self._residual: Stream | None = None
@@ -127,34 +131,67 @@ class TruthWatch:
         for stream in self.streams():
             stream.close()
 
-    def freeze(self) -> None:
-        """End the reference."""
+    def advance(self, at: int) -> None:
+        """Go on to the next part of the reference at an event time, or end it."""
+        self._begun = self._begun or at
+        if self._loss is None and self._residual is None:
+            self._begin()
+        if self.pairs >= self._config.reference.events:
+            self._freeze()
+        self._place()
+
+    def _begin(self) -> None:
+        """Watch for what the pairs so far are enough to tell, and let it learn from them."""
+        losses, scores, outcomes = (sample.values for sample in self._samples)
+        detectors = self._config.detectors
+        if detectors.watches(Watched.ERROR):
+            self._loss = self._loss_stream(self._loss_measure(losses))
+            self._loss.learn(losses, self._config.reference.events - self.pairs)
+        if scores and detectors.watches(Watched.RESIDUAL):
+            self._calibrate(scores, outcomes)
+
+    def _loss_measure(self, losses: Sequence[float]) -> Measure:
+        if self._task is Task.REGRESSION:
+            return MeanGrowth.of("relative_mae", losses)
+        return ShareGrowth("error_rate", 0.0, 1)
+
+    def _calibrate(self, scores: Sequence[float], outcomes: Sequence[float]) -> None:
+        pairs = list(zip(scores, outcomes, strict=True))
+        if self._task is Task.REGRESSION:
+            self._calibration = calibration = Calibration.of_numbers(scores, outcomes)
+            residuals = [outcome - calibration.expected(score) for score, outcome in pairs]
+            self._residual = self._residual_stream(RankShift.of("residual_rank", residuals))
+            self._residual.learn(residuals, self._config.reference.events - self.pairs)
+            return
+        self._calibration = calibration = Calibration.of_probabilities(scores, outcomes)
+        expected = [calibration.expected(score) for score in scores]
+        residuals = [outcome - p for p, outcome in zip(expected, outcomes, strict=True)]
+        self._residual = self._residual_stream(Residual("calibration", 1))
+        self._residual.learn(residuals)
+        if self._config.detectors.error:
+            self._excess = self._excess_stream(Residual("calibration", 1))
+            self._excess.learn([r * r - p * (1.0 - p) for r, p in zip(residuals, expected, strict=True)])
+
+    def _freeze(self) -> None:
         self.frozen = True
         record = self._record
         record["pairs_frozen"] = 1
-        losses, scores, outcomes = (sample.values for sample in self._samples)
         self._end_samples()
-        detectors = self._config.detectors
-        if detectors.watches(Watched.ERROR):
-            if self._task is Task.REGRESSION:
-                self._loss = self._loss_stream(MeanGrowth.of("relative_mae", losses))
-            else:
-                share = float(record["loss_sum"]) / self.pairs
-                self._loss = self._loss_stream(ShareGrowth("error_rate", share, self.pairs))
-        if scores and detectors.watches(Watched.RESIDUAL):
-            self._calibrate(scores, outcomes)
-        self._place()
+        if self._loss is not None:
+            self._loss.measure["before"] = float(record["loss_sum"]) / self.pairs
+            self._loss.measure["reference"] = self.pairs
+        for stream in (self._residual, self._excess):
+            if stream is not None:
+                stream.measure["reference"] = stream.learned
+        self._promise()
 
-    def _calibrate(self, scores: array[float], outcomes: array[float]) -> None:
-        if self._task is Task.REGRESSION:
-            self._calibration = calibration = Calibration.of_numbers(scores, outcomes)
-            residuals = [outcome - calibration.expected(score) for score, outcome in zip(scores, outcomes, strict=True)]
-            self._residual = self._residual_stream(RankShift.of("residual_rank", residuals))
-        else:
-            self._calibration = Calibration.of_probabilities(scores, outcomes)
-            self._residual = self._residual_stream(Residual("calibration", len(scores)))
-            if self._config.detectors.error:
-                self._excess = self._excess_stream(Residual("calibration", len(scores)))
+    def _promise(self) -> None:
+        """Share what false alarms there may be among all that is watched."""
+        events, is_watched = self._config.alerts.events_between_false_alarms, bool(self._config.detectors.error)
+        covered = self._begun + self._config.reference.min_span
+        for stream, share in ((self._loss, LOSS), (self._residual, RESIDUAL), (self._excess, EXCESS)):
+            if stream is not None:
+                stream.promise(between(events, share, is_watched=is_watched), covered)
 
     def _place(self) -> None:
         """Tell kernels where streams and calibration are."""
@@ -174,7 +211,7 @@ class TruthWatch:
         else:
             metric, describe, min_effect = "accuracy", wording.more_errors, effects.error_rate
         subject = Subject(Kind.PERFORMANCE, Target(metric=metric))
-        return self._stream(subject, measure, "adwin:error", min_effect, describe, Watched.ERROR)
+        return self._stream(subject, measure, "e_sr:error", min_effect, describe, Watched.ERROR)
 
     def _residual_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -185,12 +222,12 @@ class TruthWatch:
                 describe, min_effect = wording.hits_differ, effects.calibration
             case Task.REGRESSION:
                 describe, min_effect = wording.truth_differs, effects.residual_rank
-        return self._stream(_CONCEPT, measure, "adwin:residual", min_effect, describe, Watched.RESIDUAL)
+        return self._stream(_CONCEPT, measure, "e_sr:residual", min_effect, describe, Watched.RESIDUAL)
 
     def _excess_stream(self, measure: Measure) -> Stream:
         min_effect = self._config.alerts.min_effect.calibration
         marks = None if self._residual is None else self._residual.trail  # both are of the pairs with a score
-        return self._stream(_CONCEPT, measure, "adwin:excess", min_effect, wording.score_tells_less, None, marks)
+        return self._stream(_CONCEPT, measure, "e_sr:excess", min_effect, wording.score_tells_less, None, marks)
 
     def _stream(  # noqa: PLR0913, PLR0917 - what one stream differs in from another
         self,
@@ -210,11 +247,11 @@ class TruthWatch:
             measure,
             detectors=(detector,),
             min_effect=min_effect,
-            delta=detectors.adwin.delta if watched is None else detectors.delta_on(watched),
             describe=describe,
             listeners=() if watched is None else listeners_on(watched, detectors, bits=bits),
             streams=self._arena.streams,
             trail=marks,
+            has_hours=self._task is Task.REGRESSION,
         )
 
     def streams(self) -> list[Stream]:
@@ -226,6 +263,7 @@ class TruthWatch:
         record = self._record
         streams = {"loss": self._loss, "residual": self._residual, "excess": self._excess}
         return {
+            "begun": self._begun,
             "pairs": self.pairs,
             "frozen": self.frozen,
             "loss_sum": float(record["loss_sum"]),
@@ -237,6 +275,7 @@ class TruthWatch:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         record = self._record
+        self._begun = snapshot["begun"]
         record["pairs"], record["loss_sum"] = snapshot["pairs"], snapshot["loss_sum"]
         record["pairs_frozen"] = self.frozen = snapshot["frozen"]
         self._end_samples()
@@ -249,3 +288,5 @@ class TruthWatch:
         self._residual = restore_stream(self._residual_stream, snapshot["residual"])
         self._excess = restore_stream(self._excess_stream, snapshot["excess"])
         self._place()
+        if self.frozen:
+            self._promise()

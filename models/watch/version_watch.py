@@ -8,9 +8,10 @@ from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from driftline.models.drift.budget import SCORE, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
-from driftline.models.drift.rank import RankPsi
+from driftline.models.drift.rank import RankPsi, complete
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.drift.trail import Trail
@@ -22,6 +23,7 @@ from driftline.models.watch.quality import Absent
 from driftline.models.watch.truth_watch import TruthWatch
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureKind
+from driftline.schemas.fields import format_timestamp
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
@@ -35,11 +37,27 @@ if TYPE_CHECKING:
     from driftline.schemas.config import ModelConfig
 
 _PAGE: Final = 512  # values for which there is to be room at a time
+_FEWEST: Final = 50  # values, of which ranks say anything
 _NUMBERS: Final = frozenset({float, int})
+
+
+def quarter(events: int) -> int:
+    """Return how many values of a reference of so many tell which are large and which are small.
+
+    Examples
+    --------
+    >>> quarter(10_000), quarter(100)
+    (2500, 50)
+
+    """
+    return max(events // 4, _FEWEST)
 
 
 class VersionWatch:
     """Watches one version; the first `reference.events` predictions are its reference.
+
+    The first quarter of the reference tells which values are large and which are small; from there on what is watched
+    learns how such ranks behave.
 
     Parameters
     ----------
@@ -52,6 +70,7 @@ class VersionWatch:
 
     def __init__(self, version: str, config: ModelConfig, profile: Profile, arena: Arena) -> None:
         self.version = version
+        self._begun = 0  # the event time from which on what is watched learns what is normal
         self.index = arena.versions.allocate()
         self._arena = arena
         self._features_dropped = 0
@@ -197,7 +216,7 @@ class VersionWatch:
         into += self._pack(*numbers)
 
     def reserve(self) -> bool:
-        """Make room for a prediction whose row is about to be added; return whether it completes the reference."""
+        """Make room for a prediction whose row is about to be added; return whether `advance` is due after it."""
         if self._frozen:
             self._record["taken"] += 1
             return False
@@ -209,17 +228,21 @@ class VersionWatch:
                 feature.reserve(values)
             if self._score_sample is not None:
                 self._score_sample.reserve(values)
-        return self._taken >= self._config.reference.events
+        return self._taken == self._quarter or self._taken >= self._config.reference.events
+
+    @property
+    def _quarter(self) -> int:
+        return quarter(self._config.reference.events)
 
     def reserve_pair(self) -> bool:
-        """Make room for a pair whose row is about to be added; return whether it completes the reference."""
+        """Make room for a pair whose row is about to be added; return whether the truth is to `advance` after it."""
         self._taken_pairs += 1
         if self.truth.frozen:
             return False
         if self._taken_pairs > self._pair_room:
             self._pair_room = self._taken_pairs + _PAGE - 1
             self.truth.reserve(self._taken_pairs - self.truth.pairs + _PAGE)
-        return self._taken_pairs >= self._config.reference.events
+        return self._taken_pairs == self._quarter or self._taken_pairs >= self._config.reference.events
 
     @property
     def has_newcomers(self) -> bool:
@@ -239,8 +262,24 @@ class VersionWatch:
         self._room = 0
         self._lay_out()
 
-    def freeze(self) -> None:
-        """End the reference of predictions."""
+    def advance(self, at: int) -> None:
+        """Go on to the next part of the reference of predictions at an event time, or end it; no row may wait."""
+        self._begun = self._begun or at
+        if self._taken >= self._config.reference.events:
+            self._freeze()
+            return
+        for feature in self._features.values():
+            feature.begin()
+        self._begin_score()
+
+    def _begin_score(self) -> None:
+        is_watched = self._config.detectors.watches(Watched.SCORE) and self._score is None
+        if is_watched and self._score_sample is not None and len(self._score_sample):
+            stream = self._score_stream(RankPsi.of(self._score_sample.values))
+            stream.learn(self._score_sample.values, self._config.reference.events - len(self._score_sample))
+            self._watch_score(stream)
+
+    def _freeze(self) -> None:
         self._frozen = True
         self._record["frozen"] = 1
         self._record["taken"] = self._taken
@@ -248,10 +287,27 @@ class VersionWatch:
         self._marks = Trail(self._arena.streams.trails).hold()
         for feature in self._features.values():
             feature.freeze(self._marks)
-        is_watched = self._config.detectors.watches(Watched.SCORE)
-        if is_watched and self._score_sample is not None and len(self._score_sample):
-            self._watch_score(self._score_stream(RankPsi.of(self._score_sample.values)))
+        self._begin_score()
+        if self._score is not None and self._score_sample is not None:
+            complete(self._score.measure, self._score_sample.values)
         self._end_sample()
+        self._promise()
+
+    @property
+    def _covered(self) -> int:
+        """The event time from which on the reference covers what is normal."""
+        return self._begun + self._config.reference.min_span
+
+    def _promise(self) -> None:
+        """Share what false alarms there may be among all that is watched."""
+        events = self._config.alerts.events_between_false_alarms
+        features = [feature for feature in self._features.values() if feature.streams()]
+        numeric = sum(feature.drifts for feature in features)
+        covered = self._covered
+        for feature in features:
+            feature.promise(events, features=len(features), numeric=numeric, covered=covered)
+        if self._score is not None:
+            self._score.promise(between(events, SCORE, is_watched=bool(self._config.detectors.score)), covered)
 
     def _watch_score(self, stream: Stream | None) -> None:
         self._score = stream
@@ -271,10 +327,10 @@ class VersionWatch:
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            delta=self._config.detectors.delta_on(Watched.SCORE),
             describe=partial(wording.shifted, "the score"),
             listeners=listeners_on(Watched.SCORE, self._config.detectors),
             streams=self._arena.streams,
+            has_hours=True,
         )
 
     def streams(self) -> list[Stream]:
@@ -300,6 +356,7 @@ class VersionWatch:
             "pairs": min(self.truth.pairs, events),
             "events": events,
             "predictions_complete": self._frozen,
+            "covered_at": format_timestamp(self._covered) if self._begun else None,
             "pairs_complete": self.truth.frozen,
             "features_dropped": self._features_dropped,
         }
@@ -307,6 +364,7 @@ class VersionWatch:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
+            "begun": self._begun,
             "predictions": self.predictions,
             "served": self.served,
             "frozen": self._frozen,
@@ -325,6 +383,7 @@ class VersionWatch:
     ) -> VersionWatch:
         """Rebuild what `snapshot` returned."""
         watch = cls(version, config, replace(profile, kinds={}), arena)
+        watch._begun = snapshot["begun"]
         watch._end_sample()
         record = watch._record
         record["predictions"], record["served"] = snapshot["predictions"], snapshot["served"]
@@ -341,6 +400,8 @@ class VersionWatch:
         if snapshot["score_sample"] is not None:
             watch._begin_sample(Thinned.restore(snapshot["score_sample"], arena.samples, arena.pages))
         watch._watch_score(restore_stream(watch._score_stream, snapshot["score"]))
+        if watch._frozen:
+            watch._promise()
         watch.truth.restore(snapshot["truth"])
         watch._taken, watch._taken_pairs = watch.predictions, watch.truth.pairs
         record["taken"] = watch.predictions

@@ -85,7 +85,9 @@ class Stage:
         self._figures: dict[str, float] = {}
         self._ended = threading.Event()
         self._config = folder / "driftline.yaml"
-        lines = [f"  - {{model_id: {model.model_id}, reference: {{events: 300}}}}" for model in self.models]
+        lines = [
+            f"  - {{model_id: {model.model_id}, reference: {{events: 300, min_span: 0s}}}}" for model in self.models
+        ]
         self._config.write_text("\n".join(["models:", *lines]))
 
     def worker(self, *program: str, checkpoint_seconds: float = 0.2) -> WorkerProcess:

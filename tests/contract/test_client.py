@@ -378,7 +378,7 @@ def an_alert(run_id: str, number: int) -> Alert:
             "severity": "warning",
             "model_id": run_id,
             "kind": "data_drift",
-            "detector": "adwin",
+            "detector": "e_sr",
             "target": {"feature": "amount"},
             "statistic": 0.2,
             "threshold": 0.1,

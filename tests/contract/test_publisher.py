@@ -68,7 +68,7 @@ def an_alert(incident_id: str, number: int = 0) -> Alert:
             "model_id": "fraud",
             "model_version": "7",
             "kind": "data_drift",
-            "detector": "adwin",
+            "detector": "e_sr",
             "target": {"feature": "amount"},
             "statistic": 0.2,
             "threshold": 0.1,

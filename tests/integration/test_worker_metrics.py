@@ -23,7 +23,10 @@ def site(kafka: str, empty_redis: str, tmp_path: Path) -> Site:
 def test_every_series_tells_what_happened(site: Site) -> None:
     models = on_every_partition(site.partitions, each=1, count_each=200)
     long = Traffic("long", 12_000)  # of one partition, and of a costly model: its reading stays behind for a second
-    watched = "model_id: m, challenger: none, reference: {events: 1000}, retrain: {on: [data_drift], min_labels: 0}"
+    watched = (
+        "model_id: m, challenger: none, reference: {events: 1000, min_span: 0s}, "
+        "retrain: {on: [data_drift], min_labels: 0}"
+    )
     config = Path(lean(site, [*models, long]))
     config.write_text(config.read_text().replace("models:", f"models:\n  - {{{watched}}}"))
     site.send(shifting(n) for n in range(3000))

@@ -30,10 +30,14 @@ _GARBAGE: Final = (b"", b"\xff\x00", b"[1]", b'{"model_id":', b"null", b'{"a":1,
 
 _WATCHED: Final = {
     "segments": ["region"],
-    "reference": {"events": 120},
-    "alerts": {"cooldown": "20s", "resolve_after": 300, "min_effect": {"psi": 0.25}},
+    "reference": {"events": 120, "min_span": "0s"},
+    "alerts": {
+        "events_between_false_alarms": 1000,
+        "cooldown": "20s",
+        "resolve_after": 300,
+        "min_effect": {"psi": 0.25},
+    },
     "retrain": {"on": ["concept_drift", "performance", "data_drift"], "min_labels": 50, "cooldown": "30s"},
-    "detectors": {"adwin": {"delta": 1e-3}},
     "label_timeout": "30s",
     "max_pending": 60,
     "window": 300,
@@ -43,7 +47,8 @@ CONFIGURATION: Final[Configuration] = parse_configuration(
         "models": [
             {"model_id": "fraud", **_WATCHED, "max_pending": 25, "features": {"amount": {"min": 0}}},
             {"model_id": "topics", **_WATCHED, "max_pending": 1000},
-            {"model_id": "price", **_WATCHED},
+            # For a while what is found in its inputs is early.
+            {"model_id": "price", **_WATCHED, "reference": {"events": 120, "min_span": "30s"}},
         ],
         "max_models": 4,
         "bad_records": {"alert_share": 0.1},

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 few = settings(max_examples=4)
 
 _RIVER: Final[dict[str, Any]] = {
-    "reference": {"events": 120},
-    "alerts": {"cooldown": "20s", "resolve_after": 300, "min_effect": {"psi": 0.25}},
+    "reference": {"events": 120, "min_span": "0s"},
+    "alerts": {
+        "events_between_false_alarms": 10**12,  # so that River's are the first to see something
+        "cooldown": "20s",
+        "resolve_after": 300,
+        "min_effect": {"psi": 0.25},
+    },
     "detectors": {
-        "adwin": {"delta": 1e-3},
         "river": [
             {"name": "KSWIN", "on": ["error", "residual"], "parameters": {"alpha": 1e-4, "stat_size": 20}},
             {"name": "PageHinkley", "on": ["numeric", "score", "error"], "parameters": {"threshold": 5}},

@@ -53,9 +53,9 @@ def state(name: str = "fraud", **changes: Any) -> ModelState:  # noqa: ANN401 - 
         "serving_latency": {},
         "features": {},
         "detectors": {
-            f"feature {name} adwin:rank": {"measure": "psi", "effect": 0.3, "min_effect": 0.1},
-            "metric score adwin:rank": {"measure": "psi", "effect": 0.05, "min_effect": 0.1},
-            "metric calibration adwin:residual": {"measure": None, "effect": None, "min_effect": 0.03},
+            f"feature {name} e_sr:rank": {"measure": "psi", "effect": 0.3, "min_effect": 0.1},
+            "metric score e_sr:rank": {"measure": "psi", "effect": 0.05, "min_effect": 0.1},
+            "metric calibration e_sr:residual": {"measure": None, "effect": None, "min_effect": 0.03},
         },
         "incidents": [
             Incident(
@@ -117,7 +117,7 @@ def test_one_model_in_detail(capsys: pytest.CaptureFixture[str]) -> None:
     assert "accuracy       0.9123     0.5        0.75" in shown
     assert "recall              -       -           -" in shown
     assert "critical data_drift of feature fraud since 2026-11-23T04:00:00.000Z: psi 0.3" in shown
-    drifted = [line.split()[0:2] for line in shown.split("\n") if "adwin:" in line]
+    drifted = [line.split()[0:2] for line in shown.split("\n") if "e_sr:" in line]
     assert drifted == [["feature", "fraud"], ["metric", "score"]]  # the furthest first, without what has not moved
 
 

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from driftline.schemas.alerts import Kind
@@ -53,8 +53,13 @@ def test_the_whole_of_it() -> None:
                 "reference": {"events": 1000},
                 "features": {"amount": {"kind": "numeric", "min": 0, "max": 1e6}, "country": {"kind": "categorical"}},
                 "segments": ["region", "channel"],
-                "detectors": {"numeric": ["adwin"], "score": [], "adwin": {"delta": "1e-5"}},
-                "alerts": {"min_effect": {"psi": 0.2}, "cooldown": "90m", "resolve_after": 10},
+                "detectors": {"numeric": ["e_sr"], "score": []},
+                "alerts": {
+                    "events_between_false_alarms": 5000,
+                    "min_effect": {"psi": "2e-1"},
+                    "cooldown": "90m",
+                    "resolve_after": 10,
+                },
                 "retrain": {"on": ["data_drift"], "min_labels": 0, "cooldown": "0s"},
                 "challenger": "logistic_regression",
                 "window": 500,
@@ -67,7 +72,9 @@ def test_the_whole_of_it() -> None:
     }
     fraud = parse_configuration(document).of("fraud")
     assert (fraud.task, fraud.positive_label, fraud.classes) == (Task.BINARY, "yes", ("no", "yes"))
-    assert fraud.detectors.adwin.delta == 1e-5  # many readers of YAML take 1e-5 for text
+    assert (fraud.detectors.numeric, fraud.detectors.score, fraud.detectors.error) == (("e_sr",), (), ("e_sr",))
+    assert fraud.alerts.events_between_false_alarms == 5000
+    assert fraud.alerts.min_effect.psi == 0.2  # many readers of YAML take 2e-1 for text
     assert (fraud.alerts.cooldown, fraud.retrain.cooldown) == (5_400_000, 0)
 
 
@@ -90,6 +97,7 @@ AN_ESTIMATOR: Final = (
         ({"models": [{"model_id": "a"}, {"model_id": "a"}]}, "configuration: models: 'a' is configured twice"),
         ({"modells": []}, "modells: unknown field; did you mean models?"),
         ({"x": 1}, "x: unknown field; those that this version has are models, bad_records, max_models"),
+        ({"<": None}, "<: unknown field; those that this version has are models, bad_records, max_models"),
         (model(label_timout="7d"), "models.0.label_timout: unknown field; did you mean label_timeout?"),
         (
             model(alerts={"min_effect": {"psy": 1}}),
@@ -106,8 +114,8 @@ AN_ESTIMATOR: Final = (
         (model(features={"f": {"min": math.nan}}), "models.0.features.f.min: must be a finite number"),
         (model(task="binery"), "models.0.task: must be 'binary', 'multiclass' or 'regression'"),
         (model(segments=["a", "b", "a"]), "models.0.segments: has a twice"),
-        (model(detectors={"error": ["adwin", "adwin"]}), "models.0.detectors.error: has adwin twice"),
-        (model(detectors={"error": ["ddm"]}), "models.0.detectors.error.0: must be 'adwin'"),
+        (model(detectors={"error": ["e_sr", "e_sr"]}), "models.0.detectors.error: has e_sr twice"),
+        (model(detectors={"error": ["ddm"]}), "models.0.detectors.error.0: must be 'e_sr'"),
         (model(classes=[1]), "models.0.classes: must have at least 2 items, not 1"),
         (
             model(classes=[1, True]),
@@ -219,18 +227,15 @@ def test_ten_thousand_models_are_soon_read() -> None:
     assert configuration.of("9999").model_id == "9999"
 
 
+@example(document={"<": None})  # as pydantic names the forms that a value may have
+@example(document={"": None})
 @given(
     document=st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats()
-        | st.text(max_size=5)
-        | st.sampled_from(["7d", "adwin"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["7d", "e_sr"]),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["models", "model_id", "classes", "features", "alerts", "detectors", "adwin", "min"])
+                st.sampled_from(["models", "model_id", "classes", "features", "alerts", "detectors", "error", "min"])
                 | st.text(max_size=3)
                 | st.integers(),
                 inner,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from driftline.models.drift.rank import RankPsi
 from driftline.models.snapshot import seal
 from driftline.models.watch.feature import Feature
 from driftline.models.watch.quality import Absent, Problem, finite_number, read_category
+from driftline.models.watch.version_watch import quarter
 from driftline.schemas.alerts import Kind
 from driftline.schemas.config import FeatureKind, ModelConfig
 
@@ -38,6 +41,7 @@ def learned(values: Iterable[object], kind: FeatureKind = FeatureKind.NUMERIC, *
     feature = new(kind, **config)
     assert feed(feature, values) == []
     feature.freeze()
+    feature.promise(1_000_000, features=1, numeric=1)
     return feature
 
 
@@ -229,6 +233,34 @@ def test_a_feature_that_came_late_was_missing_before() -> None:
 def test_too_few_numbers_make_no_ranks() -> None:
     assert [s.subject.kind for s in learned([1.0] * 49).streams()] == [Kind.DATA_QUALITY]
     assert [s.subject.kind for s in learned([1.0] * 50).streams()] == [Kind.DATA_QUALITY, Kind.DATA_DRIFT]
+
+
+@pytest.mark.parametrize("size", [400, 1000, 1017, 1023, 1024])
+def test_what_is_normal_is_counted_once_of_each_value_of_the_reference(size: int) -> None:
+    values = [float(value) for value in amounts(Random(1), size)]  # type: ignore[arg-type]  # numbers
+    first = quarter(size)  # no multiple of the 32 that detectors take at a time
+    feature = new(reference={"events": size})
+    feed(feature, values[:first])
+    feature.begin()
+    feed(feature, values[first:])
+    feature.freeze()
+    (_, drift) = feature.streams()
+    counted = size // 32 * 32
+    assert drift.learned == size
+    assert int(drift.measure["reference"]) == counted
+    # By ranks among the first quarter, as it is compared later.
+    assert drift.measure["bins"].tolist() == RankPsi.of(values[:first]).tally(values[:counted]).tolist()
+    assert float(drift.measure["before"]) == median(values)
+
+
+def test_a_feature_that_begins_late_in_the_reference_counts_each_value_once_too() -> None:
+    values = [float(value) for value in amounts(Random(1), 333)]  # type: ignore[arg-type]  # numbers
+    feature = new(missed=700)
+    feature.begin()  # while there are no values
+    feed(feature, values)
+    feature.freeze()
+    (_, drift) = feature.streams()
+    assert (drift.learned, int(drift.measure["reference"])) == (333, 320)
 
 
 def test_detectors_can_be_switched_off() -> None:

@@ -218,7 +218,36 @@ def test_a_reference_that_is_made_smaller_is_complete_at_once(events: int) -> No
     reference = again.report()["reference"]
     assert (reference["predictions_complete"], reference["pairs_complete"]) == (True, True)
     found = again.report()["detectors"]
-    assert {"data_drift feature x adwin:rank", "performance metric accuracy adwin:error"} <= found.keys()
+    assert {"data_drift feature x e_sr:rank", "performance metric accuracy e_sr:error"} <= found.keys()
+
+
+def records_in_use(served: Served) -> list[int]:
+    """Return how many streams, trails, seasons and samples there are."""
+    arena = served._arena  # noqa: SLF001 - nothing public tells
+    streams = arena.streams
+    return [len(bank) for bank in (*streams.banks, streams.trails, streams.seasons, arena.samples, arena.pages)]
+
+
+@pytest.mark.parametrize("events", [1001, 1200, 2500])
+def test_a_reference_that_is_made_larger_goes_on_with_the_streams_that_it_has(events: int) -> None:
+    random = Random(1)
+    values = [random.random() for _ in range(2 * events)]
+
+    def take(served: Served, start: int, end: int) -> None:
+        for value in values[start:end]:
+            served.pair(int(value > 0.5), int(random.random() < value), score=value, features={"x": value, "y": -value})
+
+    fields: dict[str, Any] = {"task": "binary", "classes": [0, 1]}
+    served, plain = Served(reference={"events": 1000}, **fields), Served(reference={"events": events}, **fields)
+    take(served, 0, 270)  # its quarter has come, and the one of the larger reference is still to come
+    again = served.restarted(reference={"events": events})
+    take(again, 270, len(values))
+    take(plain, 0, len(values))
+    assert again.report()["reference"]["predictions_complete"]
+    assert again.report()["reference"]["pairs_complete"]
+    assert again.report()["detectors"].keys() == plain.report()["detectors"].keys()
+    assert records_in_use(again) == records_in_use(plain)
+    assert records_in_use(again.restarted()) == records_in_use(plain)
 
 
 # -- classes that the first predictions did not show ------------------------------------------------------------------

@@ -12,7 +12,7 @@ from driftline.models.drift.finding import Finding, Subject
 from driftline.models.drift.listener import Listener, listeners_on
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import RankPsi
-from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.drift.stream import NEVER, RANK_DETECTORS, Stream, restore_stream
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import DetectorsConfig, MinEffect, ModelConfig
 from driftline.schemas.river import RiverDetector, Watched
@@ -29,25 +29,28 @@ NOISY: Final = {"name": "DummyDriftDetector", "parameters": {"t_0": 100}}
 
 
 def listener(name: str, **parameters: Any) -> Listener:  # noqa: ANN401 - of a constructor
-    return Listener(RiverDetector(name=name, parameters=parameters), 1e-6)
+    return Listener(RiverDetector(name=name, parameters=parameters))
 
 
-def stream(measure: Measure, *listeners: Listener, delta: float = 1e-6) -> Stream:
+def stream(measure: Measure, *listeners: Listener, events: float = 1e6) -> Stream:
     ranked = isinstance(measure, RankPsi)
-    return Stream(
+    watched = Stream(
         Subject(Kind.PERFORMANCE, Target(metric="accuracy")),
         "1",
         measure,
-        detectors=RANK_DETECTORS if ranked else ("adwin:error",),
+        detectors=RANK_DETECTORS if ranked else ("e_sr:error",),
         min_effect=EFFECTS.psi if ranked else EFFECTS.error_rate,
-        delta=delta,
         describe=lambda effect: effect.measure,
         listeners=listeners,
     )
+    watched.promise(events)
+    return watched
 
 
-def errors(*listeners: Listener, delta: float = 1e-6) -> Stream:
-    return stream(ShareGrowth("error_rate", 0.1, 10_000), *listeners, delta=delta)
+def errors(*listeners: Listener, events: float = 1e6) -> Stream:
+    watched = stream(ShareGrowth("error_rate", 0.1, 10_000), *listeners, events=events)
+    watched.start(0.1, 10_000)
+    return watched
 
 
 def feed(watched: Stream, values: Iterable[float]) -> list[tuple[int, Finding]]:
@@ -111,7 +114,7 @@ def test_the_values_are_mapped_as_the_kernel_maps_them() -> None:
         assert len(heard) >= 200
 
 
-def test_each_bit_is_heard_once_and_in_order_though_adwin_takes_32_at_a_time() -> None:
+def test_each_bit_is_heard_once_and_in_order_though_e_sr_takes_8_at_a_time() -> None:
     values = bits(Random(6), 0.4, 1100)
     watched = errors(listener("NoDrift"))
     heard: list[tuple[int, float]] = []
@@ -138,14 +141,14 @@ def test_one_that_cries_all_the_time_does_not_disturb_the_others() -> None:
 
 
 def test_nothing_is_placed_before_there_are_blocks_to_place_it_in() -> None:
-    watched = errors(listener("DummyDriftDetector", t_0=1))
+    watched = errors(listener("DummyDriftDetector", t_0=1), events=NEVER)
     assert feed(watched, [0.0] * 63) == []
     assert [n for n, _ in feed(watched, [0.0] * 100)] == [64, 96, 128, 160]
 
 
-def test_adwin_can_be_off_and_the_stream_still_stands_for_what_lasts() -> None:
+def test_e_sr_can_be_off_and_the_stream_still_stands_for_what_lasts() -> None:
     random = Random(1)
-    watched = errors(listener("NoDrift"), delta=0.0)
+    watched = errors(listener("NoDrift"), events=NEVER)
     found = feed(watched, [*bits(random, 0.1, 3000), *bits(random, 0.6, 4000)])
     assert {finding.detector for _, finding in found} == {"level"}
     assert watched.detections == 0
@@ -158,7 +161,7 @@ def test_a_restored_stream_goes_on_as_if_nothing_had_happened(cut: int) -> None:
     values = [*bits(random, 0.1, 1500), *bits(random, 0.5, 900)]
 
     def new(measure: Measure) -> Stream:
-        return stream(measure, listener("KSWIN", alpha=1e-4), listener("DDM"), delta=0.002)
+        return stream(measure, listener("KSWIN", alpha=1e-4), listener("DDM"), events=1000)
 
     whole = new(ShareGrowth("error_rate", 0.1, 10_000))
     expected = feed(whole, values)
@@ -231,7 +234,7 @@ def test_each_stream_is_heard_by_those_that_are_on_it() -> None:
     assert set(counts.values()) == {800}
 
 
-@pytest.mark.parametrize("own", [["adwin"], []])
+@pytest.mark.parametrize("own", [["e_sr"], []])
 def test_what_is_found_is_found_in_the_row_that_brought_it(own: list[str]) -> None:
     river = [{"name": "HDDMW"}, {"name": "PageHinkley", "on": ["numeric"], "parameters": {"threshold": 10}}]
     served = Served(detectors={"river": river, "numeric": own, "error": own})
@@ -243,13 +246,13 @@ def test_what_is_found_is_found_in_the_row_that_brought_it(own: list[str]) -> No
         ("river:HDDMW", "performance metric accuracy"),
         ("river:PageHinkley", "data_drift feature x"),
     }
-    assert any(each.detector.startswith("adwin:error") for each in found) is bool(own)
-    assert "performance metric accuracy adwin:error" in served.report()["detectors"] or not own
+    assert any(each.detector.startswith("e_sr:error") for each in found) is bool(own)
+    assert "performance metric accuracy e_sr:error" in served.report()["detectors"] or not own
 
 
 def test_a_model_without_them_is_as_it_was() -> None:
     detectors = ModelConfig(model_id="m").detectors
-    assert (detectors.river, detectors.watches(Watched.ERROR), detectors.delta_on(Watched.ERROR)) == ((), True, 1e-6)
+    assert (detectors.river, detectors.watches(Watched.ERROR), detectors.error) == ((), True, ("e_sr",))
     served = Served()
     serve(served, 300, wrong=0.0)
     assert "river" not in str(served.monitor.snapshot())

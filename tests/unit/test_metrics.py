@@ -290,7 +290,7 @@ def alert() -> Alert:
             "severity": "warning",
             "model_id": "m",
             "kind": "data_drift",
-            "detector": "adwin",
+            "detector": "e_sr",
             "target": {"feature": "amount"},
             "statistic": 1.0,
             "threshold": 0.5,

@@ -195,7 +195,7 @@ def test_features_that_come_one_by_one_are_watched_up_to_a_bound() -> None:
 
 
 def test_names_may_be_anything() -> None:
-    names = ["", " ", "a b", "é\u0000", "feature x adwin:rank", "x" * 256, "__class__", "{0}", "null"][1:]
+    names = ["", " ", "a b", "é\u0000", "feature x e_sr:rank", "x" * 256, "__class__", "{0}", "null"][1:]
     served = Served(segments=names)
     random = Random(1)
     for _ in range(WARMUP + 200):
@@ -274,7 +274,7 @@ def test_the_score_is_watched_also_if_it_is_given_as_a_probability(with_probabil
     for _ in range(300):
         predict(random.betavariate(5, 2))
     assert {finding.subject.as_text() for finding in served.found} == {"prediction_drift metric score"}
-    assert {"concept_drift metric calibration adwin:residual", "prediction_drift metric score adwin:rank"} <= (
+    assert {"concept_drift metric calibration e_sr:residual", "prediction_drift metric score e_sr:rank"} <= (
         served.report()["detectors"].keys()
     )
 
@@ -319,7 +319,7 @@ def test_labels_that_come_early_teach_what_the_score_is_worth(given: str) -> Non
         }
         served.pair("yes" if p > 0.5 else "no", "yes" if random.random() < p else "no", **ways[given])
     detectors = served.report()["detectors"].keys()
-    assert {"concept_drift metric calibration adwin:residual", "prediction_drift metric score adwin:rank"} <= detectors
+    assert {"concept_drift metric calibration e_sr:residual", "prediction_drift metric score e_sr:rank"} <= detectors
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_feature_that_comes_after_the_warmup_is_watched_if_the_reference_had_i
     for n in range(3000):
         late = "n/a" if n == 1000 - come else random.gauss(0, 1)
         served.predict(n % 2, features={} if n < 1000 - come else {"late": late})
-    watched = {"data_drift feature late adwin:rank", "data_quality feature late adwin:bad"}
+    watched = {"data_drift feature late e_sr:rank", "data_quality feature late e_sr:bad"}
     assert watched & served.report()["detectors"].keys() == (watched if come > 50 else {max(watched)})
 
 
@@ -384,6 +384,26 @@ def test_a_feature_that_was_null_at_first_is_what_its_first_values_are() -> None
         "unseen": 0,
     }
     assert "age" not in served.report()["features"]
+
+
+def test_a_restart_after_a_feature_came_late_asks_for_as_much_evidence_as_before() -> None:
+    random, served = Random(1), Served(task="binary", classes=[0, 1])
+
+    def take(served: Served, *names: str) -> dict[str, float]:
+        for _ in range(300):
+            score = random.random()
+            features = {name: random.gauss(0, 1) for name in names}
+            served.pair(int(score > 0.5), int(random.random() < score), score=score, features=features)
+        return {name: report["threshold"] for name, report in served.report()["detectors"].items()}
+
+    before = take(served, "x", "y")
+    assert len(before) == 8  # quality and drift of two features, the score, and three of pairs
+    late = take(served, "x", "y", "late", "later")  # they have no reference, so they take no share
+    assert served.report()["features"]["late"]["count"] > 0
+    assert late == before
+    again = served.restarted()
+    assert take(again, "x", "y", "late", "later") == before
+    assert take(again.restarted(), "x", "y", "late") == before
 
 
 @pytest.mark.parametrize("cut", [10, WARMUP - 1, WARMUP, 350, 900])

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 AMOUNT: Final = Subject(Kind.DATA_DRIFT, Target(feature="amount"))
 QUALITY: Final = Subject(Kind.DATA_QUALITY, Target(feature="amount"))
 ERRORS: Final = Subject(Kind.PERFORMANCE, Target(metric="accuracy"))
+SCORE: Final = Subject(Kind.PREDICTION_DRIFT, Target(metric="score"))
+CALIBRATION: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 BAD: Final = Subject(Kind.DATA_QUALITY, Target(metric="bad_records"))
 GATE: Final = 0.1
 COOLDOWN: Final = 60_000
@@ -28,12 +30,18 @@ RESOLVE_AFTER: Final = 1000
 START: Final = 1_795_406_400_000
 
 
-def finding(
-    value: float = 0.2, subject: Subject = AMOUNT, version: str = "1", detector: str = "adwin:rank", start: int = 5
+def finding(  # noqa: PLR0913 - what tests vary
+    value: float = 0.2,
+    subject: Subject = AMOUNT,
+    version: str = "1",
+    detector: str = "e_sr:rank",
+    start: int = 5,
+    *,
+    early: bool = False,
 ) -> Finding:
     effect = Effect(measure="psi", value=value, before=1.0, after=2.0)
     span = Span(Mark(10, START + 100, start, 3), Mark(20, START + 200, start + 10, 4))
-    return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, "feature amount is different")
+    return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, "feature amount is different", early)
 
 
 def place(at: int = 0, trigger: str = "driftline.predictions-0-17") -> Place:
@@ -85,14 +93,45 @@ def test_three_times_the_gate_is_critical(value: float, severity: Severity) -> N
     assert alert.severity is severity
 
 
+@pytest.mark.parametrize("value", [0.2, 0.9])
+@pytest.mark.parametrize("subject", [AMOUNT, SCORE])
+def test_drift_that_is_early_is_for_information_however_large(subject: Subject, value: float) -> None:
+    (alert,) = decide(new(), finding(value, subject, early=True))
+    assert alert.severity is Severity.INFO
+    assert alert.message.endswith("; for information, as the reference does not span reference.min_span yet.")
+
+
+@pytest.mark.parametrize("subject", [QUALITY, ERRORS, CALIBRATION])
+def test_what_is_wrong_or_worse_is_no_less_so_for_being_early(subject: Subject) -> None:
+    (alert,) = decide(new(), finding(0.9, subject, early=True))
+    assert alert.severity is Severity.CRITICAL
+    assert "for information" not in alert.message
+
+
+@pytest.mark.parametrize(
+    ("value", "severity"), [(0.2, Severity.WARNING), (0.9, Severity.CRITICAL)], ids=["warning", "critical"]
+)
+def test_an_incident_that_was_for_information_is_updated_once_the_reference_is_covered(
+    value: float, severity: Severity
+) -> None:
+    policy = new()
+    (first,) = decide(policy, finding(value, early=True))
+    assert decide(policy, finding(value, early=True), at=1) == []
+    # It does not wait for the cooldown, nor for another change: that it lasts is enough.
+    (second,) = decide(policy, finding(value, detector=LEVEL), at=2)
+    assert (second.incident_id, second.state, second.severity) == (first.incident_id, AlertState.UPDATED, severity)
+    assert "for information" not in second.message
+    assert decide(policy, finding(value, detector=LEVEL), at=3) == []
+
+
 def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> None:
     (alert,) = decide(new(), finding())
     assert (alert.model_id, alert.model_version, alert.kind, alert.target) == ("fraud", "1", *AMOUNT)
-    assert (alert.detector, alert.statistic, alert.threshold) == ("adwin:rank", 0.5, 0.3)
+    assert (alert.detector, alert.statistic, alert.threshold) == ("e_sr:rank", 0.5, 0.3)
     assert alert.effect == Effect(measure="psi", value=0.2, before=1.0, after=2.0)
     assert (alert.change_point.earliest, alert.change_point.latest) == (START + 100, START + 200)
     assert alert.event_time == START
-    assert [evidence.detector for evidence in alert.evidence] == ["adwin:rank"]
+    assert [evidence.detector for evidence in alert.evidence] == ["e_sr:rank"]
     assert alert.message == (
         "Model fraud, version 1: feature amount is different; it began between 2026-11-23T04:00:00.100Z and "
         "2026-11-23T04:00:00.200Z."
@@ -104,9 +143,9 @@ def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> 
     [
         (AMOUNT, {PREDICTIONS: (5, 100)}),
         (QUALITY, {PREDICTIONS: (5, 100)}),
-        (Subject(Kind.PREDICTION_DRIFT, Target(metric="score")), {PREDICTIONS: (5, 100)}),
+        (SCORE, {PREDICTIONS: (5, 100)}),
         (ERRORS, {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
-        (Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration")), {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
+        (CALIBRATION, {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
         (BAD, {PREDICTIONS: (5, 100), LABELS: (3, 90)}),
     ],
     ids=lambda value: value.as_text() if isinstance(value, Subject) else "",
@@ -146,7 +185,7 @@ def test_that_it_lasts_opens_an_incident_and_is_no_update_of_it() -> None:
     (first,) = decide(policy, finding(detector=LEVEL))
     assert (first.state, first.detector) == (AlertState.FIRING, LEVEL)
     assert decide(policy, finding(detector=LEVEL), at=COOLDOWN) == []
-    (changed,) = decide(policy, finding(detector="adwin:rank"), at=COOLDOWN)
+    (changed,) = decide(policy, finding(detector="e_sr:rank"), at=COOLDOWN)
     assert changed.state is AlertState.UPDATED
     (worse,) = decide(policy, finding(0.5, detector=LEVEL), at=COOLDOWN + 1)
     assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)

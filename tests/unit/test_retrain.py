@@ -101,6 +101,16 @@ def test_only_configured_kinds_ask(subject: Subject) -> None:
     assert request.reason.kinds == [subject.kind]
 
 
+def test_what_is_for_information_asks_for_nothing_until_it_is_more_than_that() -> None:
+    policy = new(on=["data_drift"])
+    fire(policy, AMOUNT, severity=Severity.INFO)
+    join(policy, *range(CHANGED_AT, CHANGED_AT + 5))
+    assert decide(policy) is None
+    fire(policy, AMOUNT, severity=Severity.WARNING)
+    join(policy, *range(CHANGED_AT + 5, CHANGED_AT + 10))
+    assert decide(policy) is not None
+
+
 def test_incidents_of_one_version_share_a_request() -> None:
     policy = new()
     fire(policy)

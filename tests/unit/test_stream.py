@@ -15,9 +15,10 @@ from driftline.models.drift.finding import LEVEL, Finding, Subject
 from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.kernels.season import DAY
 from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Kind, Target
-from driftline.schemas.config import AdwinConfig, MinEffect
+from driftline.schemas.config import MinEffect
 from tests.restoring import as_stored
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SUBJECT: Final = Subject(Kind.DATA_DRIFT, Target(feature="x"))
 GATES: Final = MinEffect()
 REFERENCE: Final = 1000
+BETWEEN: Final = 10_000_000  # values to a false alarm
 FAMILIES: Final[dict[str, Draw]] = {
     "normal": lambda random: random.gauss(0, 1),
     "lognormal": lambda random: random.lognormvariate(3, 1),
@@ -39,15 +41,26 @@ FAMILIES: Final[dict[str, Draw]] = {
 }
 
 
-def new(measure: Measure, gate: float = GATES.psi, detectors: Sequence[str] = RANK_DETECTORS) -> Stream:
-    delta = AdwinConfig().delta
-    return Stream(
-        SUBJECT, "1", measure, detectors=detectors, min_effect=gate, delta=delta, describe=lambda effect: effect.measure
-    )
+def new(
+    measure: Measure,
+    gate: float = GATES.psi,
+    detectors: Sequence[str] = RANK_DETECTORS,
+    reference: Sequence[float] = (),
+) -> Stream:
+    stream = Stream(SUBJECT, "1", measure, detectors=detectors, min_effect=gate, describe=lambda effect: effect.measure)
+    stream.learn(reference)
+    stream.promise(BETWEEN)
+    return stream
 
 
-def of_errors(share: float) -> Stream:
-    return new(ShareGrowth("error_rate", share, 10_000), GATES.error_rate, ["error"])
+def of_ranks(reference: Sequence[float], gate: float = GATES.psi) -> Stream:
+    return new(RankPsi.of(reference), gate, reference=reference)
+
+
+def of_errors(share: float, reference: int = 10_000) -> Stream:
+    stream = new(ShareGrowth("error_rate", share, reference), GATES.error_rate, ["error"])
+    stream.start(share, reference)
+    return stream
 
 
 def feed(stream: Stream, values: Iterable[float]) -> list[tuple[int, Finding]]:
@@ -73,7 +86,7 @@ def lasting(found: list[tuple[int, Finding]]) -> list[tuple[int, Finding]]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_is_found_in_a_stream_that_does_not_change(family: str, seed: int) -> None:
     random, draw = Random(seed), FAMILIES[family]
-    stream = new(RankPsi.of([draw(random) for _ in range(REFERENCE)]))
+    stream = of_ranks([draw(random) for _ in range(REFERENCE)])
     assert first_large(feed(stream, (draw(random) for _ in range(50_000)))) is None
     assert stream.level is not None
     assert stream.level.value < stream.min_effect
@@ -105,7 +118,7 @@ def test_a_change_is_found_with_its_size_and_its_place(name: str) -> None:
     held = 0
     for seed in range(10):
         random, draw = Random(seed), FAMILIES[family]
-        stream = new(RankPsi.of([draw(random) for _ in range(REFERENCE)]))
+        stream = of_ranks([draw(random) for _ in range(REFERENCE)])
         start = 1000 + random.randrange(100)
         assert first_large(feed(stream, (draw(random) for _ in range(start)))) is None
         found = first_large(feed(stream, (change(draw(random)) for _ in range(within))))
@@ -163,7 +176,7 @@ def test_larger_losses_are_found() -> None:
 
 def test_a_change_too_small_to_matter_passes_no_gate() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     feed(stream, (random.gauss(0, 1) for _ in range(5000)))
     assert first_large(feed(stream, (random.gauss(0.15, 1) for _ in range(20_000)))) is None
     assert stream.detections > 0
@@ -171,13 +184,13 @@ def test_a_change_too_small_to_matter_passes_no_gate() -> None:
 
 def test_a_slow_change_is_found_though_each_step_of_it_is_small() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     assert first_large(feed(stream, (random.gauss(n / 20_000, 1) for n in range(20_000)))) is not None
 
 
 def test_the_level_follows_the_stream_back_to_its_reference() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     feed(stream, (random.gauss(0, 1) for _ in range(1000)))
     assert feed(stream, (random.gauss(1, 1) for _ in range(200)))
     assert stream.level is not None
@@ -188,7 +201,7 @@ def test_the_level_follows_the_stream_back_to_its_reference() -> None:
 
 def test_the_level_is_not_mended_by_a_few_values() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     feed(stream, (random.gauss(0, 1) for _ in range(1000)))
     feed(stream, (random.gauss(3, 1) for _ in range(300)))
     for _ in range(240):
@@ -199,7 +212,7 @@ def test_the_level_is_not_mended_by_a_few_values() -> None:
 
 def test_a_change_is_sized_until_a_window_full_of_values_has_come_after_it() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     feed(stream, (random.gauss(0, 1) for _ in range(1000)))
     found = feed(stream, (random.gauss(2, 1) for _ in range(3000)))
     counts = [n for n, finding in found if finding.detector != LEVEL]
@@ -210,7 +223,7 @@ def test_a_change_is_sized_until_a_window_full_of_values_has_come_after_it() -> 
 
 def test_two_changes_are_told_apart() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(4000)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(4000)])
     feed(stream, (random.gauss(0, 1) for _ in range(2000)))
     feed(stream, (random.gauss(2, 1) for _ in range(300)))
     found = feed(stream, (random.gauss(0, 1) for _ in range(300)))
@@ -226,20 +239,27 @@ def of_shape(random: Random) -> float:
 def test_what_changed_before_the_stream_began_is_found() -> None:
     for seed in range(5):
         random = Random(seed)
-        stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]))
-        ((n, finding), *_) = found = feed(stream, (random.gauss(1, 1) for _ in range(8000)))
-        assert n == 1024  # two windows of 512
-        assert (finding.detector, finding.statistic, finding.threshold) == (LEVEL, finding.effect.value, GATES.psi)
-        assert (finding.span.earliest.at, finding.span.latest.at) == (1, 520)  # to the next mark
-        assert [later for later, _ in found] == list(range(1024, 8001, 512))  # as long as it lasts
-        assert {later.span.earliest.at for _, later in found} == {1}
+        stream = of_ranks([random.gauss(0, 1) for _ in range(2500)])
+        found = feed(stream, (random.gauss(1, 1) for _ in range(8000)))
+        assert found[0][0] <= 96  # the detectors know the reference
+        assert found[0][1].detector == RANK_DETECTORS[0]
+        assert found[0][1].span.earliest.at == 1
+        again = lasting(found)
+        finding = again[0][1]
+        assert (finding.statistic, finding.threshold) == (finding.effect.value, GATES.psi)
+        # Another detector may see the same change later, of which two windows of 512 must have come then.
+        assert stream.detections <= 2
+        seen = max(finding.span.latest.at for _, finding in found if finding.detector != LEVEL)
+        due = math.ceil(seen / 512) * 512 + 2 * 512
+        assert [later for later, _ in again if later >= due] == list(range(due, 8001, 512))  # as long as it lasts
+        assert {later.span.earliest.at for _, later in again} == {1}
 
 
 @pytest.mark.parametrize("start", [700, 20_000])
 def test_a_change_of_shape_alone_is_found(start: int) -> None:
     for seed in range(5):
         random = Random(seed)
-        stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+        stream = of_ranks([random.random() for _ in range(2500)])
         assert feed(stream, (random.random() for _ in range(start))) == []
         found = first_large(feed(stream, (of_shape(random) for _ in range(1536))))
         assert stream.detections == 0
@@ -269,7 +289,7 @@ def test_a_reference_is_not_taken_for_the_truth() -> None:
 
 def test_what_was_found_is_found_again_where_it_comes_back() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+    stream = of_ranks([random.random() for _ in range(2500)])
     for _ in range(3):
         assert lasting(feed(stream, (of_shape(random) for _ in range(3000))))
         feed(stream, (random.random() for _ in range(9000)))
@@ -280,21 +300,21 @@ def test_what_was_found_is_found_again_where_it_comes_back() -> None:
 
 def test_what_lasted_before_a_detected_change_is_forgotten() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]))
+    stream = of_ranks([random.gauss(0, 1) for _ in range(2500)])
     feed(stream, (random.gauss(1, 1) for _ in range(9000)))
     *_, (_, last) = lasting(feed(stream, (random.gauss(-1, 1) for _ in range(1800))))
-    assert stream.detections == 1
+    before = stream.detections
     assert last.span.earliest.at <= 9001 <= last.span.latest.at
     assert last.span.earliest.at > 8600
     feed(stream, (random.gauss(0, 1) for _ in range(1100)))
-    assert stream.detections == 2
+    assert stream.detections == before + 1
     assert stream.level is not None
     assert stream.level.value < stream.min_effect / 2
 
 
 def test_the_level_forgets_what_did_not_last() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.random() for _ in range(2500)]))
+    stream = of_ranks([random.random() for _ in range(2500)])
     feed(stream, (random.random() for _ in range(9000)))
     feed(stream, (of_shape(random) for _ in range(1000)))
     feed(stream, (random.random() for _ in range(1536)))
@@ -316,17 +336,93 @@ def test_the_level_of_a_small_effect_is_steady() -> None:
 
 def test_without_a_gate_only_detectors_find() -> None:
     random = Random(3)
-    stream = new(RankPsi.of([random.gauss(0, 1) for _ in range(2500)]), gate=0.0)
-    assert feed(stream, (random.gauss(0.3, 1) for _ in range(9000))) == []
+    stream = of_ranks([random.random() for _ in range(2500)], gate=0.0)
+    assert feed(stream, (of_shape(random) for _ in range(9000))) == []
+
+
+# -- before the reference covers what is normal ------------------------------------------------------------------------
+
+APART: Final = DAY // 10_000  # milliseconds between two values
+
+
+def uncovered(random: Random, covered: int = DAY) -> Stream:
+    """Return a stream whose reference covers what is normal only from a later time on."""
+    stream = of_ranks([random.gauss(0, 1) for _ in range(2500)])
+    stream.promise(BETWEEN, covered)
+    return stream
+
+
+def feed_apart(stream: Stream, values: Iterable[float], apart: int = APART) -> list[Finding]:
+    """Return all findings, of values that come at even distances."""
+    found = []
+    for value in values:
+        n = stream.count + 1
+        finding = stream.update(value, n * apart, n, n)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_no_faster_than_an_hour_of_the_day_is_held_back_and_counted(sign: int) -> None:
+    for seed in range(10):
+        random = Random(seed)
+        stream = uncovered(random)
+        # As the mean of a stream does that goes up and down once a day by its standard deviation.
+        means = (sign * math.sin(2.0 * math.pi * n / 10_000) for n in range(4000))
+        assert feed_apart(stream, (random.gauss(mean, 1) for mean in means)) == []
+        assert stream.detections == 0
+        assert stream.report()["held"] >= 1
+
+
+@pytest.mark.parametrize("apart", [1, 1000, APART])
+@pytest.mark.parametrize("step", [1.0, 2.0, 4.0])
+def test_an_abrupt_step_is_told_at_once_though_it_is_early(step: float, apart: int) -> None:
+    for seed in range(20):
+        random = Random(seed)
+        stream = uncovered(random)
+        start = 2000 + random.randrange(100)
+        feed_apart(stream, (random.gauss(0, 1) for _ in range(start)), apart)
+        found = [f for f in feed_apart(stream, (random.gauss(step, 1) for _ in range(400)), apart) if f.effect.value]
+        assert found, seed
+        assert all(finding.early for finding in found)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.3), (0.25, 0.75), (0.02, 0.5)])
+def test_an_abrupt_storm_of_errors_is_told_at_once_though_it_is_early(before: float, after: float) -> None:
+    for seed in range(20):
+        random, stream = Random(seed), of_errors(before)
+        stream.promise(BETWEEN, DAY)
+        feed_apart(stream, (float(random.random() < before) for _ in range(2000)), 1)
+        assert feed_apart(stream, (float(random.random() < after) for _ in range(400)), 1), seed
+
+
+def test_what_stands_apart_is_told_only_from_then_on() -> None:
+    random = Random(3)
+    stream = of_ranks([random.random() for _ in range(2500)])
+    covered = 6000
+    stream.promise(BETWEEN, covered)
+    found = feed(stream, (of_shape(random) for _ in range(10_000)))
+    assert [n for n, _ in lasting(found)] == list(range(6144, 10_001, 512))
+    assert not any(finding.early for _, finding in found)
+
+
+def test_a_finding_is_early_until_the_reference_is_covered() -> None:
+    for covered, expected in ((0, {False}), (2100, {True, False}), (9000, {True})):
+        random = Random(3)
+        stream = uncovered(random, covered)
+        found = feed(stream, (random.gauss(4 * (n > 2000), 1) for n in range(2600)))
+        assert {finding.early for _, finding in found} == expected
+        assert all(finding.early is (n < covered) for n, finding in found)
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(0, 30_000))
 def test_what_lasts_is_found_alike_by_a_restored_stream(seed: int, cut: int) -> None:
     random = Random(seed)
-    measure = RankPsi.of([random.random() for _ in range(500)])
+    reference = [random.random() for _ in range(500)]
     values = [of_shape(random) if 9000 < n < 24_000 else random.random() for n in range(30_000)]
-    whole, first = new(measure), new(measure)
+    whole, first = of_ranks(reference), of_ranks(reference)
     found = feed(whole, values)
     assert len({finding.span for _, finding in lasting(found)}) > 1  # of windows of several lengths
     before = feed(first, values[:cut])
@@ -352,7 +448,7 @@ def test_a_restored_stream_continues_identically(seed: int, cut: int, family: st
 
 
 def test_a_value_costs_no_more_than_its_marks_can_hold() -> None:
-    stream = new(RankPsi.of([float(n) for n in range(1000)]))
+    stream = of_ranks([float(n) for n in range(1000)])
     sizes = []
     for _ in range(6):
         feed(stream, (float(n * 7919 % 1000) for n in range(4000)))

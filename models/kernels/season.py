@@ -1,0 +1,212 @@
+"""The time of day in a stream of numbers: how they are distributed at each hour, and what each is without that.
+
+While a day is being covered, values are counted by their hour and by their place among the reference. If hours then
+differ by more than chance, a value is replaced by that which has among all values the rank that it has among those of
+its hour (quantile mapping, as climate models are corrected). What is left is distributed alike at all hours, whatever
+it is that the hour changes: the middle, the spread or the share of zeros. Between the middles of two hours the ranks
+among both are mixed.
+
+References
+----------
+Panofsky and Brier, "Some Applications of Statistics to Meteorology", 1958.
+
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.measure import CELLS, twice_mid_rank
+from driftline.models.kernels.scratch import doubles
+
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Doubles, Record
+
+DAY: Final = 86_400_000
+"""Milliseconds."""
+
+HOURS: Final = 24
+WITHIN: Final = 40
+BEYOND: Final = 8
+"""Places by which values of an hour are counted: within the reference, and to either side for what lies beyond it."""
+
+_PLACES: Final = BEYOND + WITHIN + BEYOND
+_SCORES: Final = np.array([NormalDist().inv_cdf((rank + 0.5) / (2 * CELLS + 1)) for rank in range(2 * CELLS + 1)])
+"""By twice the mid-rank, what a normal value of that rank is: so that places are as wide in the tails as in the
+middle."""
+
+LEARNS, DAILY, FLAT = range(3)
+
+STATISTICS: Final = 2
+
+SEASON: Final = np.dtype(
+    [
+        ("state", "i8"),
+        ("begun", "i8"),
+        ("values", "i8"),
+        ("enough", "i8"),
+        ("below", "f4", (HOURS, _PLACES + 1)),
+        ("taken", "f8", HOURS),
+        ("off", "f8", (STATISTICS, HOURS)),
+    ],
+    align=True,
+)
+"""What is known of the hours of a stream. Zeros are one that is to learn.
+
+`begun` is the time of the first of so many `values`, of which there must be `enough` for it to be settled. `below`
+counts values of an hour by place, from its second item on; once hours are known to differ it is the share of values
+that lies below a place. From then on, `off` sums up by how much the statistics that detectors are fed, of `taken`
+values of an hour, were off their mean over all hours.
+"""
+
+_FEWEST: Final = 16.0  # values of an hour, below which all hours speak for it
+_FEW: Final = 128.0  # values of an hour, of which the mean is told only in part
+_STEPS: Final = 8.0  # places beyond the reference in which the distance from it grows by e
+_BEYOND_CHANCE: Final = 5.0  # standard deviations
+
+
+@kernel
+def learn(season: Record, cells: Doubles, value: float, at: int) -> None:
+    """Count a value that came at a time, in epoch milliseconds."""
+    if season.values == 0:
+        season.begun = at
+    season.values += 1
+    place = min(int(_rank(cells, value)), _PLACES - 1) + 1
+    hour, share = _hour(at)
+    season.below[hour, place] += 1.0 - share
+    season.below[(hour + 1) % HOURS, place] += share
+
+
+@kernel
+def _rank(cells: Doubles, value: float) -> float:
+    """Return where a value lies among all places: where the reference is wide, so are those beyond it."""
+    lowest, highest = cells[0], cells[CELLS - 1]
+    if lowest <= value <= highest:
+        rank = twice_mid_rank(cells, value)
+        score = _SCORES[rank]
+        cell = rank // 2
+        if rank % 2 == 0 and cells[cell - 1] < value < cells[cell]:
+            part = (value - cells[cell - 1]) / (cells[cell] - cells[cell - 1])
+            score = (1.0 - part) * _SCORES[rank - 1] + part * _SCORES[rank + 1]
+        return float(BEYOND + (0.5 + 0.5 * score / _SCORES[2 * CELLS]) * (WITHIN - 1e-6))
+    width = max(cells[3 * CELLS // 4] - cells[CELLS // 4], (highest - lowest) / CELLS, 1e-300)
+    beyond = _STEPS * math.log1p(max(value - highest, lowest - value) / width)
+    beyond = min(beyond, BEYOND - 1e-6)
+    return float(BEYOND + WITHIN + beyond if value > highest else BEYOND - beyond)
+
+
+@kernel
+def _hour(at: int) -> tuple[int, float]:
+    """Return between which middle of an hour and the next a time is, and how far towards the next."""
+    hours = (at % DAY) * (HOURS / DAY) - 0.5
+    if hours < 0.0:
+        hours += HOURS
+    hour = int(hours)
+    return hour, hours - hour
+
+
+@kernel
+def is_covered(season: Record, at: int) -> bool:
+    """Return whether a day has passed, and enough has come."""
+    return bool(season.values > season.enough and at - season.begun >= DAY)
+
+
+@kernel
+def settle(season: Record, spread: float) -> bool:
+    """Tell whether hours differ, once a day is covered; `spread` values say as much as one that is independent."""
+    season.state = DAILY if _differ(season, spread) else FLAT
+    if season.state == FLAT:
+        return False
+    whole = doubles()
+    for place in range(_PLACES + 1):
+        whole[place] = 0.0
+        for hour in range(HOURS):
+            whole[place] += season.below[hour, place]
+    for hour in range(HOURS):
+        n = 0.0
+        for place in range(1, _PLACES + 1):
+            n += season.below[hour, place]
+        # An hour of few values is thought to be as all of them, as far as it has not shown to be otherwise.
+        added = _FEWEST / season.values
+        total = 0.0
+        season.below[hour, 0] = 0.0
+        for place in range(1, _PLACES + 1):
+            total += season.below[hour, place] + added * whole[place]
+            season.below[hour, place] = total / (n + _FEWEST)
+    return True
+
+
+@kernel
+def _differ(season: Record, spread: float) -> bool:
+    """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance."""
+    for statistic in range(2):
+        n = total = squares = between = 0.0
+        for hour in range(HOURS):
+            of_hour = sum_of_hour = 0.0
+            for place in range(1, _PLACES + 1):
+                count = season.below[hour, place]
+                value = (place - 0.5) / _PLACES
+                if statistic == 1:
+                    value = abs(2.0 * value - 1.0)
+                of_hour += count
+                sum_of_hour += count * value
+                squares += count * value * value
+            if of_hour > 0.0:
+                n += of_hour
+                total += sum_of_hour
+                between += sum_of_hour * sum_of_hour / of_hour
+        between -= total * total / n
+        variance = max(squares / n - (total / n) ** 2, 1e-12) * spread
+        freedom = HOURS - 1.0
+        if between / variance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom):
+            return True
+    return False
+
+
+@kernel
+def flat(season: Record, cells: Doubles, value: float, at: int) -> float:
+    """Return what a value is without its hour. What lies farther beyond all than all are apart stays what it is."""
+    width = cells[CELLS - 1] - cells[0]
+    if not cells[0] - width <= value <= cells[CELLS - 1] + width:
+        return value
+    rank = _rank(cells, value)
+    place = min(int(rank), _PLACES - 1)
+    within = rank - place
+    hour, share = _hour(at)
+    after = (hour + 1) % HOURS
+    low = (1.0 - share) * season.below[hour, place] + share * season.below[after, place]
+    high = (1.0 - share) * season.below[hour, place + 1] + share * season.below[after, place + 1]
+    # Ranks of the cells themselves are whole numbers from 0 to 255.
+    among = (low + within * (high - low)) * CELLS - 0.5
+    first = min(max(int(among), 0), CELLS - 2)
+    part = min(max(among - first, 0.0), 1.0)
+    return float(cells[first] + part * (cells[first + 1] - cells[first]))
+
+
+@kernel
+def off(season: Record, statistic: int, at: int) -> float:
+    """Return by how much a statistic is off its mean at a time of day: what a single day has not told of its hours."""
+    hour, share = _hour(at)
+    return (1.0 - share) * _off(season, statistic, hour) + share * _off(season, statistic, (hour + 1) % HOURS)
+
+
+@kernel
+def _off(season: Record, statistic: int, hour: int) -> float:
+    return float(season.off[statistic, hour] / (season.taken[hour] + _FEW))
+
+
+@kernel
+def note(season: Record, statistic: int, at: int, n: int, total: float) -> None:
+    """Take by how much `n` values of a statistic were off its mean, in all."""
+    hour, share = _hour(at)
+    after = (hour + 1) % HOURS
+    season.off[statistic, hour] += (1.0 - share) * total
+    season.off[statistic, after] += share * total
+    if statistic == 0:
+        season.taken[hour] += (1.0 - share) * n
+        season.taken[after] += share * n
