@@ -14,6 +14,8 @@ NAMES = (
     "decoding",
     "batches",
     "kernels",
+    "ranks",
+    "detection",
     "river_cost",
     "throughput",
 )

@@ -1,0 +1,318 @@
+"""Streams with a known truth, for `benchmarks.detection`: nothing changes in them, or one thing does, at a known event.
+
+All are made from a fixed seed, in chunks of Arrow batches. A model has twenty numeric features and a score, and is
+wrong about once in ten times; a scenario bends some of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc
+from scipy.signal import lfilter
+
+from driftline.models.record import FileRecord
+from driftline.schemas.batches import ARROW, CONTENT_TYPE
+from driftline.schemas.topics import LABELS, PREDICTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Random = np.random.Generator
+
+FEATURES: Final = 20
+CHUNK: Final = 10_000
+DAY: Final = 86_400_000  # ms
+_BEGIN: Final = 1_767_225_600_000  # 2026-01-01
+_HEADERS: Final = ((CONTENT_TYPE, ARROW.encode()),)
+_SURE: Final = 3.4  # spread of the logits of scores, with which one prediction in ten is wrong
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Events in a row, the first of which is the `start`-th: features, scores, and whether each prediction is wrong."""
+
+    start: int
+    features: Floats
+    scores: Floats
+    wrong: npt.NDArray[np.bool_]
+
+    @property
+    def nth(self) -> npt.NDArray[np.int64]:
+        """Which events these are, from 0."""
+        return np.arange(self.start, self.start + len(self.scores))
+
+
+@dataclass
+class Noise:
+    """What features are made of, from one chunk to the next; `state` is what a family keeps."""
+
+    random: Random
+    per_day: float
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A stream.
+
+    `features` makes the features of events from one number up to another, `errors` says which predictions are wrong
+    (None: as often as their scores say), and `change` bends a chunk from event `at` on; without it the stream is that
+    of `base`. What the change should be found as is in `targets`, by the words of a subject.
+    """
+
+    name: str
+    features: Callable[[Noise, int, int], Floats]
+    errors: Callable[[Noise, int, int], npt.NDArray[np.bool_]] | None = None
+    change: Callable[[Chunk, Random], Chunk] | None = None
+    at: int = 0
+    targets: tuple[str, ...] = ()
+    base: str = ""
+    per_day: float = 4e3
+
+    def chunks(self, events: int, seed: int) -> Iterator[Chunk]:
+        """Yield the first events, those of one seed."""
+        random = np.random.default_rng([seed, *self.name.encode()])
+        noise = Noise(random, self.per_day)
+        for start in range(0, events, CHUNK):
+            end = min(start + CHUNK, events)
+            features = self.features(noise, start, end)
+            logits = random.normal(0.0, _SURE, end - start)
+            scores = 1.0 / (1.0 + np.exp(-logits))
+            if self.errors is None:
+                wrong = random.random(end - start) < np.minimum(scores, 1.0 - scores)
+            else:
+                wrong = self.errors(noise, start, end)
+                # As sure as it is right: then scores and errors are as the reference says.
+                rate = noise.state["rate"]
+                scores = np.where(scores > 0.5, 1.0 - rate, rate)  # noqa: PLR2004 - the likelier class
+            chunk = Chunk(start, features, scores, wrong)
+            yield chunk if self.change is None or end <= self.at else self.change(chunk, random)
+
+    def changed(self, name: str, at: int, change: Callable[[Chunk, Random], Chunk], *targets: str) -> Scenario:
+        """Return the same with a change."""
+        return replace(self, name=name, at=at, change=change, targets=targets, base=self.name)
+
+
+def records(chunk: Chunk, per_day: float, rows: int) -> Iterator[FileRecord]:
+    """Yield the records of a chunk: a batch of so many predictions, then the batch of their labels."""
+    at = time_of(chunk.nth, per_day)
+    ids = pa.array(chunk.nth).cast(pa.string())
+    predicted = (chunk.scores > 0.5).astype(np.int64)  # noqa: PLR2004 - the likelier class
+    predictions = pa.record_batch(
+        {
+            "prediction_id": ids,
+            "timestamp": pa.array(at),
+            "prediction": pa.array(predicted),
+            "score": pa.array(chunk.scores),
+            **{f"features.x{n}": pa.array(np.ascontiguousarray(chunk.features[:, n])) for n in range(FEATURES)},
+        }
+    )
+    labels = pa.record_batch(
+        {"prediction_id": ids, "timestamp": pa.array(at), "label": pa.array(predicted ^ chunk.wrong)}
+    )
+    for start in range(0, len(ids), rows):
+        for topic, table in ((PREDICTIONS, predictions), (LABELS, labels)):
+            yield _record(topic, chunk.start + start, table.slice(start, rows), int(at[min(start + rows, len(at)) - 1]))
+
+
+def time_of(nth: npt.NDArray[np.int64], per_day: float) -> npt.NDArray[np.int64]:
+    """Return when events were, from their numbers."""
+    return (_BEGIN + nth * (DAY / per_day)).astype(np.int64)
+
+
+def nth_of(at: int, per_day: float) -> int:
+    """Return which event was at a time, or after it."""
+    return int(np.ceil((at - _BEGIN) * per_day / DAY))
+
+
+def _record(topic: str, offset: int, batch: Any, at: int) -> FileRecord:  # noqa: ANN401 - of Arrow
+    shared = {"model_id": "m"} | ({"model_version": "1"} if topic == PREDICTIONS else {})
+    sink = pa.BufferOutputStream()
+    table = batch.replace_schema_metadata(shared)
+    with ipc.new_stream(sink, table.schema) as writer:
+        writer.write_batch(table)
+    return FileRecord(topic, offset, sink.getvalue().to_pybytes(), timestamp=at, headers=_HEADERS)
+
+
+# -- what features are like -------------------------------------------------------------------------------------------
+
+
+def normal(noise: Noise, start: int, end: int) -> Floats:
+    """Nothing but noise."""
+    return noise.random.standard_normal((end - start, FEATURES))
+
+
+def heavy(noise: Noise, start: int, end: int) -> Floats:
+    """Student's t of three degrees of freedom."""
+    return noise.random.standard_t(3, (end - start, FEATURES))
+
+
+def lognormal(noise: Noise, start: int, end: int) -> Floats:
+    """Values whose logarithm is normal."""
+    return noise.random.lognormal(0.0, 1.0, (end - start, FEATURES))
+
+
+def zero_inflated(noise: Noise, start: int, end: int) -> Floats:
+    """Seven of ten values are 0."""
+    values = noise.random.lognormal(0.0, 1.0, (end - start, FEATURES))
+    values[noise.random.random(values.shape) < 0.7] = 0.0  # noqa: PLR2004 - seven of ten
+    return values
+
+
+def counts(noise: Noise, start: int, end: int) -> Floats:
+    """Small whole numbers."""
+    return noise.random.poisson(3.0, (end - start, FEATURES)).astype(np.float64)
+
+
+def autoregressive(related: float) -> Callable[[Noise, int, int], Floats]:
+    """Return what makes each value follow the one before it."""
+
+    def make(noise: Noise, start: int, end: int) -> Floats:
+        shocks = noise.random.standard_normal((end - start, FEATURES)) * np.sqrt(1.0 - related**2)
+        before = noise.state.get("filter", related * noise.random.standard_normal((1, FEATURES)))
+        values, noise.state["filter"] = lfilter([1.0], [1.0, -related], shocks, axis=0, zi=before)
+        return np.asarray(values)
+
+    return make
+
+
+def daily(noise: Noise, start: int, end: int) -> Floats:
+    """Twice the noise goes up and down with the time of day, each feature at its own hour."""
+    hours = 2.0 * np.pi * (np.arange(start, end)[:, None] / noise.per_day + np.arange(FEATURES) / FEATURES)
+    return np.sin(hours) + noise.random.standard_normal((end - start, FEATURES))
+
+
+def correlated(noise: Noise, start: int, end: int) -> Floats:
+    """All features follow one that is not seen."""
+    common = noise.random.standard_normal((end - start, 1))
+    return np.asarray(0.9 * common + np.sqrt(1.0 - 0.81) * noise.random.standard_normal((end - start, FEATURES)))
+
+
+def independent_errors(rate: float) -> Callable[[Noise, int, int], npt.NDArray[np.bool_]]:
+    """Return what makes errors, each by itself."""
+
+    def make(noise: Noise, start: int, end: int) -> npt.NDArray[np.bool_]:
+        noise.state["rate"] = rate
+        return noise.random.random(end - start) < rate
+
+    return make
+
+
+def markov_errors(rate: float, related: float) -> Callable[[Noise, int, int], npt.NDArray[np.bool_]]:
+    """Return what makes errors in bursts: each event is as the one before it, or drawn anew."""
+
+    def make(noise: Noise, start: int, end: int) -> npt.NDArray[np.bool_]:
+        noise.state["rate"] = rate
+        drawn = noise.random.random(end - start) < rate
+        anew = noise.random.random(end - start) >= related
+        anew[0] |= start == 0
+        last = np.maximum.accumulate(np.where(anew, np.arange(end - start), -1))
+        errors = np.where(last >= 0, drawn[last], noise.state.get("error", False))
+        noise.state["error"] = bool(errors[-1])
+        return errors
+
+    return make
+
+
+NULLS: Final = (
+    Scenario("normal", normal),
+    Scenario("t3", heavy),
+    Scenario("lognormal", lognormal),
+    Scenario("zero-inflated", zero_inflated),
+    Scenario("count", counts),
+    Scenario("AR(1) .5", autoregressive(0.5)),
+    Scenario("AR(1) .9", autoregressive(0.9)),
+    Scenario("correlated", correlated),
+    Scenario("errors .01", normal, independent_errors(0.01)),
+    Scenario("errors .1", normal, independent_errors(0.1)),
+    Scenario("errors .3", normal, independent_errors(0.3)),
+    Scenario("Markov errors", normal, markov_errors(0.1, 0.8)),
+    Scenario("daily, 1e3 a day", daily, per_day=1e3),
+    Scenario("daily, 1e5 a day", daily, per_day=1e5),
+    Scenario("daily, 1e7 a day", daily, per_day=1e7),
+)
+
+
+# -- what may change --------------------------------------------------------------------------------------------------
+
+
+def _after(chunk: Chunk, at: int) -> int:
+    return max(at - chunk.start, 0)
+
+
+def moved(at: int, bend: Callable[[Floats], Floats], *, over: int = 0) -> Callable[[Chunk, Random], Chunk]:
+    """Return what bends the first feature: at once, or of ever more events, over so many of them."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        features, first = chunk.features.copy(), _after(chunk, at)
+        values = features[first:, 0]
+        share = np.clip((chunk.nth[first:] - at + 1) / over, 0.0, 1.0) if over else np.ones(len(values))
+        features[first:, 0] = np.where(random.random(len(values)) < share, bend(values), values)
+        return replace(chunk, features=features)
+
+    return change
+
+
+def wrong(at: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
+    """Return what has predictions wrong at another rate."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        errors, first = chunk.wrong.copy(), _after(chunk, at)
+        errors[first:] = random.random(len(errors) - first) < rate
+        return replace(chunk, wrong=errors)
+
+    return change
+
+
+def _shifted(shift: float) -> Callable[[Floats], Floats]:
+    return lambda values: values + shift
+
+
+def _scaled(factor: float) -> Callable[[Floats], Floats]:
+    return lambda values: values * factor
+
+
+def _of_feature(
+    name: str, at: int, bend: Callable[[Floats], Floats], base: Scenario = NULLS[0], *, over: int = 0
+) -> Scenario:
+    return base.changed(name, at, moved(at, bend, over=over), "data_drift feature x0")
+
+
+EARLY: Final = 12_000
+LATE: Final = 40_000
+
+CHANGES: Final = (
+    *(
+        _of_feature(f"mean +{shift} sd{when}", at, _shifted(shift))
+        for at, when in ((EARLY, ", early"), (LATE, ", late"))
+        for shift in (0.1, 0.25, 0.5, 1.0, 2.0)
+    ),
+    *(_of_feature(f"sd x {scale}", LATE, _scaled(scale)) for scale in (0.5, 1.25, 2.0)),
+    _of_feature("t3, mean +.5", LATE, _shifted(0.5), NULLS[1]),
+    _of_feature("lognormal x 1.5", LATE, _scaled(1.5), NULLS[2]),
+    _of_feature("zero-inflated x 3", LATE, _scaled(3.0), NULLS[3]),
+    _of_feature("AR(1) .9, mean +1 sd", LATE, _shifted(1.0), NULLS[6]),
+    _of_feature("daily, 1e3 a day, mean +1 sd", LATE, _shifted(1.0), NULLS[12]),
+    _of_feature("daily, 1e5 a day, mean +1 sd", 3 * LATE, _shifted(1.0), NULLS[13]),
+    _of_feature("gradual, mean +1 sd over 2,000", LATE, _shifted(1.0), over=2000),
+    *(
+        NULLS[9].changed(
+            f"errors .1 to {rate}",
+            LATE,
+            wrong(LATE, rate),
+            "performance metric accuracy",
+            "concept_drift metric calibration",
+        )
+        for rate in (0.05, 0.13, 0.2, 0.3)
+    ),
+)
+
+BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES)}
+"""A scenario is made of functions, which cannot be handed to another process; its name can."""
