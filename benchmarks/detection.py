@@ -14,7 +14,7 @@ import statistics
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -317,9 +317,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__)
     add_parts(parser, PARTS)
     parser.add_argument("--quick", action="store_true", help="a small part of it, which is not kept")
+    parser.add_argument("--events", type=int, help=f"of each null (default: {FULL.events:,})")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
     size, parts = (QUICK if options.quick else FULL), options.part or PARTS
+    if options.events:
+        size = replace(size, events=options.events)
     results = {} if options.quick else kept("detection")
     console = Console(width=200)
     with ProcessPoolExecutor(options.processes) as pool:

@@ -18,7 +18,9 @@ def explain(mistake: ErrorDetails, root: type[BaseModel]) -> str:
     *before, last = mistake["loc"] or ("",)
     # What is in angle brackets tells which of several forms pydantic took a value for; a field may be named so too.
     is_field = mistake["type"] == "extra_forbidden"
-    path = tuple(part for part in (*before, *(() if is_field else (last,))) if part and not str(part).startswith("<"))
+    path = tuple(
+        part for part in (*before, *(() if is_field else (last,))) if part != "" and not str(part).startswith("<")
+    )
     path += (last,) if is_field else ()
     where = ".".join(str(part) for part in path) or "configuration"
     if mistake["type"] == "extra_forbidden":

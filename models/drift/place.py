@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FEWEST: Final = 4  # blocks after the change before, which a new one right after it is placed in
-_SURE: Final = 2.5  # standard errors of a difference
+_BEFORE: Final = 4  # times as many values before a change as after it, to compare with
+_LIKELY: Final = 3.0  # standard errors of a difference
+_SURE: Final = 3.9  # those of one that was chosen for being large
 
 
 class Place(NamedTuple):
@@ -55,7 +57,7 @@ def place(blocks: Blocks, regime: int, since: int | None) -> Place:
     --------
     >>> found = place(Blocks([8.0, *[1.0] * 6, 8.0], size=16, taken=128, bits=False), regime=0, since=20)
     >>> found.earliest, found.best, found.latest, round(found.difference, 2)
-    (80, 96, 112, 0.44)
+    (68, 96, 112, 0.44)
 
     """
     count, size = blocks.taken, blocks.size
@@ -69,44 +71,58 @@ def place(blocks: Blocks, regime: int, since: int | None) -> Place:
     earliest = (first + change.earliest - 1) * size
     latest = (first + change.latest + 1) * size
     if since is not None:
-        # Evidence grows with the values after a change, and a third of them are needed to tell it from none. So there
-        # are no more than twice those since; of a slow change the blocks tell the middle.
-        earliest = min(earliest, max(count - 2 * since, regime))
+        # Evidence grows with the values after a change: it had half of its digits after half of them. So there are no
+        # more than three times those since, with some to spare; of a slow change the blocks tell the middle.
+        earliest = min(earliest, max(count - 3 * since, regime))
     elif change.earliest == 1:  # it may have begun before these blocks
         earliest = min(earliest, regime)
     return Place(change.difference, earliest, (first + change.best) * size, latest)
 
 
-def compared(blocks: Blocks, since: int) -> int:
-    """Return how many of the newest blocks are of a change that so many values have shown, and as many before."""
-    return 2 * min(max(since // blocks.size, 1), len(blocks.sums) // 2, blocks.last // 2)
+def compared(blocks: Blocks, best: int) -> tuple[int, int]:
+    """Return how many of the newest blocks are of a change that began at `best`, and how many to compare with."""
+    after = max(blocks.last - best // blocks.size, 1)
+    return after, max(min(_BEFORE * after, len(blocks.sums) - after, blocks.last - after), 0)
 
 
-def may_be_of_the_hour(blocks: Blocks, n: int, variance: float, milliseconds: int) -> bool:
+def may_be_of_the_hour(
+    blocks: Blocks, parts: tuple[int, int], variance: float, milliseconds: int, most: float = 0.5
+) -> bool:
     """Return whether a mean has moved no faster than one that goes up and down once a day, as far as it can.
 
     Parameters
     ----------
-    blocks, n
-        Of which the newest `n` are compared, an even number: those of the change with as many before.
+    blocks, parts
+        Of which so many of a change and so many before it are compared, as `compared` has it.
     variance
         Of the values, as their sums have it.
     milliseconds
         That the blocks compared took.
+    most
+        By how much the mean may go up and down with the hour, where that is not bounded by what it is.
 
     Examples
     --------
-    >>> blocks = Blocks([4.0] * 8 + [5.0] * 8, size=16, taken=256, bits=False)
-    >>> may_be_of_the_hour(blocks, 16, variance=0.01, milliseconds=60_000)
+    >>> blocks = Blocks([4.0] * 8 + [6.0] * 2, size=16, taken=9 * 16, bits=False)
+    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=60_000)
     False
-    >>> may_be_of_the_hour(blocks, 16, variance=0.01, milliseconds=7_200_000)
+    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=10_800_000)
     True
 
     """
-    if n == 0:
+    after, before = parts
+    if before == 0:
         return False
-    sums, values = blocks.newest(n), n // 2 * blocks.size
-    before, after = (sum(part) / values for part in (sums[: n // 2], sums[n // 2 :]))
-    # The middles of both halves are half of the time apart, in which a sine of this mean rises by this much at most.
-    swing = 2.0 * math.pi * min(before, 1.0 - before) * milliseconds / (2 * DAY)
-    return abs(after - before) - _SURE * math.sqrt(2.0 * variance / values) <= swing
+    sums, size = blocks.newest(before + after), blocks.size
+    middle, moved = sum(sums[:before]) / (before * size), sum(sums[before:]) / (after * size)
+    # The middles of both parts are half of the time apart, in which a sine rises by this much at most.
+    swing = 2.0 * math.pi * most * milliseconds / (2 * DAY)
+    error = math.sqrt(variance / size * (1.0 / after + 1.0 / before))
+    return abs(moved - middle) <= max(swing + _LIKELY * error, _SURE * error)
+
+
+def swing_of(blocks: Blocks, parts: tuple[int, int]) -> float:
+    """Return by how much a mean in [0, 1] can go up and down, from what it was before a change."""
+    after, before = parts
+    middle = sum(blocks.newest(before + after)[:before]) / max(before * blocks.size, 1)
+    return min(middle, 1.0 - middle)

@@ -20,7 +20,7 @@ import numpy as np
 from driftline.models.bank import Bank
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
-from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
+from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place, swing_of
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import measure as measures
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from driftline.models.kernels.types import Record
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
+_SLOW: Final = 8
 _KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
 """By bank, the module of its kernels."""
 
@@ -314,7 +315,7 @@ class Stream:
 
     def _suspect(self, record: Record, fired: int, here: Mark) -> None:
         blocks = self._blocks(record, fired)
-        if here.at < self._covered and self._may_be_of_the_hour(record, blocks, here):
+        if here.at < self._covered and self._may_be_of_the_hour(record, fired, blocks, here):
             record["held"] += 1
             return
         found = place(blocks, int(record["regime"]), int(record["calm"]))
@@ -325,10 +326,16 @@ class Stream:
         evidence = float(record["seen"]), float(record["enough"])
         record["suspicion"] = (1, fired, *evidence, found.earliest, found.best, found.latest)
 
-    def _may_be_of_the_hour(self, record: Record, blocks: Blocks, here: Mark) -> bool:
-        n = compared(blocks, int(record["calm"]))
-        began, _ = around(self.trail.record, max(here.nth - n * blocks.size, 0), here.nth, now=here)
-        return may_be_of_the_hour(blocks, n, float(record["variance"]), here.at - began.at)
+    def _may_be_of_the_hour(self, record: Record, fired: int, blocks: Blocks, here: Mark) -> bool:
+        best = place(blocks, int(record["regime"]), None).best
+        if record["calm"] > _SLOW * (here.nth - best):  # evidence of it is much older than the largest step
+            return True
+        parts = compared(blocks, best)
+        began, _ = around(self.trail.record, max(here.nth - sum(parts) * blocks.size, 0), here.nth, now=here)
+        # How much lies beyond all that the reference had says nothing of how much may at another hour.
+        is_beyond = self._kernels is ranked and fired == ranked.BEYOND
+        most = 0.5 if is_beyond else swing_of(blocks, parts)
+        return may_be_of_the_hour(blocks, parts, float(record["variance"]), here.at - began.at, most)
 
     def _blocks(self, record: Record, detector: int) -> Blocks:
         """Return the newest values as a detector was fed them: the last is the last that it has taken."""

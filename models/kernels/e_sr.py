@@ -142,8 +142,14 @@ def _gather(record: Record, rests: Doubles, n: int, factors: Doubles, paid: Doub
 
 @kernel
 def is_calm(record: Record) -> bool:
-    """Return whether there is no evidence to speak of: under a third of what is asked for, as digits go."""
-    return bool(record.total**3 < record.threshold)
+    """Return whether there is no evidence to speak of: it has fewer than half of the digits of what is asked for."""
+    return bool(record.total**2 < record.threshold)
+
+
+@kernel
+def has_begun(record: Record) -> bool:
+    """Return whether there is some evidence: a third of the digits of what is asked for."""
+    return bool(record.total**3 >= record.threshold)
 
 
 @kernel

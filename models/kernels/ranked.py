@@ -77,7 +77,7 @@ def _without_hour(stream: Record, season: Record, value: float, at: int) -> floa
         if not seasonal.is_covered(season, at):
             seasonal.learn(season, cells, value, at)
             return value
-        if not seasonal.settle(season, centre.spread(stream.evidence[LOCATION].centre)):
+        if not seasonal.settle(season, centre.relation(stream.evidence[LOCATION].centre)):
             stream.season = NONE
             return value
         _begin_anew_without_hours(stream, season.values)

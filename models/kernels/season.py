@@ -117,9 +117,9 @@ def is_covered(season: Record, at: int) -> bool:
 
 
 @kernel
-def settle(season: Record, spread: float) -> bool:
-    """Tell whether hours differ, once a day is covered; `spread` values say as much as one that is independent."""
-    season.state = DAILY if _differ(season, spread) else FLAT
+def settle(season: Record, relation: float) -> bool:
+    """Tell whether hours differ, once a day is covered; `relation` is how much of a rank the one before it explains."""
+    season.state = DAILY if _differ(season, relation) else FLAT
     if season.state == FLAT:
         return False
     whole = doubles()
@@ -142,8 +142,12 @@ def settle(season: Record, spread: float) -> bool:
 
 
 @kernel
-def _differ(season: Record, spread: float) -> bool:
-    """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance."""
+def _differ(season: Record, relation: float) -> bool:
+    """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance.
+
+    Values that follow each other say less than others. But where hours differ values follow each other by that alone:
+    so of the relation is taken what hours explain of the variance.
+    """
     for statistic in range(2):
         n = total = squares = between = 0.0
         for hour in range(HOURS):
@@ -161,9 +165,13 @@ def _differ(season: Record, spread: float) -> bool:
                 total += sum_of_hour
                 between += sum_of_hour * sum_of_hour / of_hour
         between -= total * total / n
-        variance = max(squares / n - (total / n) ** 2, 1e-12) * spread
         freedom = HOURS - 1.0
-        if between / variance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom):
+        variance = max(squares / n - (total / n) ** 2, 1e-12)
+        of_hours = min(max(between / n - freedom * variance / n, 0.0) / variance, 0.99)
+        related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
+        # What is left of the variance within hours, for as many values as there are that do not depend on each other.
+        chance = variance * (1.0 - of_hours) * (1.0 + related) / (1.0 - related)
+        if between / chance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom):
             return True
     return False
 

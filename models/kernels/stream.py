@@ -169,7 +169,7 @@ def begin_anew(stream: Record, fired: int) -> None:
     stream.calm = found.taken - found.calm
     stream.variance = centre.variance(found.centre) * centre.inflation(found.centre)
     for place in range(len(stream.evidence)):
-        if place == fired or not e_sr.is_calm(stream.evidence[place]):
+        if place == fired or e_sr.has_begun(stream.evidence[place]):
             e_sr.begin_anew(stream.evidence[place])
 
 

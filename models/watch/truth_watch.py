@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from driftline.schemas.config import ModelConfig
 
 _SAMPLES: Final = ("loss_sample", "calibrated_sample", "outcome_sample")
+_FEWEST_SCORES: Final = 50  # of which a calibration says anything before the reference ends
 _CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
@@ -134,8 +135,7 @@ class TruthWatch:
     def advance(self, at: int) -> None:
         """Go on to the next part of the reference at an event time, or end it."""
         self._begun = self._begun or at
-        if self._loss is None and self._residual is None:
-            self._begin()
+        self._begin()
         if self.pairs >= self._config.reference.events:
             self._freeze()
         self._place()
@@ -144,10 +144,12 @@ class TruthWatch:
         """Watch for what the pairs so far are enough to tell, and let it learn from them."""
         losses, scores, outcomes = (sample.values for sample in self._samples)
         detectors = self._config.detectors
-        if detectors.watches(Watched.ERROR):
+        if self._loss is None and detectors.watches(Watched.ERROR):
             self._loss = self._loss_stream(self._loss_measure(losses))
             self._loss.learn(losses, self._config.reference.events - self.pairs)
-        if scores and detectors.watches(Watched.RESIDUAL):
+        is_last = self.pairs >= self._config.reference.events
+        enough = len(scores) >= _FEWEST_SCORES or (is_last and len(scores) > 0)
+        if self._residual is None and enough and detectors.watches(Watched.RESIDUAL):
             self._calibrate(scores, outcomes)
 
     def _loss_measure(self, losses: Sequence[float]) -> Measure:
