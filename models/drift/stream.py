@@ -174,7 +174,7 @@ class Stream:
         seasons = (self._streams.seasons.rows,) if self._kernels is ranked else ()
         self._kernels.learn_all(self._streams.banks[self.bank].rows, self.index, *seasons, np.array(values, float))
         evidence = self._record["evidence"]
-        if len(evidence) > ranked.BEYOND:
+        if len(evidence) > ranked.BEYOND and self.learned >= kernels.CLOCK:
             # None of them lies beyond them all, as two of as many others would.
             evidence[ranked.BEYOND]["centre"]["total"] += 2.0
 
@@ -422,7 +422,7 @@ class Stream:
         kind = int(record["measure"]["kind"])
         stored: dict[str, Any] = {
             "measure": [kind, self._measure_name],
-            "record": pack_record(record, "trail", *([] if self._season is None else ["season"])),
+            "record": pack_record(record, "trail", *(["season"] if "season" in record.dtype.names else [])),
             "trail": self.trail.snapshot() if self._has_own_trail else None,
         }
         if self._season is not None:

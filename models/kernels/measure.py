@@ -157,6 +157,8 @@ def _psi_bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
         n += summed[place]
         if measure.bins[place] != 0 or summed[place] != 0.0:
             bins += 1
+    if m == 0.0 or n == 0.0:
+        return 0.0, 0.0
     psi = 0.0
     for place in range(BINS):
         if measure.bins[place] != 0 or summed[place] != 0.0:

@@ -81,7 +81,7 @@ def _without_hour(stream: Record, season: Record, value: float, at: int) -> floa
             stream.season = NONE
             return value
         _begin_anew_without_hours(stream, season.values)
-    return float(seasonal.flat(season, cells, value, at))
+    return float(seasonal.flat(season, cells, value, at, stream.count + stream.learned))
 
 
 @kernel
@@ -92,9 +92,15 @@ def _begin_anew_without_hours(stream: Record, values: int) -> None:
     standing.restart(stream.standing, stream.count, 0)
     stream.level.known = 0
     stream.regime = stream.count
+    stream.suspicion.open = 0
     if stream.measure.kind == PSI:
+        # What is left of values is distributed as the cells are.
         for place in range(BINS):
-            stream.measure.bins[place] = values // (BINS - 1) if place < BINS - 1 else 0
+            stream.measure.bins[place] = 0
+        for place in range(CELLS):
+            stream.measure.bins[twice_mid_rank(stream.measure.cells, stream.measure.cells[place]) // _RANKS] += 1
+        for place in range(BINS):
+            stream.measure.bins[place] = stream.measure.bins[place] * values // CELLS
         stream.measure.reference = values
 
 

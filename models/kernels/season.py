@@ -31,6 +31,7 @@ DAY: Final = 86_400_000
 """Milliseconds."""
 
 HOURS: Final = 24
+_HOUR: Final = DAY // HOURS
 WITHIN: Final = 40
 BEYOND: Final = 8
 """Places by which values of an hour are counted: within the reference, and to either side for what lies beyond it."""
@@ -64,18 +65,24 @@ that lies below a place. From then on, `off` sums up by how much the statistics 
 values of an hour, were off their mean over all hours.
 """
 
+_MOST: Final = 2**24  # values that are counted: beyond, a float of 32 bits would not count each
+_LONG: Final = 7  # days after which an hour that has no values is one
+_LOOK_EVERY: Final = 64  # values
+_MOST_HOURS: Final = 20
 _FEWEST: Final = 16.0  # values of an hour, below which all hours speak for it
 _FEW: Final = 128.0  # values of an hour, of which the mean is told only in part
 _STEPS: Final = 8.0  # places beyond the reference in which the distance from it grows by e
+_CONSTANT: Final = 1e-9  # a variance that is none
 _BEYOND_CHANCE: Final = 5.0  # standard deviations
 
 
 @kernel
 def learn(season: Record, cells: Doubles, value: float, at: int) -> None:
     """Count a value that came at a time, in epoch milliseconds."""
-    if season.values == 0:
-        season.begun = at
+    season.begun = at if season.values == 0 else min(season.begun, at)
     season.values += 1
+    if season.values > _MOST:
+        return
     place = min(int(_rank(cells, value)), _PLACES - 1) + 1
     hour, share = _hour(at)
     season.below[hour, place] += 1.0 - share
@@ -103,17 +110,28 @@ def _rank(cells: Doubles, value: float) -> float:
 @kernel
 def _hour(at: int) -> tuple[int, float]:
     """Return between which middle of an hour and the next a time is, and how far towards the next."""
-    hours = (at % DAY) * (HOURS / DAY) - 0.5
-    if hours < 0.0:
-        hours += HOURS
-    hour = int(hours)
-    return hour, hours - hour
+    since = (at - _HOUR // 2) % DAY
+    return since // _HOUR, since % _HOUR / _HOUR
 
 
 @kernel
 def is_covered(season: Record, at: int) -> bool:
-    """Return whether a day has passed, and enough has come."""
-    return bool(season.values > season.enough and at - season.begun >= DAY)
+    """Return whether a day has passed, with values of nearly all of its hours, or a week; and enough has come."""
+    days = (at - season.begun) // DAY
+    if season.values <= max(season.enough, HOURS * _FEWEST) or days < 1:
+        return False
+    if days >= _LONG:
+        return True
+    if season.values % _LOOK_EVERY != 0:  # a single time that is far ahead says nothing
+        return False
+    filled = 0
+    for hour in range(HOURS):
+        n = 0.0
+        for place in range(1, _PLACES + 1):
+            n += season.below[hour, place]
+        if n >= _FEWEST:
+            filled += 1
+    return filled >= _MOST_HOURS
 
 
 @kernel
@@ -142,31 +160,38 @@ def settle(season: Record, relation: float) -> bool:
 
 
 @kernel
+def _statistic(statistic: int, place: int) -> float:
+    value = (place - 0.5) / _PLACES
+    return value if statistic == 0 else abs(2.0 * value - 1.0)
+
+
+@kernel
 def _differ(season: Record, relation: float) -> bool:
     """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance.
 
     Values that follow each other say less than others. But where hours differ values follow each other by that alone:
     so of the relation is taken what hours explain of the variance.
     """
-    for statistic in range(2):
+    for statistic in range(STATISTICS):
         n = total = squares = between = 0.0
+        for hour in range(HOURS):
+            for place in range(1, _PLACES + 1):
+                n += season.below[hour, place]
+                total += season.below[hour, place] * _statistic(statistic, place)
+        mean = total / n
         for hour in range(HOURS):
             of_hour = sum_of_hour = 0.0
             for place in range(1, _PLACES + 1):
-                count = season.below[hour, place]
-                value = (place - 0.5) / _PLACES
-                if statistic == 1:
-                    value = abs(2.0 * value - 1.0)
+                count, off = season.below[hour, place], _statistic(statistic, place) - mean
                 of_hour += count
-                sum_of_hour += count * value
-                squares += count * value * value
+                sum_of_hour += count * off
+                squares += count * off * off
             if of_hour > 0.0:
-                n += of_hour
-                total += sum_of_hour
                 between += sum_of_hour * sum_of_hour / of_hour
-        between -= total * total / n
+        variance = squares / n
+        if variance < _CONSTANT:
+            continue
         freedom = HOURS - 1.0
-        variance = max(squares / n - (total / n) ** 2, 1e-12)
         of_hours = min(max(between / n - freedom * variance / n, 0.0) / variance, 0.99)
         related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
         # What is left of the variance within hours, for as many values as there are that do not depend on each other.
@@ -177,14 +202,20 @@ def _differ(season: Record, relation: float) -> bool:
 
 
 @kernel
-def flat(season: Record, cells: Doubles, value: float, at: int) -> float:
-    """Return what a value is without its hour. What lies farther beyond all than all are apart stays what it is."""
+def flat(season: Record, cells: Doubles, value: float, at: int, nth: int) -> float:
+    """Return what a value is without its hour. What lies farther beyond all than all are apart stays what it is.
+
+    One that is equal to many is anywhere among them, by a hash of its number: so what is left has the distribution of
+    the reference, be that of a few values.
+    """
     width = cells[CELLS - 1] - cells[0]
     if not cells[0] - width <= value <= cells[CELLS - 1] + width:
         return value
     rank = _rank(cells, value)
     place = min(int(rank), _PLACES - 1)
-    within = rank - place
+    middle = min(twice_mid_rank(cells, value) // 2, CELLS - 1)
+    is_common = value == cells[middle] or value == cells[max(middle - 1, 0)]
+    within = _uniform(nth) if is_common else rank - place
     hour, share = _hour(at)
     after = (hour + 1) % HOURS
     low = (1.0 - share) * season.below[hour, place] + share * season.below[after, place]
@@ -218,3 +249,13 @@ def note(season: Record, statistic: int, at: int, n: int, total: float) -> None:
     if statistic == 0:
         season.taken[hour] += (1.0 - share) * n
         season.taken[after] += share * n
+
+
+@kernel
+def _uniform(nth: int) -> float:
+    """Return a number in [0, 1) that is as good as drawn (SplitMix64; Steele, Lea and Flood, 2014)."""
+    # Of a signed and an unsigned number numba makes a float, so all of these are unsigned; products wrap around.
+    mixed = np.uint64(nth) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return float((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53

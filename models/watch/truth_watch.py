@@ -134,7 +134,7 @@ class TruthWatch:
 
     def advance(self, at: int) -> None:
         """Go on to the next part of the reference at an event time, or end it."""
-        self._begun = self._begun or at
+        self._begun = min(self._begun or at, at)  # one pair may have a time that is far ahead
         self._begin()
         if self.pairs >= self._config.reference.events:
             self._freeze()
@@ -253,7 +253,6 @@ class TruthWatch:
             listeners=() if watched is None else listeners_on(watched, detectors, bits=bits),
             streams=self._arena.streams,
             trail=marks,
-            has_hours=self._task is Task.REGRESSION,
         )
 
     def streams(self) -> list[Stream]:

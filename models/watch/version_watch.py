@@ -23,7 +23,7 @@ from driftline.models.watch.quality import Absent
 from driftline.models.watch.truth_watch import TruthWatch
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureKind
-from driftline.schemas.fields import format_timestamp
+from driftline.schemas.fields import MAX_EPOCH_MS, format_timestamp
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class VersionWatch:
 
     def advance(self, at: int) -> None:
         """Go on to the next part of the reference of predictions at an event time, or end it; no row may wait."""
-        self._begun = self._begun or at
+        self._begun = min(self._begun or at, at)  # one event may have a time that is far ahead
         if self._taken >= self._config.reference.events:
             self._freeze()
             return
@@ -274,7 +274,7 @@ class VersionWatch:
 
     def _begin_score(self) -> None:
         is_watched = self._config.detectors.watches(Watched.SCORE) and self._score is None
-        if is_watched and self._score_sample is not None and len(self._score_sample):
+        if is_watched and self._score_sample is not None and len(self._score_sample) >= _FEWEST:
             stream = self._score_stream(RankPsi.of(self._score_sample.values))
             stream.learn(self._score_sample.values, self._config.reference.events - len(self._score_sample))
             self._watch_score(stream)
@@ -296,7 +296,7 @@ class VersionWatch:
     @property
     def _covered(self) -> int:
         """The event time from which on the reference covers what is normal."""
-        return self._begun + self._config.reference.min_span
+        return min(self._begun + self._config.reference.min_span, MAX_EPOCH_MS)
 
     def _promise(self) -> None:
         """Share what false alarms there may be among all that is watched."""

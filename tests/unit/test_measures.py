@@ -116,6 +116,12 @@ def test_values_unlike_the_reference_have_an_effect(family: str, change: Callabl
     assert measure.effect([change(draw(random)) for _ in range(400)]).value >= 0.1
 
 
+def test_without_a_reference_there_is_no_effect() -> None:
+    measure = RankPsi.of([1.0, 2.0])
+    measure.record["bins"] = 0
+    assert measure.effect([5.0] * 100).value == 0.0
+
+
 def test_ranks_of_many_equal_values_are_in_their_middle() -> None:
     ranks = Ranks.of([0.0] * 700 + [1.0] * 300)
     assert ranks.unit(0.0) == pytest.approx(0.35, abs=0.01)

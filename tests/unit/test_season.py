@@ -18,6 +18,8 @@ from driftline.schemas.config import FeatureKind, ModelConfig
 from tests.restoring import as_stored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from driftline.models.drift.finding import Finding
     from driftline.models.kernels.types import Record
 
@@ -31,6 +33,8 @@ class Daily:
     ----------
     a_day
         Values of a day.
+    draw
+        Draws a value, given the sine of the time of day.
     reference
         Values of the reference, of which the first quarter is ranked and the rest learned from, as of any version.
     knows_hours
@@ -38,10 +42,19 @@ class Daily:
 
     """
 
-    def __init__(self, a_day: int, *, seed: int = 1, reference: int = 10_000, knows_hours: bool = True) -> None:
+    def __init__(
+        self,
+        a_day: int,
+        *,
+        seed: int = 1,
+        reference: int = 10_000,
+        knows_hours: bool = True,
+        draw: Callable[[Random, float], float] = lambda random, sine: 2.0 * sine + random.gauss(0.0, 1.0),
+    ) -> None:
         self.config = ModelConfig(model_id="m", reference={"events": reference})
         self.feature = Feature("x", FeatureKind.NUMERIC, "1", self.config)
         self.reference = reference
+        self._draw = draw
         self._apart = DAY / a_day
         self._random = Random(seed)
         self._knows_hours = knows_hours
@@ -53,7 +66,7 @@ class Daily:
         found: list[tuple[int, Finding]] = []
         for nth in range(1, values + 1):
             at = int(self._apart * self._nth)
-            value = 2.0 * math.sin(2.0 * math.pi * at / DAY) + self._random.gauss(0.0, 1.0) + more
+            value = self._draw(self._random, math.sin(2.0 * math.pi * at / DAY)) + more
             found += [(nth, finding) for finding in self.feature.update(value, at, self._nth, self._nth)]
             self._nth += 1
             if self._nth == quarter(self.reference):
@@ -151,3 +164,41 @@ def test_what_is_known_of_hours_survives_a_restart(before: int) -> None:
     assert again.feed(6000) == daily.feed(6000)
     assert again.season.tobytes() == daily.season.tobytes()
     assert seal(again.feature.snapshot()) == seal(daily.feature.snapshot())
+
+
+def few_values(random: Random, sine: float) -> float:
+    """Draw a small whole number, larger by day."""
+    return float(sum(random.random() < 0.3 + 0.2 * sine for _ in range(6)))
+
+
+def mostly_zero(random: Random, sine: float) -> float:
+    """Draw a value that is 0 seven times of ten, more often by night."""
+    return 0.0 if random.random() < 0.7 - 0.2 * sine else random.lognormvariate(0.0, 1.0)
+
+
+@pytest.mark.parametrize("draw", [few_values, mostly_zero])
+def test_values_that_are_equal_to_many_have_hours_too(draw: Callable[[Random, float], float]) -> None:
+    daily = Daily(20_000, draw=draw)
+    assert daily.feed(4 * 20_000) == []
+    assert int(daily.season["state"]) == DAILY
+
+
+def test_a_constant_has_no_hours() -> None:
+    daily = Daily(20_000, draw=lambda _, __: 3.0)
+    assert daily.feed(3 * 20_000) == []
+    assert int(daily.stream["season"]) == NONE
+
+
+def test_every_minute_of_the_day_is_of_an_hour() -> None:
+    daily = Daily(24 * 60, reference=6 * 24 * 60)  # half past twelve at night among them, to the millisecond
+    daily.feed(4000)
+    assert daily.season["below"].sum() == pytest.approx(int(daily.season["values"]))
+    assert not daily.season["taken"].any()
+
+
+def test_one_time_that_is_far_ahead_does_not_cover_a_day() -> None:
+    daily = Daily(100_000)
+    daily.feed(20_000)
+    daily.feature.update(0.0, 2 * DAY, 20_000, 20_000)
+    daily.feed(1000)
+    assert int(daily.season["state"]) == LEARNS
