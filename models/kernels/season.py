@@ -224,7 +224,11 @@ def flat(season: Record, cells: Doubles, value: float, at: int, nth: int) -> flo
     among = (low + within * (high - low)) * CELLS - 0.5
     first = min(max(int(among), 0), CELLS - 2)
     part = min(max(among - first, 0.0), 1.0)
-    return float(cells[first] + part * (cells[first + 1] - cells[first]))
+    lower, upper = float(cells[first]), float(cells[first + 1])
+    # Between two values of which one is common there is none.
+    if (first > 0 and cells[first - 1] == lower) or (first + 2 < CELLS and cells[first + 2] == upper):
+        return lower if part < 0.5 else upper  # noqa: PLR2004 - the nearer one
+    return lower + part * (upper - lower)
 
 
 @kernel
