@@ -86,7 +86,7 @@ def compared(blocks: Blocks, best: int) -> tuple[int, int]:
 
 
 def may_be_of_the_hour(
-    blocks: Blocks, parts: tuple[int, int], variance: float, milliseconds: int, most: float = 0.5
+    blocks: Blocks, parts: tuple[int, int], variance: float, milliseconds: int, *, is_bounded: bool
 ) -> bool:
     """Return whether a mean has moved no faster than one that goes up and down once a day, as far as it can.
 
@@ -98,15 +98,15 @@ def may_be_of_the_hour(
         Of the values, as their sums have it.
     milliseconds
         That the blocks compared took.
-    most
-        By how much the mean may go up and down with the hour, where that is not bounded by what it is.
+    is_bounded
+        Whether the mean, which is in [0, 1], bounds by how much it may go up and down.
 
     Examples
     --------
     >>> blocks = Blocks([4.0] * 8 + [6.0] * 2, size=16, taken=9 * 16, bits=False)
-    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=60_000)
+    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=60_000, is_bounded=True)
     False
-    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=10_800_000)
+    >>> may_be_of_the_hour(blocks, (2, 6), variance=0.01, milliseconds=10_800_000, is_bounded=True)
     True
 
     """
@@ -116,13 +116,7 @@ def may_be_of_the_hour(
     sums, size = blocks.newest(before + after), blocks.size
     middle, moved = sum(sums[:before]) / (before * size), sum(sums[before:]) / (after * size)
     # The middles of both parts are half of the time apart, in which a sine rises by this much at most.
+    most = min(middle, 1.0 - middle) if is_bounded else 0.5
     swing = 2.0 * math.pi * most * milliseconds / (2 * DAY)
     error = math.sqrt(variance / size * (1.0 / after + 1.0 / before))
     return abs(moved - middle) <= max(swing + _LIKELY * error, _SURE * error)
-
-
-def swing_of(blocks: Blocks, parts: tuple[int, int]) -> float:
-    """Return by how much a mean in [0, 1] can go up and down, from what it was before a change."""
-    after, before = parts
-    middle = sum(blocks.newest(before + after)[:before]) / max(before * blocks.size, 1)
-    return min(middle, 1.0 - middle)

@@ -20,7 +20,7 @@ import numpy as np
 from driftline.models.bank import Bank
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
-from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place, swing_of
+from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import measure as measures
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from driftline.models.kernels.types import Record
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
-_SLOW: Final = 8
+_SLOW: Final = 8  # times the values since the largest step: evidence that is older is of no step
 _KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
 """By bank, the module of its kernels."""
 
@@ -333,9 +333,8 @@ class Stream:
         parts = compared(blocks, best)
         began, _ = around(self.trail.record, max(here.nth - sum(parts) * blocks.size, 0), here.nth, now=here)
         # How much lies beyond all that the reference had says nothing of how much may at another hour.
-        is_beyond = self._kernels is ranked and fired == ranked.BEYOND
-        most = 0.5 if is_beyond else swing_of(blocks, parts)
-        return may_be_of_the_hour(blocks, parts, float(record["variance"]), here.at - began.at, most)
+        is_bounded = self._kernels is not ranked or fired != ranked.BEYOND
+        return may_be_of_the_hour(blocks, parts, float(record["variance"]), here.at - began.at, is_bounded=is_bounded)
 
     def _blocks(self, record: Record, detector: int) -> Blocks:
         """Return the newest values as a detector was fed them: the last is the last that it has taken."""

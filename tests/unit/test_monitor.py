@@ -433,3 +433,14 @@ def test_an_event_that_grows_when_written_again_is_restored() -> None:
     served.predict(0, features={"x": [1e15] * 60_000, "y": math.nan})
     again = served.restarted()
     assert again.report() == served.report()
+
+
+def test_a_score_that_few_predictions_of_the_reference_have_is_not_watched() -> None:
+    for scores in (1, 31, 49):
+        served = Served(reference={"events": 200, "min_span": "0s"}, positive_label=1)
+        for n in range(200):
+            fields: dict[str, Any] = {"score": 0.2} if n % 4 == 0 and n < 4 * scores else {}
+            served.predict(n % 2, **fields)
+        for _ in range(600):
+            served.predict(1, score=0.9)
+        assert served.found == []

@@ -15,6 +15,7 @@ from driftline.models.record import FileRecord
 from driftline.schemas.config import parse_configuration
 from driftline.schemas.errors import SnapshotError
 from driftline.schemas.events import Label, Prediction
+from driftline.schemas.fields import MAX_EPOCH_MS
 from driftline.schemas.topics import LABELS, PREDICTIONS
 from tests.restoring import restore
 
@@ -212,3 +213,12 @@ def test_the_document_of_a_model_that_is_not_known_yet_is_complete(label: object
     assert document.label_delay["max"] == 1.5
     assert document.partition == 3
     json.dumps(document.model_dump(mode="json"), allow_nan=False)
+
+
+def test_a_reference_of_the_last_instant_that_can_be_written_leaves_a_document() -> None:
+    configuration = parse_configuration({"models": [{"model_id": "m", "reference": {"events": 100}}]})
+    pipeline, files = Pipeline(configuration, partition=0), Files()
+    for n in range(300):
+        record = files.prediction(str(n), at=MAX_EPOCH_MS - START, features={"x": float(n)})
+        pipeline.process(pipeline.read([record]), {})
+    assert pipeline.documents()["m"].reference["covered_at"] == "9999-12-31T23:59:59.999Z"
