@@ -256,7 +256,7 @@ class Stream:
             if here.nth % kernels.LEVEL_EVERY == 0:
                 self._kernels.settle(record)
         if record["suspicion"]["open"]:
-            return self._look(record, here)
+            return self._look(record, here, is_new=seen >= kernels.FIRED)
         lasting = record["standing"]["lasting"]
         if not lasting["found"] or at < self._covered:
             return None
@@ -341,19 +341,25 @@ class Stream:
         bits = self._kernels is shares or (self._kernels is ranked and detector == ranked.BEYOND)
         return Blocks(self._kernels.blocks(record, detector), self._kernels.BLOCK, int(record["count"]), bits)
 
-    def _look(self, record: Record, here: Mark) -> Finding:
+    def _look(self, record: Record, here: Mark, *, is_new: bool) -> Finding:
         suspicion = record["suspicion"]
         since = here.nth - int(suspicion["best"])  # at least a block
         if since >= kernels.RECENT:
             suspicion["open"] = 0
         effect = self._size(record, since)
+        if is_new:
+            # These values were chosen for standing out: by chance alone they would seem large. So they are to be surely
+            # so; others will come.
+            surely, _ = self._kernels.effect(record, since, measures.OF_CHOSEN)
+            if surely < self.min_effect:
+                effect = effect.model_copy(update={"value": min(surely, effect.value)})
         evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
         span = int(suspicion["earliest"]), int(suspicion["latest"])
         return self._finding(self._detectors[suspicion["detector"]], evidence, span, effect, here)
 
     def _size(self, record: Record, since: int) -> Effect:
         """Measure the last values."""
-        effect = self._effect(*self._kernels.effect(record, since))
+        effect = self._effect(*self._kernels.effect(record, since, measures.STANDARD_ERRORS))
         level = record["level"]
         if (
             not level["known"] or effect.value > level["value"]

@@ -28,6 +28,10 @@ MOMENTS = 3
 """What other kinds sum up: how many values, their sum, the sum of their squares."""
 
 STANDARD_ERRORS = 2.0
+OF_CHOSEN = 5.0
+"""Standard errors, in their place, of values that were chosen for standing out: those by which a change was just seen.
+"""
+
 LARGEST = 1e100
 """A relative growth is cut off here, where the reference had next to no loss."""
 
@@ -122,34 +126,34 @@ def tally_bits(n: int, ones: float, into: Doubles) -> None:
 
 
 @kernel
-def bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
+def bounds(measure: Record, summed: Doubles, errors: float = STANDARD_ERRORS) -> tuple[float, float]:
     """Return how far what was summed up is from the reference, at least and at most, from 0 up."""
     if measure.kind == PSI:
-        return _psi_bounds(measure, summed)
+        return _psi_bounds(measure, summed, errors)
     n, total, squares = summed[0], summed[1], summed[2]
     if measure.kind == SHARE:
         # One more of each kind (Agresti and Coull) keeps the error of 0 out of 10 from being nothing.
         guess = (total + 1.0) / (n + 2.0)
         error = math.sqrt(guess * (1.0 - guess) * measure.spread * (1.0 / (n + 2.0) + 1.0 / measure.reference))
-        return _around(total / n - measure.before, error)
+        return _around(total / n - measure.before, errors * error)
     mean = total / n
     variance = max(squares / n - mean * mean, 0.0) * measure.spread
     error = math.sqrt(variance * (1.0 / n + 1.0 / measure.reference))
     if measure.kind != MEAN:
-        return _around(abs(mean), error)
+        return _around(abs(mean), errors * error)
     scale = measure.before if measure.before != 0.0 else 1.0  # a reference without any loss: in the loss's own unit
-    at_least, at_most = _around(mean, error)
+    at_least, at_most = _around(mean, errors * error)
     return min(at_least / scale, LARGEST), min(at_most / scale, LARGEST)
 
 
 @kernel
 def _around(estimate: float, error: float) -> tuple[float, float]:
-    """Return the bounds that are two standard errors below and above an estimate, from 0 up."""
-    return max(estimate - STANDARD_ERRORS * error, 0.0), max(estimate + STANDARD_ERRORS * error, 0.0)
+    """Return the bounds that are so far below and above an estimate, from 0 up."""
+    return max(estimate - error, 0.0), max(estimate + error, 0.0)
 
 
 @kernel
-def _psi_bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
+def _psi_bounds(measure: Record, summed: Doubles, errors: float) -> tuple[float, float]:
     """Return the PSI less what chance alone would give so few values, and the largest one that may be behind it."""
     m, n, bins = 0.0, 0.0, 0
     for place in range(BINS):
@@ -171,9 +175,9 @@ def _psi_bounds(measure: Record, summed: Doubles) -> tuple[float, float]:
     freedom = bins - 1
     scale = measure.spread * (1.0 / n + 1.0 / m)
     beyond_chance = psi - freedom * scale
-    at_least, _ = _around(beyond_chance, math.sqrt(2.0 * freedom) * scale)
+    at_least, _ = _around(beyond_chance, errors * math.sqrt(2.0 * freedom) * scale)
     change = max(beyond_chance / scale, 0.0)
-    _, at_most = _around(beyond_chance, math.sqrt(2.0 * freedom + 4.0 * change) * scale)
+    _, at_most = _around(beyond_chance, errors * math.sqrt(2.0 * freedom + 4.0 * change) * scale)
     return at_least, at_most
 
 

@@ -234,11 +234,11 @@ def settle(stream: Record) -> None:
 
 
 @kernel
-def effect(stream: Record, most: int) -> tuple[float, float]:
+def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     """Return how far the last values are from the reference, at least, and what stands beside its `before`."""
     summed, values = doubles(), recent(stream, most)
     tally(stream.measure, values, len(values), summed)
-    return common.size(stream, summed, middle(stream.measure, values, len(values)))
+    return common.size(stream, summed, middle(stream.measure, values, len(values)), errors)
 
 
 @kernel

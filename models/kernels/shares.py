@@ -117,11 +117,11 @@ def settle(stream: Record) -> None:
 
 
 @kernel
-def effect(stream: Record, most: int) -> tuple[float, float]:
+def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     """Return how far the last values are from the reference, at least, and what stands beside its `before`."""
     n, summed = min(most, RECENT, stream.count), doubles()
     tally_bits(n, float(_ones(stream, n)), summed)
-    return common.size(stream, summed, 0.0)
+    return common.size(stream, summed, 0.0, errors)
 
 
 def newest(stream: Record) -> float:

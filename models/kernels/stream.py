@@ -186,7 +186,7 @@ def settle(stream: Record, summed: Doubles, n: int, middle: float) -> None:
 
 
 @kernel
-def size(stream: Record, summed: Doubles, middle: float) -> tuple[float, float]:
-    """Return how far values are from the reference, at least, and what stands beside its `before`."""
-    at_least, _ = bounds(stream.measure, summed)
+def size(stream: Record, summed: Doubles, middle: float, errors: float) -> tuple[float, float]:
+    """Return how far values are from the reference, less so many errors, and what stands beside its `before`."""
+    at_least, _ = bounds(stream.measure, summed, errors)
     return at_least, after(stream.measure, middle, summed)

@@ -127,6 +127,17 @@ def test_a_change_is_found_with_its_size_and_its_place(name: str) -> None:
     assert held >= 8
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_chance_has_found_seldom_seems_large(seed: int) -> None:
+    # Sized as all others are, a quarter of them would pass the gate: the values were chosen for standing out.
+    random, stream = Random(seed), of_errors(0.1)
+    stream.promise(1000)
+    found = feed(stream, (float(random.random() < 0.1) for _ in range(200_000)))
+    large = {finding.span for _, finding in found if finding.effect.value >= finding.min_effect}
+    assert stream.detections > 80
+    assert len(large) < 0.15 * stream.detections
+
+
 @pytest.mark.parametrize(("before", "after", "within"), [(0.1, 0.3, 500), (0.02, 0.15, 500), (0.3, 0.6, 500)])
 def test_more_errors_are_found_and_fewer_are_not(before: float, after: float, within: int) -> None:
     held = 0
