@@ -1,7 +1,7 @@
 """Streams with a known truth, for `benchmarks.detection`: nothing changes in them, or one thing does, at a known event.
 
-All are made from a fixed seed, in chunks of Arrow batches. A model has twenty numeric features and a score, and is
-wrong about once in ten times; a scenario bends some of that.
+All are made from a fixed seed, in chunks of Arrow batches. A model has twenty features, numeric unless a scenario says
+otherwise, and a score, and is wrong about once in ten times; a scenario bends some of that.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Noise:
 
     random: Random
     per_day: float
-    state: dict[str, Any] = field(default_factory=dict)
+    state: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Scenario:
 
     `features` makes the features of events from one number up to another, `errors` says which predictions are wrong
     (None: as often as their scores say), and `change` bends a chunk from event `at` on; without it the stream is that
-    of `base`. What the change should be found as is in `targets`, by the words of a subject.
+    of `base`. What the change should be found as is in `targets`, by the words of a subject. The first `categorical`
+    features are categories, by their numbers.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Scenario:
     targets: tuple[str, ...] = ()
     base: str = ""
     per_day: float = 4e3
+    categorical: int = 0
 
     def chunks(self, events: int, seed: int) -> Iterator[Chunk]:
         """Yield the first events, those of one seed."""
@@ -100,9 +102,9 @@ class Scenario:
         return replace(self, name=name, at=at, change=change, targets=targets, base=self.name)
 
 
-def records(chunk: Chunk, per_day: float, rows: int) -> Iterator[FileRecord]:
+def records(chunk: Chunk, scenario: Scenario, rows: int) -> Iterator[FileRecord]:
     """Yield the records of a chunk: a batch of so many predictions, then the batch of their labels."""
-    at = time_of(chunk.nth, per_day)
+    at = time_of(chunk.nth, scenario.per_day)
     ids = pa.array(chunk.nth).cast(pa.string())
     predicted = (chunk.scores > 0.5).astype(np.int64)  # noqa: PLR2004 - the likelier class
     predictions = pa.record_batch(
@@ -111,7 +113,10 @@ def records(chunk: Chunk, per_day: float, rows: int) -> Iterator[FileRecord]:
             "timestamp": pa.array(at),
             "prediction": pa.array(predicted),
             "score": pa.array(chunk.scores),
-            **{f"features.x{n}": pa.array(np.ascontiguousarray(chunk.features[:, n])) for n in range(FEATURES)},
+            **{
+                f"features.x{n}": _column(chunk.features[:, n], is_category=n < scenario.categorical)
+                for n in range(FEATURES)
+            },
         }
     )
     labels = pa.record_batch(
@@ -120,6 +125,12 @@ def records(chunk: Chunk, per_day: float, rows: int) -> Iterator[FileRecord]:
     for start in range(0, len(ids), rows):
         for topic, table in ((PREDICTIONS, predictions), (LABELS, labels)):
             yield _record(topic, chunk.start + start, table.slice(start, rows), int(at[min(start + rows, len(at)) - 1]))
+
+
+def _column(values: Floats, *, is_category: bool) -> Any:  # noqa: ANN401 - of Arrow
+    if is_category:
+        return pa.array(np.char.add("c", values.astype(np.int64).astype(str)))
+    return pa.array(np.ascontiguousarray(values))
 
 
 def time_of(nth: npt.NDArray[np.int64], per_day: float) -> npt.NDArray[np.int64]:
@@ -195,6 +206,33 @@ def correlated(noise: Noise, start: int, end: int) -> Floats:
     return np.asarray(0.9 * common + np.sqrt(1.0 - 0.81) * noise.random.standard_normal((end - start, FEATURES)))
 
 
+def categories(related: float, *, hours: float = 0.0) -> Callable[[Noise, int, int], Floats]:
+    """Return what makes ten features of 2 to 15 categories, the k-th of which is as frequent as 1 / k.
+
+    Each is the one before it, or drawn anew; what is drawn goes up and down with the time of day by a share of `hours`.
+    """
+
+    def make(noise: Noise, start: int, end: int) -> Floats:
+        values = noise.random.standard_normal((end - start, FEATURES))
+        angle = 2.0 * np.pi * np.arange(start, end) / noise.per_day
+        for nth, most in enumerate(_MOST):
+            numbers = np.arange(most)
+            weights = (1.0 + hours * np.sin(angle[:, None] + 2.0 * numbers)) / (1.0 + numbers)
+            shares = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
+            fresh = (noise.random.random((end - start, 1)) > shares[:, :-1]).sum(axis=1).astype(np.float64)
+            anew = noise.random.random(end - start) >= related
+            anew[0] |= start == 0
+            last = np.maximum.accumulate(np.where(anew, np.arange(end - start), -1))
+            values[:, nth] = np.where(last >= 0, fresh[last], noise.state.get(nth, 0.0))
+            noise.state[nth] = values[-1, nth]
+        return values
+
+    return make
+
+
+_MOST: Final = (2, 3, 4, 5, 6, 8, 10, 12, 15, 15)
+
+
 def independent_errors(rate: float) -> Callable[[Noise, int, int], npt.NDArray[np.bool_]]:
     """Return what makes errors, each by itself."""
 
@@ -237,6 +275,9 @@ NULLS: Final = (
     Scenario("daily, 1e3 a day", daily, per_day=1e3),
     Scenario("daily, 1e5 a day", daily, per_day=1e5),
     Scenario("daily, 1e7 a day", daily, per_day=1e7),
+    Scenario("categories", categories(0.0), categorical=10),
+    Scenario("Markov categories", categories(0.8), categorical=10),
+    Scenario("daily categories, 1e5 a day", categories(0.0, hours=0.5), per_day=1e5, categorical=10),
 )
 
 
@@ -258,6 +299,21 @@ def moved(at: int, bend: Callable[[Floats], Floats], *, over: int = 0) -> Callab
         return replace(chunk, features=features)
 
     return change
+
+
+def recategorised(at: int, share: float, category: int) -> Callable[[Chunk, Random], Chunk]:
+    """Return what makes a share of a feature of eight categories one of them, or a new one."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        features, first = chunk.features.copy(), _after(chunk, at)
+        values = features[first:, _OF_EIGHT]
+        features[first:, _OF_EIGHT] = np.where(random.random(len(values)) < share, category, values)
+        return replace(chunk, features=features)
+
+    return change
+
+
+_OF_EIGHT: Final = 5  # the feature that has 8 categories
 
 
 def wrong(at: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
@@ -285,6 +341,7 @@ def _of_feature(
     return base.changed(name, at, moved(at, bend, over=over), "data_drift feature x0")
 
 
+BASES: Final = {scenario.name: scenario for scenario in NULLS}
 EARLY: Final = 12_000
 LATE: Final = 40_000
 
@@ -302,6 +359,16 @@ CHANGES: Final = (
     _of_feature("daily, 1e3 a day, mean +1 sd", LATE, _shifted(1.0), NULLS[12]),
     _of_feature("daily, 1e5 a day, mean +1 sd", 3 * LATE, _shifted(1.0), NULLS[13]),
     _of_feature("gradual, mean +1 sd over 2,000", LATE, _shifted(1.0), over=2000),
+    *(
+        BASES["categories"].changed(
+            name, LATE, recategorised(LATE, share, category), f"data_drift feature x{_OF_EIGHT}", *others
+        )
+        for name, share, category, others in (
+            ("category, 5 points more", 0.05, 5, ()),
+            ("category, 20 points more", 0.2, 5, ()),
+            ("new category, 5 %", 0.05, 99, (f"data_quality feature x{_OF_EIGHT}",)),
+        )
+    ),
     *(
         NULLS[9].changed(
             f"errors .1 to {rate}",

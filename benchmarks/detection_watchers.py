@@ -71,7 +71,7 @@ def driftline(
     with _listening(scenario, watched):
         for chunk in scenario.chunks(events, seed):
             is_after = fine is not None and chunk.start + len(chunk.scores) > scenario.at
-            made = list(records(chunk, scenario.per_day, fine if is_after and fine is not None else _ROWS))
+            made = list(records(chunk, scenario, fine if is_after and fine is not None else _ROWS))
             began = time.process_time()
             for record in made:
                 outcome = pipeline.process(pipeline.read([record], intake), {})

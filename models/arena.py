@@ -40,7 +40,7 @@ class Arena:
     @property
     def banks(self) -> Banks:
         """All records as they are now: the next allocation may move them."""
-        psis, shares, residuals, ranked = (bank.rows for bank in self.streams.banks)
+        psis, shares, residuals, ranked, frequencies = (bank.rows for bank in self.streams.banks)
         return Banks(
             self.models.rows,
             self.versions.rows,
@@ -52,6 +52,7 @@ class Arena:
             shares,
             residuals,
             ranked,
+            frequencies,
             self.streams.trails.rows,
             self.streams.seasons.rows,
             self.challengers.rows,

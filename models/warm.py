@@ -16,7 +16,7 @@ from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
 from driftline.models.join.table import JoinTable
-from driftline.models.kernels import ranked, residuals, shares
+from driftline.models.kernels import frequencies, ranked, residuals, shares
 from driftline.models.kernels.compiled import PLACE
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
@@ -89,7 +89,7 @@ def _mark() -> Path | None:
 
 def _ask_seldom() -> None:
     """Ask for what takes much traffic to come to pass; of what is empty it does nothing."""
-    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked), strict=True):
+    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked, frequencies), strict=True):
         kernels.settle(bank.rows[bank.allocate()])
     Book(Arena(), Joins()).spread()
     JoinTable().let_go(np.zeros(0, np.int32), np.zeros(0, np.int64))

@@ -67,6 +67,7 @@ class DetectorsConfig(Section):
     """Which detectors watch which streams; an empty list watches none."""
 
     numeric: Detectors = ("e_sr",)
+    categorical: Detectors = ("e_sr",)
     score: Detectors = ("e_sr",)
     error: Detectors = ("e_sr",)
     quality: Detectors = ("e_sr",)

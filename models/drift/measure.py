@@ -121,3 +121,29 @@ class Residual(Measure):
     def __init__(self, name: str, reference: int) -> None:
         super().__init__(name)
         self.record["reference"] = reference
+
+
+class CategoryPsi(Measure):
+    """Population stability index of categories, by their numbers, against the reference.
+
+    Parameters
+    ----------
+    counts
+        How often each was in the reference.
+
+    Examples
+    --------
+    >>> measure = CategoryPsi([500, 500])
+    >>> round(measure.effect([0.0] * 450 + [1.0] * 50).value, 1)
+    0.9
+
+    """
+
+    kind = kernels.FREQUENCY
+    layout = kernels.BINNED
+    sums = kernels.BINS
+
+    def __init__(self, counts: Sequence[int] = (), name: str = "psi") -> None:
+        super().__init__(name)
+        self.record["bins"][: len(counts)] = counts
+        self.record["reference"] = sum(counts)

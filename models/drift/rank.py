@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from driftline.models.drift.measure import Measure, Residual, ShareGrowth
+from driftline.models.drift.measure import CategoryPsi, Measure, Residual, ShareGrowth
 from driftline.models.drift.packed import unpack_record
 from driftline.models.kernels import measure as kernels
 
@@ -142,7 +142,7 @@ class MeanGrowth(_Ranked):
 
 
 _KINDS: Final[dict[int, type[Measure]]] = {
-    kind.kind: kind for kind in (RankPsi, RankShift, MeanGrowth, ShareGrowth, Residual)
+    kind.kind: kind for kind in (RankPsi, RankShift, MeanGrowth, ShareGrowth, Residual, CategoryPsi)
 }
 
 

@@ -6,7 +6,8 @@ values has come after the change, and each time the stream offers a `Finding`. P
 enough. What detectors miss is found by how the stream stands (`driftline.models.kernels.standing`), and offered for as
 long as it stands so.
 
-What every value passes is in `driftline.models.kernels`: `ranked`, `shares` and `residuals`. What is rare is here.
+What every value passes is in `driftline.models.kernels`: `ranked`, `shares`, `residuals` and `frequencies`. What is
+rare is here.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
+from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
-from driftline.models.kernels import ranked, residuals, shares, standing
 from driftline.models.kernels import stream as kernels
-from driftline.models.kernels.season import SEASON
+from driftline.models.kernels.season import FLAT, LEARNS, SEASON
 from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _SLOW: Final = 8  # times the values since the largest step: evidence that is older is of no step
-_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked)
+_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked, frequencies)
 """By bank, the module of its kernels."""
 
 RANK_DETECTORS: Final = ("e_sr:rank", "e_sr:spread", "e_sr:beyond")
@@ -102,7 +103,7 @@ class Stream:
     trail
         The marks of another stream that has each value at the same place; by default its own.
     has_hours
-        Whether it is to be learned how hours of the day differ; for streams of ranks.
+        Whether it is to be learned how hours of the day differ; for streams of ranks and of categories.
 
     """
 
@@ -141,7 +142,9 @@ class Stream:
         record["measure"] = measure.record
         record["min_effect"] = min_effect
         self._season: int | None = None
-        if has_hours:
+        if self._kernels is frequencies:
+            record["hours"]["state"] = LEARNS if has_hours else FLAT
+        elif has_hours:
             self._season = record["season"] = self._streams.seasons.allocate()
         elif "season" in record.dtype.names:
             record["season"] = ranked.NONE
@@ -157,19 +160,25 @@ class Stream:
         the hours of a day may is not told before.
         """
         self._covered = covered
-        if self._season is not None:
-            self._streams.seasons.rows[self._season]["enough"] = 0
+        self._wait_for_hours(0)
         evidence = self._record["evidence"]
-        sides = 2 * len(evidence) - int(evidence["rises_only"].sum())
+        # The evidence of all categories is one sum; of other streams each detector and each side has its own.
+        sides = 1 if self._kernels is frequencies else 2 * len(evidence) - int(evidence["rises_only"].sum())
         evidence["threshold"] = events * sides
+
+    def _wait_for_hours(self, values: int) -> None:
+        """Let no fewer values than that tell whether hours differ."""
+        if self._kernels is frequencies:
+            self._record["hours"]["enough"] = values
+        elif self._season is not None:
+            self._streams.seasons.rows[self._season]["enough"] = values
 
     def learn(self, values: Sequence[float], more: int = 0) -> None:
         """Take the first values of the reference, in their order; kernels go on with the rest of it.
 
         Of `more` that are to come, half tell how hours of the day differ, and half what is left then.
         """
-        if self._season is not None:
-            self._streams.seasons.rows[self._season]["enough"] = more // 2
+        self._wait_for_hours(more // 2)
         self._record["measure"]["bins"] = 0  # of the whole reference: these are counted with the others
         seasons = (self._streams.seasons.rows,) if self._kernels is ranked else ()
         self._kernels.learn_all(self._streams.banks[self.bank].rows, self.index, *seasons, np.array(values, float))
@@ -182,6 +191,16 @@ class Stream:
         """Take it for known what share of ones there is normally, from so many values."""
         centre = self._record["evidence"][0]["centre"]
         centre["total"], centre["count"] = share * values, values
+
+    def start_frequencies(self, counts: Sequence[int]) -> None:
+        """Take it for known how often each category comes normally, by its count; the order of none is known."""
+        record = self._record
+        record["measure"]["bins"] = 0
+        record["measure"]["bins"][: len(counts)] = counts
+        record["measure"]["reference"] = sum(counts)
+        if self.learned == 0:
+            evidence = record["evidence"][0]
+            evidence["counts"][: len(counts)], evidence["count"] = counts, sum(counts)
 
     @property
     def measure(self) -> Record:
@@ -231,7 +250,13 @@ class Stream:
 
     def _effect(self, value: float, after: float) -> Effect:
         before = float(self._record["measure"]["before"])
+        if self._kernels is frequencies:
+            _, before, after = self.moved()
         return Effect(measure=self._measure_name, value=value, before=before, after=after)
+
+    def moved(self) -> tuple[int, float, float]:
+        """Return which category of a `CategoryPsi` has moved most, how frequent it was, and how frequent it is now."""
+        return frequencies.moved(self._record)
 
     def recent_ones(self) -> list[int]:
         """Return which of the last values of a `ShareGrowth` are ones, counted from 1; right when detectors are due."""
@@ -338,7 +363,7 @@ class Stream:
 
     def _blocks(self, record: Record, detector: int) -> Blocks:
         """Return the newest values as a detector was fed them: the last is the last that it has taken."""
-        bits = self._kernels is shares or (self._kernels is ranked and detector == ranked.BEYOND)
+        bits = self._kernels in {shares, frequencies} or (self._kernels is ranked and detector == ranked.BEYOND)
         return Blocks(self._kernels.blocks(record, detector), self._kernels.BLOCK, int(record["count"]), bits)
 
     def _look(self, record: Record, here: Mark, *, is_new: bool) -> Finding:
@@ -355,7 +380,8 @@ class Stream:
                 effect = effect.model_copy(update={"value": min(surely, effect.value)})
         evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
         span = int(suspicion["earliest"]), int(suspicion["latest"])
-        return self._finding(self._detectors[suspicion["detector"]], evidence, span, effect, here)
+        detector = self.detector if self._kernels is frequencies else self._detectors[suspicion["detector"]]
+        return self._finding(detector, evidence, span, effect, here)
 
     def _size(self, record: Record, since: int) -> Effect:
         """Measure the last values."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.fast.growing import Growing
 from driftline.models.kernels.fast import CATEGORY
+from driftline.models.kernels.feature import PROBLEM
 from driftline.models.kernels.ids import NONE
 from driftline.models.kernels.templates import ANY, FEATURE
 from driftline.models.kernels.templates import CATEGORY as NAMED
@@ -61,7 +62,7 @@ class Categories:
         if meaning is None or self._of_layout[layout] >= _MOST:
             return NONE
         problem, what = meaning
-        if problem == Problem.UNSEEN:
+        if problem & PROBLEM == Problem.UNSEEN:
             if self._unseen[layout] >= _MOST_UNSEEN:
                 return NONE
             self._unseen[layout] += 1

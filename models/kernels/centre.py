@@ -74,7 +74,19 @@ def is_ready(centre: Record) -> bool:
 @kernel
 def _varies(centre: Record) -> bool:
     """Return whether there have been enough of both ends of [0, 1], so that it can be told how values vary."""
-    return bool(min(centre.total, centre.count - centre.total) >= _FEWEST)
+    return may_fall(centre) and may_rise(centre)
+
+
+@kernel
+def may_fall(centre: Record) -> bool:
+    """Return whether there has been enough for a mean to fall from: of zeros alone it falls for ever."""
+    return bool(centre.total >= _FEWEST)
+
+
+@kernel
+def may_rise(centre: Record) -> bool:
+    """Return the same of a mean that may rise."""
+    return bool(centre.count - centre.total >= _FEWEST)
 
 
 @kernel

@@ -74,12 +74,13 @@ def take(record: Record, values: Doubles, n: int) -> int:
     rests, centre = doubles(), record.centre
     factors, paid = doubles(), doubles()
     is_tested = record.threshold < math.inf and centres.is_ready(centre)
+    may_rise, may_fall = centres.may_rise(centre), centres.may_fall(centre) and not record.rises_only
     if is_tested:
         _set_bets(record, factors, paid)
     centres.take(centre, values, n, rests)
     if not is_tested:
         return QUIET
-    return _gather(record, rests, n, factors, paid)
+    return _gather(record, rests, n, factors, paid, may_rise, may_fall)
 
 
 @kernel
@@ -107,8 +108,16 @@ def _set_bets(record: Record, factors: Doubles, paid: Doubles) -> None:
 
 
 @kernel
-def _gather(record: Record, rests: Doubles, n: int, factors: Doubles, paid: Doubles) -> int:
-    """Gather evidence from what is left of values."""
+def _gather(
+    record: Record,
+    rests: Doubles,
+    n: int,
+    factors: Doubles,
+    paid: Doubles,
+    may_rise: bool,  # noqa: FBT001 - a kernel's
+    may_fall: bool,  # noqa: FBT001 - as above
+) -> int:
+    """Gather evidence from what is left of values, for a mean that may rise, and that may fall."""
     rise, fall = doubles(), doubles()
     for k in range(BETS):
         rise[k] = record.rise[k]
@@ -117,9 +126,10 @@ def _gather(record: Record, rests: Doubles, n: int, factors: Doubles, paid: Doub
     for place in range(n):
         d = rests[place]
         if d != 0.0:  # what never varies says nothing, however long
-            for k in range(BETS):
-                rise[k] = (paid[k] + factors[k] * d) * (rise[k] + _WEIGHT)
-            if not record.rises_only:
+            if may_rise:
+                for k in range(BETS):
+                    rise[k] = (paid[k] + factors[k] * d) * (rise[k] + _WEIGHT)
+            if may_fall:
                 for k in range(BETS):
                     fall[k] = (paid[BETS + k] - factors[BETS + k] * d) * (fall[k] + _WEIGHT)
         if place % _LOOK_EVERY == _LOOK_EVERY - 1 or place == n - 1:

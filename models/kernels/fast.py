@@ -78,8 +78,8 @@ numbers of a record; which of them is that of the first class, the second, ..., 
 CATEGORIES = -2
 
 CATEGORY = np.dtype([("layout", "i8"), ("number", "f8"), ("problem", "i8")], align=True)
-"""A value of a categorical feature: what is wrong with it, and the number that it is, if it is one. So it is as long as
-`layout` is that of the version.
+"""A value of a categorical feature: what is wrong with it, with its number among categories above that, and the number
+that it is, if it is one. So it is as long as `layout` is that of the version.
 """
 
 VALUE = np.dtype([("token", "u8"), ("answer", "i4"), ("truth", "i4")], align=True)

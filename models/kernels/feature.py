@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftline.models.kernels import ranked, shares, stream, thinned
+import numpy as np
+
+from driftline.models.kernels import frequencies, ranked, shares, stream, thinned
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.lines import lined
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 FINE, MISSING, WRONG_TYPE, NON_FINITE, OUT_OF_RANGE, UNSEEN = range(6)
 PROBLEMS = 6
+
+CATEGORY_SHIFT = 4
+PROBLEM = (1 << CATEGORY_SHIFT) - 1
+"""What is wrong with a category are these bits; above them stands its number among those of `frequencies`."""
 
 LARGEST = 1e100
 """Squares and products of what is smaller stay finite."""
@@ -36,7 +42,8 @@ FEATURE = lined(
         ("recent", "u1", stream.RECENT // 2),
     ]
 )
-"""`sample`, `quality` and `drift` are indices of a sample of the reference and of streams, or `NONE`.
+"""`sample`, `quality` and `drift` are indices of a sample of the reference and of streams, or `NONE`; the drift of one
+that is `numeric` is a stream of ranks, that of others one of frequencies.
 
 `recent` holds the problems of the values that the quality stream has had, at that stream's count, four bits each. Where
 that stream says that a value was fine there stands what was there before, so that such a value touches one line less.
@@ -52,6 +59,7 @@ def update(
     pages: Records,
     qualities: Records,
     psis: Records,
+    categories: Records,
     trails: Records,
     seasons: Records,
     at: int,
@@ -62,7 +70,11 @@ def update(
 
     Return what `stream.update` says of the quality and of the drift.
     """
+    # Of an unsigned and a signed number numba makes a float.
+    signed: int = np.int64(problem)  # type: ignore[assignment]
+    cell, problem = signed >> CATEGORY_SHIFT, signed & PROBLEM
     has_number = feature.numeric and problem == FINE
+    has_category = not feature.numeric and (problem == FINE or problem == UNSEEN)
     if has_number:
         if not -LARGEST <= number <= LARGEST:  # NaN is in no interval
             problem = NON_FINITE
@@ -75,6 +87,8 @@ def update(
             thinned.update(samples[feature.sample], pages, number)
             if feature.drift != NONE:
                 ranked.learn(psis[feature.drift], seasons, number, at)
+        elif has_category and feature.drift != NONE:
+            frequencies.learn(categories[feature.drift], cell, at)
         return stream.QUIET, stream.QUIET
     worse = shifted = stream.QUIET
     if feature.quality != NONE:
@@ -85,6 +99,9 @@ def update(
             _note(feature, quality.count % stream.RECENT, problem)
     if feature.drift != NONE and has_number:
         shifted = ranked.update(psis[feature.drift], trails, seasons, number, at, prediction_offset, label_offset)
+    elif feature.drift != NONE and has_category:
+        watched = categories[feature.drift]
+        shifted = frequencies.update(watched, trails, cell, at, prediction_offset, label_offset)
     return worse, shifted
 
 
@@ -104,6 +121,7 @@ def update_at(
     pages: Records,
     qualities: Records,
     psis: Records,
+    categories: Records,
     trails: Records,
     seasons: Records,
     at: int,
@@ -119,6 +137,7 @@ def update_at(
         pages,
         qualities,
         psis,
+        categories,
         trails,
         seasons,
         at,

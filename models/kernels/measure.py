@@ -16,13 +16,14 @@ from driftline.models.kernels.fsum import fsum
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Doubles, Record
 
-PSI, SHARE, RESIDUAL, SHIFT, MEAN = range(5)
+PSI, SHARE, RESIDUAL, SHIFT, MEAN, FREQUENCY = range(6)
 
 CELLS = 256
 """Quantiles of a reference by which its ranks are told."""
 
 BINS = 17
-"""Of the mid-rank: 16 cells each, and the last one for what lies beyond the reference's maximum."""
+"""Of the mid-rank: 16 cells each, and the last one for what lies beyond the reference's maximum. Of categories there
+are as many at most."""
 
 MOMENTS = 3
 """What other kinds sum up: how many values, their sum, the sum of their squares."""
@@ -39,13 +40,13 @@ _GROUP = 16
 _STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
-def layout(*, ranks: bool) -> np.dtype[np.void]:
-    """Return the layout of a measure's record, with or without the ranks of a reference.
+def layout(cells: int, bins: int) -> np.dtype[np.void]:
+    """Return the layout of a measure's record, with so many ranks and bins of a reference; one stands for none.
 
     `reference` counts the reference's values and `before` is their mean or median; `bins` is how many of them each bin
-    of the rank holds. `spread` is how many values say as much as one that is independent of the others, 1 at least.
+    of the rank holds, or how many are of each category. `spread` is how many values say as much as one that is
+    independent of the others, 1 at least.
     """
-    cells, bins = (CELLS, BINS) if ranks else (1, 1)
     fields = [
         ("kind", "i8"),
         ("reference", "i8"),
@@ -57,8 +58,9 @@ def layout(*, ranks: bool) -> np.dtype[np.void]:
     return np.dtype(fields, align=True)
 
 
-RANKED = layout(ranks=True)
-PLAIN = layout(ranks=False)
+RANKED = layout(CELLS, BINS)
+PLAIN = layout(1, 1)
+BINNED = layout(1, BINS)
 
 
 @kernel
@@ -96,6 +98,12 @@ def tally(measure: Record, values: Doubles, n: int, into: Doubles) -> None:
         for place in range(n):
             into[twice_mid_rank(measure.cells, values[place]) // (2 * _GROUP)] += 1.0
         return
+    if measure.kind == FREQUENCY:
+        for place in range(BINS):
+            into[place] = 0.0
+        for place in range(n):
+            into[int(values[place])] += 1.0
+        return
     if measure.kind == SHARE:
         ones = 0.0
         for place in range(n):
@@ -128,7 +136,7 @@ def tally_bits(n: int, ones: float, into: Doubles) -> None:
 @kernel
 def bounds(measure: Record, summed: Doubles, errors: float = STANDARD_ERRORS) -> tuple[float, float]:
     """Return how far what was summed up is from the reference, at least and at most, from 0 up."""
-    if measure.kind == PSI:
+    if measure.kind == PSI or measure.kind == FREQUENCY:
         return _psi_bounds(measure, summed, errors)
     n, total, squares = summed[0], summed[1], summed[2]
     if measure.kind == SHARE:
@@ -183,9 +191,14 @@ def _psi_bounds(measure: Record, summed: Doubles, errors: float) -> tuple[float,
 
 @kernel
 def after(measure: Record, middle: float, summed: Doubles) -> float:
-    """Return what is to be compared with `before`: the median of the values, or a mean of what was summed up."""
+    """Return what is to be compared with `before`: the median of the values, or a mean of what was summed up.
+
+    Of categories that is for Python to say.
+    """
     if has_median(measure):
         return middle
+    if measure.kind == FREQUENCY:
+        return 0.0
     mean: float = summed[1] / summed[0]
     return measure.before + mean if measure.kind == MEAN else mean
 
@@ -199,7 +212,7 @@ def has_median(measure: Record) -> bool:
 @kernel
 def counts(measure: Record) -> bool:
     """Return whether what is summed up are counts, which add up exactly in any way."""
-    return bool(measure.kind == PSI or measure.kind == SHARE)
+    return bool(measure.kind == PSI or measure.kind == SHARE or measure.kind == FREQUENCY)
 
 
 @kernel

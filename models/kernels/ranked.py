@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from driftline.models.kernels import centre, e_sr, standing, trail
+from driftline.models.kernels import centre, e_sr, trail
 from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
@@ -89,10 +89,7 @@ def _begin_anew_without_hours(stream: Record, values: int) -> None:
     """Forget what was learned from values that had their hours in them: all of them are of the reference now."""
     for place in range(len(stream.evidence)):
         e_sr.forget(stream.evidence[place])
-    standing.restart(stream.standing, stream.count, 0)
-    stream.level.known = 0
-    stream.regime = stream.count
-    stream.suspicion.open = 0
+    common.restart(stream)
     if stream.measure.kind == PSI:
         # What is left of values is distributed as the cells are.
         for place in range(BINS):
@@ -230,7 +227,13 @@ def settle(stream: Record) -> None:
         return
     summed, values = doubles(), recent(stream, since)
     tally(stream.measure, values, len(values), summed)
-    common.settle(stream, summed, len(values), middle(stream.measure, values, len(values)))
+    common.settle(
+        stream,
+        summed,
+        len(values),
+        middle(stream.measure, values, len(values)),
+        centre.spread(stream.evidence[0].centre),
+    )
 
 
 @kernel
@@ -251,7 +254,13 @@ def _settle_by_bins(stream: Record, n: int) -> None:
         if n == RECENT:
             summed[place] += stream.tallies[1 - newest, place]
     first = (stream.count - n) % RECENT if n < RECENT else 0  # all there are, in whichever order
-    common.settle(stream, summed, n, middle_by_bins(stream.measure, stream.recent, first, n, summed))
+    common.settle(
+        stream,
+        summed,
+        n,
+        middle_by_bins(stream.measure, stream.recent, first, n, summed),
+        centre.spread(stream.evidence[0].centre),
+    )
 
 
 def newest(stream: Record) -> float:

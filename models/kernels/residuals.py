@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftline.models.kernels import e_sr, trail
+from driftline.models.kernels import centre, e_sr, trail
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import middle, tally, unit
@@ -90,7 +90,13 @@ def settle(stream: Record) -> None:
         return
     summed, values = doubles(), recent(stream, since)
     tally(stream.measure, values, len(values), summed)
-    common.settle(stream, summed, len(values), middle(stream.measure, values, len(values)))
+    common.settle(
+        stream,
+        summed,
+        len(values),
+        middle(stream.measure, values, len(values)),
+        centre.spread(stream.evidence[0].centre),
+    )
 
 
 @kernel

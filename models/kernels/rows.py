@@ -116,6 +116,7 @@ class Banks(NamedTuple):
     shares: Records
     residuals: Records
     ranked: Records
+    frequencies: Records
     trails: Records
     seasons: Records
     challengers: Records
@@ -180,6 +181,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.shares),
         borrowed(banks.residuals),
         borrowed(banks.ranked),
+        borrowed(banks.frequencies),
         borrowed(banks.trails),
         borrowed(banks.seasons),
         borrowed(banks.challengers),
@@ -233,6 +235,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
         banks.pages,
         banks.psis,
         banks.shares,
+        banks.frequencies,
         banks.trails,
         banks.seasons,
         row.at,

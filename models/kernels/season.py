@@ -60,9 +60,9 @@ SEASON: Final = np.dtype(
 """What is known of the hours of a stream. Zeros are one that is to learn.
 
 `begun` is the time of the first of so many `values`, of which there must be `enough` for it to be settled. `below`
-counts values of an hour by place, from its second item on; once hours are known to differ it is the share of values
-that lies below a place. From then on, `off` sums up by how much the statistics that detectors are fed, of `taken`
-values of an hour, were off their mean over all hours.
+counts all values of an hour, and behind that those of each place; once hours are known to differ it is the share of
+values that lies below a place. From then on, `off` sums up by how much the statistics that detectors are fed, of
+`taken` values of an hour, were off their mean over all hours.
 """
 
 _MOST: Final = 2**24  # values that are counted: beyond, a float of 32 bits would not count each
@@ -79,14 +79,26 @@ _BEYOND_CHANCE: Final = 5.0  # standard deviations
 @kernel
 def learn(season: Record, cells: Doubles, value: float, at: int) -> None:
     """Count a value that came at a time, in epoch milliseconds."""
+    count(season, min(int(_rank(cells, value)), _PLACES - 1), at)
+
+
+@kernel
+def count(season: Record, place: int, at: int) -> None:
+    """Count what is at a place, of values that came at a time."""
     season.begun = at if season.values == 0 else min(season.begun, at)
     season.values += 1
     if season.values > _MOST:
         return
-    place = min(int(_rank(cells, value)), _PLACES - 1) + 1
-    hour, share = _hour(at)
-    season.below[hour, place] += 1.0 - share
-    season.below[(hour + 1) % HOURS, place] += share
+    hour, share = hour_of(at)
+    for item in (0, place + 1):
+        season.below[hour, item] += 1.0 - share
+        season.below[(hour + 1) % HOURS, item] += share
+
+
+@kernel
+def values_of(season: Record, hour: int) -> float:
+    """Return how many values of an hour there are, before it is known whether hours differ."""
+    return float(season.below[hour, 0])
 
 
 @kernel
@@ -108,7 +120,7 @@ def _rank(cells: Doubles, value: float) -> float:
 
 
 @kernel
-def _hour(at: int) -> tuple[int, float]:
+def hour_of(at: int) -> tuple[int, float]:
     """Return between which middle of an hour and the next a time is, and how far towards the next."""
     since = (at - _HOUR // 2) % DAY
     return since // _HOUR, since % _HOUR / _HOUR
@@ -126,10 +138,7 @@ def is_covered(season: Record, at: int) -> bool:
         return False
     filled = 0
     for hour in range(HOURS):
-        n = 0.0
-        for place in range(1, _PLACES + 1):
-            n += season.below[hour, place]
-        if n >= _FEWEST:
+        if values_of(season, hour) >= _FEWEST:
             filled += 1
     return filled >= _MOST_HOURS
 
@@ -146,9 +155,7 @@ def settle(season: Record, relation: float) -> bool:
         for hour in range(HOURS):
             whole[place] += season.below[hour, place]
     for hour in range(HOURS):
-        n = 0.0
-        for place in range(1, _PLACES + 1):
-            n += season.below[hour, place]
+        n = values_of(season, hour)
         # An hour of few values is thought to be as all of them, as far as it has not shown to be otherwise.
         added = _FEWEST / season.values
         total = 0.0
@@ -175,8 +182,8 @@ def _differ(season: Record, relation: float) -> bool:
     for statistic in range(STATISTICS):
         n = total = squares = between = 0.0
         for hour in range(HOURS):
+            n += values_of(season, hour)
             for place in range(1, _PLACES + 1):
-                n += season.below[hour, place]
                 total += season.below[hour, place] * _statistic(statistic, place)
         mean = total / n
         for hour in range(HOURS):
@@ -215,8 +222,8 @@ def flat(season: Record, cells: Doubles, value: float, at: int, nth: int) -> flo
     place = min(int(rank), _PLACES - 1)
     middle = min(twice_mid_rank(cells, value) // 2, CELLS - 1)
     is_common = value == cells[middle] or value == cells[max(middle - 1, 0)]
-    within = _uniform(nth) if is_common else rank - place
-    hour, share = _hour(at)
+    within = uniform(nth) if is_common else rank - place
+    hour, share = hour_of(at)
     after = (hour + 1) % HOURS
     low = (1.0 - share) * season.below[hour, place] + share * season.below[after, place]
     high = (1.0 - share) * season.below[hour, place + 1] + share * season.below[after, place + 1]
@@ -234,7 +241,7 @@ def flat(season: Record, cells: Doubles, value: float, at: int, nth: int) -> flo
 @kernel
 def off(season: Record, statistic: int, at: int) -> float:
     """Return by how much a statistic is off its mean at a time of day: what a single day has not told of its hours."""
-    hour, share = _hour(at)
+    hour, share = hour_of(at)
     return (1.0 - share) * _off(season, statistic, hour) + share * _off(season, statistic, (hour + 1) % HOURS)
 
 
@@ -246,7 +253,7 @@ def _off(season: Record, statistic: int, hour: int) -> float:
 @kernel
 def note(season: Record, statistic: int, at: int, n: int, total: float) -> None:
     """Take by how much `n` values of a statistic were off its mean, in all."""
-    hour, share = _hour(at)
+    hour, share = hour_of(at)
     after = (hour + 1) % HOURS
     season.off[statistic, hour] += (1.0 - share) * total
     season.off[statistic, after] += share * total
@@ -256,7 +263,7 @@ def note(season: Record, statistic: int, at: int, n: int, total: float) -> None:
 
 
 @kernel
-def _uniform(nth: int) -> float:
+def uniform(nth: int) -> float:
     """Return a number in [0, 1) that is as good as drawn (SplitMix64; Steele, Lea and Flood, 2014)."""
     # Of a signed and an unsigned number numba makes a float, so all of these are unsigned; products wrap around.
     mixed = np.uint64(nth) * np.uint64(0x9E3779B97F4A7C15)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from driftline.models.kernels import e_sr, trail
+from driftline.models.kernels import centre, e_sr, trail
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import tally_bits
@@ -113,7 +113,7 @@ def settle(stream: Record) -> None:
         return
     n, summed = min(since, RECENT), doubles()
     tally_bits(n, float(_ones(stream, n)), summed)
-    common.settle(stream, summed, n, 0.0)
+    common.settle(stream, summed, n, 0.0, centre.spread(stream.evidence[0].centre))
 
 
 @kernel

@@ -1,7 +1,7 @@
 """What every watched stream has: its recent values, its marks, how it stands, and what is due at which value.
 
 `driftline.models.drift.stream` says what a stream is, and does what is rare. By what its values are it is one of
-`ranked`, `shares` and `residuals`, which have the detectors.
+`ranked`, `shares`, `residuals` and `frequencies`, which have the detectors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import numpy as np
 
 from driftline.models.kernels import centre, e_sr, measure, standing, trail
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.e_frequency import CELLS, E_FREQUENCY
 from driftline.models.kernels.e_sr import E_SR
+from driftline.models.kernels.hours import HOURS
 from driftline.models.kernels.lines import lined
 from driftline.models.kernels.measure import after, bounds
 
@@ -61,13 +63,13 @@ SUSPICION = np.dtype(
 
 
 def _layout(
-    statistics: int,
+    evidence: tuple[np.dtype[np.void], int],
     tally: np.dtype[np.void],
     plain: np.dtype[np.void],
     recent: tuple[object, ...],
     *own: tuple[object, ...],
 ) -> np.dtype[np.void]:
-    """Return the layout of a stream's record: so many detectors, these panes, this measure, and what it alone has.
+    """Return the layout of a stream's record: its detectors, these panes, this measure, and what it alone has.
 
     It begins with what each value touches, and goes on with what each eighth one does.
 
@@ -93,7 +95,7 @@ def _layout(
         ("variance", "f8"),
         ("level", LEVEL),
         ("measure", plain),
-        ("evidence", E_SR, (statistics,)),
+        ("evidence", *evidence),
         *own,
     ]
     return lined(fields)
@@ -101,7 +103,7 @@ def _layout(
 
 def _ranked(statistics: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
     return _layout(
-        statistics,
+        (E_SR, statistics),
         tally,
         measure.RANKED,
         ("recent", "f8", RECENT),
@@ -115,24 +117,33 @@ def _ranked(statistics: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
 PSI = _ranked(3, standing.layout(measure.BINS, "u2"))
 RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"))
 SHARE = _layout(
-    1,
+    (E_SR, 1),
     standing.layout(measure.MOMENTS, "u2"),
     measure.PLAIN,
     ("recent", "u4", RECENT // CLOCK),
     ("blocks", "u1", PLACED // trail.FINEST),
 )
 RESIDUAL = _layout(
-    1,
+    (E_SR, 1),
     standing.layout(measure.MOMENTS, "f8"),
     measure.PLAIN,
     ("recent", "f8", RECENT),
     ("blocks", "f8", PLACED // BLOCK),
 )
 
-LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED)
+FREQUENCY = _layout(
+    (E_FREQUENCY, 1),
+    standing.layout(measure.BINS, "u2"),
+    measure.BINNED,
+    ("recent", "u1", RECENT),
+    ("blocks", "u1", (PLACED // CLOCK, CELLS)),
+    ("hours", HOURS),
+)
+
+LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED, FREQUENCY)
 """By number of the bank that holds such records."""
 
-BANKS = (0, 1, 2, 3, 3)
+BANKS = (0, 1, 2, 3, 3, 4)
 """By kind of measure, the number of its bank."""
 
 
@@ -174,10 +185,21 @@ def begin_anew(stream: Record, fired: int) -> None:
 
 
 @kernel
-def settle(stream: Record, summed: Doubles, n: int, middle: float) -> None:
-    """Note where the stream stands, by the tally and the median of its last `n` values."""
-    # Values that depend on each other say less: of how little, the detectors know.
-    stream.measure.spread = centre.spread(stream.evidence[LOCATION].centre)
+def restart(stream: Record) -> None:
+    """Forget how the stream stood, where what it is measured by is another."""
+    standing.restart(stream.standing, stream.count, 0)
+    stream.level.known = 0
+    stream.regime = stream.count
+    stream.suspicion.open = 0
+
+
+@kernel
+def settle(stream: Record, summed: Doubles, n: int, middle: float, spread: float) -> None:
+    """Note where the stream stands, by the tally and the median of its last `n` values.
+
+    Values that depend on each other say less: `spread` of them say as much as one by itself.
+    """
+    stream.measure.spread = spread
     if n == RECENT and stream.count % RECENT == 0:
         standing.update(stream.standing, stream.measure, stream.min_effect, middle, n, summed, stream.count)
     stream.level.value = standing.farthest(stream.standing, stream.measure, summed)

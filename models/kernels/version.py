@@ -65,7 +65,7 @@ whose rows wait included.
 `loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
 """
 
-PSI, SHARE, RESIDUAL, RANKED = range(4)
+PSI, SHARE, RESIDUAL, RANKED, FREQUENCY = range(5)
 """The banks of streams, as in `stream.LAYOUTS`."""
 
 
@@ -86,6 +86,7 @@ def predicted(
     pages: Records,
     psis: Records,
     qualities: Records,
+    categories: Records,
     trails: Records,
     seasons: Records,
     at: int,
@@ -103,7 +104,7 @@ def predicted(
         Of its features, in their order.
     score
         NaN where there is none.
-    lists, features, samples, pages, psis, qualities, trails, seasons
+    lists, features, samples, pages, psis, qualities, categories, trails, seasons
         Banks.
     at, offset, label_offset
         Event time, and the offsets of the prediction and of the newest label before it (-1: none).
@@ -123,6 +124,7 @@ def predicted(
             pages,
             qualities,
             psis,
+            categories,
             trails,
             seasons,
             at,
@@ -132,7 +134,7 @@ def predicted(
         if worse != stream.QUIET:
             noted = _note(attention, noted, SHARE, record.quality, worse)
         if shifted != stream.QUIET:
-            noted = _note(attention, noted, PSI, record.drift, shifted)
+            noted = _note(attention, noted, PSI if record.numeric else FREQUENCY, record.drift, shifted)
     if math.isnan(score):
         return noted
     if not version.frozen:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from functools import lru_cache, partial
 from hashlib import blake2b
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,12 +15,13 @@ from driftline.models.arena import Arena
 from driftline.models.drift.budget import FEATURES, QUALITY, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
-from driftline.models.drift.measure import ShareGrowth
+from driftline.models.drift.measure import CategoryPsi, ShareGrowth
 from driftline.models.drift.packed import pack_bytes, unpack_bytes
 from driftline.models.drift.rank import RankPsi, complete
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.kernels import feature as kernels
+from driftline.models.kernels.frequencies import REST
 from driftline.models.kernels.stream import QUIET, RECENT
 from driftline.models.watch import wording
 from driftline.models.watch.quality import Problem, read_category, read_number
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
 
 _MOST_CATEGORIES: Final = 1000
 _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
-_FEWEST_NUMBERS: Final = 50  # of the reference, below which ranks say nothing
+_FEWEST_VALUES: Final = 50  # of the reference, below which ranks and shares say nothing
 _PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("e_sr:bad",)
+_CATEGORY_DETECTORS: Final = ("e_sr:frequency",)
+_RARE: Final = 0.005  # share of a reference below which a category is one of the rest
 
 
 @lru_cache(maxsize=4096)
@@ -94,6 +98,7 @@ class Feature:
         self._frozen = False
         self._room = 0  # for values that come alone
         self._categories: dict[str, int] = {}  # how often each was in the reference
+        self._cells: dict[str, int] = {}  # the numbers of the most frequent ones
         self._quality: Stream | None = None
         self._drift: Stream | None = None
         self._sample: Thinned | None = None
@@ -138,7 +143,8 @@ class Feature:
     def read(self, value: object) -> tuple[int, float]:
         """Return what is wrong with a value (or `Absent`) so far, and the number if it is one, as kernels take it.
 
-        A category may be a number too, which a challenger from before it was said to be one takes as such.
+        A category may be a number too, which a challenger from before it was said to be one takes as such. What is
+        wrong with a category has its number above it.
         """
         problem, number = read_number(value)
         return (problem if self.kind is FeatureKind.NUMERIC else self._read_category(value)), number
@@ -153,7 +159,8 @@ class Feature:
         if not self._frozen or self.kind is not FeatureKind.CATEGORICAL:
             return None
         problem, number = self.read(value)
-        return (problem, number) if problem in (Problem.FINE, Problem.UNSEEN) else None
+        is_category = problem & kernels.PROBLEM in (Problem.FINE, Problem.UNSEEN)
+        return (problem, number) if is_category else None
 
     def update(self, value: object, at: int, offset: int, label_offset: int) -> list[Finding]:
         """Take the value of one prediction alone, and where it stood."""
@@ -163,12 +170,13 @@ class Feature:
         self._room -= 1
         problem, number = self.read(value)
         arena, place = self._arena, (at, offset, label_offset)
-        psis, shares = arena.streams.banks[0].rows, arena.streams.banks[1].rows
+        psis, shares, *_, categories = (bank.rows for bank in arena.streams.banks)
         banks = (
             arena.samples.rows,
             arena.pages.rows,
             shares,
             psis,
+            categories,
             arena.streams.trails.rows,
             arena.streams.seasons.rows,
         )
@@ -181,17 +189,19 @@ class Feature:
             found.append(self._drift.attend(shifted, *place))
         return [finding for finding in found if finding is not None]
 
-    def _read_category(self, value: object) -> Problem:
+    def _read_category(self, value: object) -> int:
         problem, category = read_category(value)
         if category is None:
             return problem
         if len(category) > _LONGEST_CATEGORY:
             category = blake2b(category.encode(), digest_size=16).hexdigest()
+        is_known = category in self._categories
         if self._frozen:
-            return Problem.UNSEEN if self._knows_all and category not in self._categories else problem
-        if category in self._categories or self._knows_all:
+            if self._knows_all and not is_known:
+                problem = Problem.UNSEEN
+        elif is_known or self._knows_all:
             self._categories[category] = self._categories.get(category, 0) + 1
-        return problem
+        return problem if self._drift is None else problem | self._cells.get(category, REST) << kernels.CATEGORY_SHIFT
 
     @property
     def _knows_all(self) -> bool:
@@ -199,12 +209,40 @@ class Feature:
         return len(self._categories) < _MOST_CATEGORIES
 
     def begin(self) -> None:
-        """Rank values from here on among those there are: the rest of the reference tells how ranks behave."""
-        is_watched = self._config.detectors.watches(Watched.NUMERIC) and self._drift is None
-        if is_watched and self._sample is not None and len(self._sample) >= _FEWEST_NUMBERS:
+        """Tell values from here on by those there are: the rest of the reference shows how ranks, or shares, behave."""
+        if self._drift is not None:
+            return
+        if self.kind is FeatureKind.CATEGORICAL:
+            self._begin_categories()
+            return
+        is_watched = self._config.detectors.watches(Watched.NUMERIC)
+        if is_watched and self._sample is not None and len(self._sample) >= _FEWEST_VALUES:
             stream = self._drift_stream(RankPsi.of(self._sample.values))
             stream.learn(self._sample.values, self._config.reference.events - len(self._sample))
             self._watch_drift(stream)
+
+    def _begin_categories(self) -> None:
+        """Give numbers to the most frequent categories there are; all others are counted together."""
+        values = sum(self._categories.values())
+        if not self._config.detectors.categorical or values < _FEWEST_VALUES or not self._knows_all:
+            return
+        ordered = sorted(self._categories.items(), key=itemgetter(1), reverse=True)
+        common = [category for category, times in ordered[:REST] if times >= _RARE * values]
+        self._cells = {category: cell for cell, category in enumerate(common)}
+        stream = self._drift_stream(CategoryPsi())
+        stream.learn((), self._config.reference.events - values)
+        self._watch_drift(stream)
+
+    def _complete_categories(self, stream: Stream) -> None:
+        """Say how often each number was in the whole reference; of too many categories there is nothing to say."""
+        if self.takes_any:
+            stream.close()
+            self._watch_drift(None)
+            return
+        counts = [0] * (REST + 1)
+        for category, times in self._categories.items():
+            counts[self._cells.get(category, REST)] += times
+        stream.start_frequencies(counts)
 
     @property
     def drifts(self) -> bool:
@@ -228,20 +266,24 @@ class Feature:
             stream.start(bad, total)
             self._watch_quality(stream)
         self.begin()
-        if self._drift is not None and self._sample is not None:
-            complete(self._drift.measure, self._sample.values)
+        if self._drift is not None:
+            if self._sample is None:
+                self._complete_categories(self._drift)
+            else:
+                complete(self._drift.measure, self._sample.values)
         self._end_sample()
 
-    def promise(self, events: int, *, features: int, numeric: int, covered: int = 0) -> None:
-        """Keep to the share that a feature has, of so many, numeric ones among them, of one false alarm in `events`.
+    def promise(self, events: int, *, features: int, drifting: int, covered: int = 0) -> None:
+        """Keep to the share that a feature has, of one false alarm in `events`; so many are watched for drift.
 
         The reference covers what is normal from the event time `covered` on.
         """
         if self._quality is not None:
             self._quality.promise(between(events, QUALITY, among=features), covered)
         if self._drift is not None:
-            is_watched = bool(self._config.detectors.numeric)
-            self._drift.promise(between(events, FEATURES, among=numeric, is_watched=is_watched), covered)
+            detectors = self._config.detectors
+            own = detectors.numeric if self.kind is FeatureKind.NUMERIC else detectors.categorical
+            self._drift.promise(between(events, FEATURES, among=drifting, is_watched=bool(own)), covered)
 
     def _watch_quality(self, stream: Stream | None) -> None:
         self._quality = stream
@@ -271,17 +313,23 @@ class Feature:
         )
 
     def _drift_stream(self, measure: Measure) -> Stream:
+        is_numeric = self.kind is FeatureKind.NUMERIC
         return Stream(
             _subject(Kind.DATA_DRIFT, self.name),
             self._version,
             measure,
-            detectors=RANK_DETECTORS,
+            detectors=RANK_DETECTORS if is_numeric else _CATEGORY_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            describe=_describe_drift(self.name),
-            listeners=listeners_on(Watched.NUMERIC, self._config.detectors),
+            describe=_describe_drift(self.name) if is_numeric else self._describe_categories,
+            listeners=listeners_on(Watched.NUMERIC, self._config.detectors) if is_numeric else (),
             streams=self._arena.streams,
             has_hours=True,
         )
+
+    def _describe_categories(self, effect: Effect) -> str:
+        cell = REST if self._drift is None else self._drift.moved()[0]
+        moved = next((category for category, number in self._cells.items() if number == cell), None)
+        return wording.categories_shifted(f"feature {self.name}", moved, effect)
 
     def _describe_quality(self, effect: Effect) -> str:
         recent = self._record["recent"]
@@ -309,6 +357,7 @@ class Feature:
             "recent": pack_bytes(self._record["recent"]),
             "sample": None if self._sample is None else self._sample.snapshot(),
             "categories": dict(self._categories),
+            "cells": dict(self._cells),
             "quality": None if self._quality is None else self._quality.snapshot(),
             "drift": None if self._drift is None else self._drift.snapshot(),
         }
@@ -333,6 +382,7 @@ class Feature:
         if snapshot["sample"] is not None:
             feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])
+        feature._cells = dict(snapshot["cells"])
         feature._marks = marks
         feature._watch_quality(restore_stream(feature._quality_stream, snapshot["quality"]))
         feature._watch_drift(restore_stream(feature._drift_stream, snapshot["drift"]))

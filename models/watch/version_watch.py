@@ -302,10 +302,10 @@ class VersionWatch:
         """Share what false alarms there may be among all that is watched."""
         events = self._config.alerts.events_between_false_alarms
         features = [feature for feature in self._features.values() if feature.streams()]
-        numeric = sum(feature.drifts for feature in features)
+        drifting = sum(feature.drifts for feature in features)
         covered = self._covered
         for feature in features:
-            feature.promise(events, features=len(features), numeric=numeric, covered=covered)
+            feature.promise(events, features=len(features), drifting=drifting, covered=covered)
         if self._score is not None:
             self._score.promise(between(events, SCORE, is_watched=bool(self._config.detectors.score)), covered)
 

@@ -65,6 +65,23 @@ def shifted(what: str, effect: Effect) -> str:
     )
 
 
+def categories_shifted(what: str, category: str | None, effect: Effect) -> str:
+    """Say of which category there is more or less now; None stands for all but the frequent ones.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> categories_shifted("feature land", "AT", Effect(measure="psi", value=0.85, before=0.2, after=0.7))
+    'feature land is distributed differently: "AT" is 70.0% of it, against 20.0% in the reference (PSI at least 0.85)'
+
+    """
+    who = "all but its frequent categories are" if category is None else f'"{category}" is'
+    return (
+        f"{what} is distributed differently: {who} {effect.after:.1%} of it, against {effect.before:.1%} in the "
+        f"reference (PSI at least {effect.value:.2f})"
+    )
+
+
 def bad_values(feature: str, problem: Problem | None, effect: Effect) -> str:
     """Say how often a feature's values are bad, and mostly in what way."""
     how = "bad" if problem is None else _PROBLEMS[problem]

@@ -94,6 +94,8 @@ class PlainESr:
     def take(self, values: list[float]) -> int:
         bets = self._bets()
         is_tested = self.centre.is_ready and self.threshold < math.inf
+        may_rise = self.centre.count - self.centre.total >= 8
+        may_fall = self.centre.total >= 8 and not self.rises_only
         rests = self.centre.take(values)
         self.totals = []
         if not is_tested:
@@ -101,8 +103,9 @@ class PlainESr:
         for place, d in enumerate(rests, 1):
             if d != 0:
                 rising, falling = bets
-                self.rise = self._grown(self.rise, rising, d)
-                if not self.rises_only:
+                if may_rise:
+                    self.rise = self._grown(self.rise, rising, d)
+                if may_fall:
                     self.fall = self._grown(self.fall, falling, -d)
             if place % 8 == 0 or place == len(rests):
                 risen, fallen = sum(self.rise), sum(self.fall)

@@ -127,6 +127,13 @@ def test_a_change_is_found_with_its_size_and_its_place(name: str) -> None:
     assert held >= 8
 
 
+def test_that_there_never_was_an_error_is_no_evidence_of_fewer() -> None:
+    stream = of_errors(0.0)
+    stream.promise(1000)
+    feed(stream, [0.0] * 50_000)
+    assert stream.detections == 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_chance_has_found_seldom_seems_large(seed: int) -> None:
     # Sized as all others are, a quarter of them would pass the gate: the values were chosen for standing out.

@@ -1,0 +1,141 @@
+"""The time of day in a stream of categories: how frequent they are at each hour, and what comes without that.
+
+While a day is being covered, categories are counted by hour. If hours then differ by more than chance, a category that
+is more frequent at this hour than it is in all is kept only as often as it is in all, by a hash of the value's number;
+else one takes its place that is rarer at this hour. So what is left is as frequent at all hours, and what has to be
+replaced is the least that can be (a maximal coupling: Thorisson, "Coupling, Stationarity, and Regeneration", 2000).
+`driftline.models.kernels.season` does the same for numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from driftline.models.kernels import season as seasonal
+from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.e_frequency import CELLS
+from driftline.models.kernels.season import DAILY, FLAT
+
+if TYPE_CHECKING:
+    from driftline.models.kernels.types import Doubles, Record
+
+HOURS: Final = np.dtype(
+    [
+        ("state", "i8"),
+        ("begun", "i8"),
+        ("values", "i8"),
+        ("enough", "i8"),
+        ("whole", "f8", CELLS),
+        ("below", "f4", (seasonal.HOURS, CELLS + 1)),
+    ],
+    align=True,
+)
+"""What is known of the hours of a stream, as `driftline.models.kernels.season.SEASON` has it.
+
+`below` counts the values of an hour by category, from its second item on. `whole` is how frequent each is in all, once
+hours are known to differ.
+"""
+
+_FEW: Final = 16.0  # values of an hour, as which all hours speak for it
+_BEYOND_CHANCE: Final = 5.0  # standard deviations
+_LEARNED: Final = 7  # days
+
+
+@kernel
+def learn(hours: Record, cell: int, at: int) -> None:
+    """Count a category that came at a time, in epoch milliseconds."""
+    seasonal.count(hours, cell, at)
+
+
+@kernel
+def learns_still(hours: Record, at: int) -> bool:
+    """Return whether values are counted on, though it is known that hours differ: one day tells little of an hour."""
+    return bool(at - hours.begun < _LEARNED * seasonal.DAY)
+
+
+@kernel
+def settle(hours: Record, relation: float) -> bool:
+    """Tell whether hours differ, once a day is covered; `relation` is how much of a value the one before explains."""
+    n = 0.0
+    for cell in range(CELLS):
+        hours.whole[cell] = 0.0
+        for hour in range(seasonal.HOURS):
+            hours.whole[cell] += hours.below[hour, cell + 1]
+        n += hours.whole[cell]
+    for cell in range(CELLS):
+        hours.whole[cell] /= n
+    hours.state = DAILY if _differ(hours, n, relation) else FLAT
+    return bool(hours.state == DAILY)
+
+
+@kernel
+def _differ(hours: Record, n: float, relation: float) -> bool:
+    """Return whether categories are more frequent at some hours by more than chance (Pearson's chi-squared).
+
+    Values that follow each other say less than others. But where hours differ values follow each other by that alone:
+    so of the relation is taken what hours explain of the variance.
+    """
+    squares, cells, filled = 0.0, 0, 0
+    for cell in range(CELLS):
+        cells += hours.whole[cell] > 0.0
+    for hour in range(seasonal.HOURS):
+        of_hour = seasonal.values_of(hours, hour)
+        if of_hour == 0.0:
+            continue
+        filled += 1
+        for cell in range(CELLS):
+            expected = of_hour * hours.whole[cell]
+            if expected > 0.0:
+                squares += (hours.below[hour, cell + 1] - expected) ** 2 / expected
+    freedom = (filled - 1.0) * (cells - 1.0)
+    if freedom <= 0.0:
+        return False
+    of_hours = min(max(squares - freedom, 0.0) / (n * (cells - 1.0)), 0.99)
+    related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
+    chance = (1.0 - of_hours) * (1.0 + related) / (1.0 - related)
+    return bool(squares / chance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom))
+
+
+@kernel
+def flat(hours: Record, cell: int, at: int, nth: int) -> int:
+    """Return which category the nth value is without its hour."""
+    hour, part = seasonal.hour_of(at)
+    now = _share(hours, cell, hour, part)
+    if now <= hours.whole[cell]:
+        return cell
+    drawn = seasonal.uniform(nth) * now
+    if drawn < hours.whole[cell]:
+        return cell
+    # Where in what is too much it was drawn says which of those that are too rare takes its place.
+    lacking = 0.0
+    for other in range(CELLS):
+        lacking += max(hours.whole[other] - _share(hours, other, hour, part), 0.0)
+    left = (drawn - hours.whole[cell]) / (now - hours.whole[cell]) * lacking
+    for other in range(CELLS):
+        left -= max(hours.whole[other] - _share(hours, other, hour, part), 0.0)
+        if left < 0.0:
+            return other
+    return cell
+
+
+@kernel
+def _share(hours: Record, cell: int, hour: int, part: float) -> float:
+    """Return how frequent a category is so far from the middle of an hour to that of the next."""
+    here, there = _of_hour(hours, cell, hour), _of_hour(hours, cell, (hour + 1) % seasonal.HOURS)
+    return (1.0 - part) * here + part * there
+
+
+@kernel
+def _of_hour(hours: Record, cell: int, hour: int) -> float:
+    """Return how frequent a category is in an hour; one of few values is thought to be as all, so far."""
+    counts = hours.below[hour]
+    return float((counts[cell + 1] + _FEW * hours.whole[cell]) / (counts[0] + _FEW))
+
+
+def totals(hours: Record) -> Doubles:
+    """Return how often each category came, at any hour."""
+    whole: Doubles = hours["below"][:, 1:].sum(axis=0, dtype=np.float64)
+    return whole
