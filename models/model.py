@@ -45,6 +45,13 @@ class Model:
         self._retrain = RetrainPolicy(config.model_id, config.retrain)
         self.index = self._monitor.index
         self._bad = BadRecords(bad_records.alert_share, arena.models, self.index)
+        self._say_what_is_open()
+
+    def _say_what_is_open(self) -> None:
+        """Tell kernels after which records something is to be decided, though they have found nothing."""
+        numbers = self._record
+        numbers["incidents"] = not self._policy.is_calm or self._retrain.has_schedule
+        numbers["needs"] = not self._retrain.is_idle
 
     @property
     def _record(self) -> Numbers:
@@ -116,8 +123,7 @@ class Model:
         if pending is not None:
             self._retrain.joined(pending)
         decided = self._decide(findings, record, watermark)
-        numbers = self._record
-        numbers["incidents"], numbers["needs"] = not self._policy.is_calm, not self._retrain.is_idle
+        self._say_what_is_open()
         return decided
 
     def _decide(
@@ -125,7 +131,8 @@ class Model:
     ) -> tuple[list[Alert], RetrainRequest | None]:
         records = int(self._record["records"])
         review = records % REVIEW_EVERY == 0 and not self._policy.is_calm
-        if not findings and not review and self._retrain.is_idle:
+        is_scheduled = self._retrain.has_schedule and records % REVIEW_EVERY == 0
+        if not findings and not review and not is_scheduled and self._retrain.is_idle:
             return [], None
         offsets = zip(topics.INPUTS, self._record["next_offsets"].tolist(), strict=True)
         # A topic of which nothing has been read is not among the offsets.
@@ -138,7 +145,9 @@ class Model:
             over = self._policy.review(self, place, records)
             self._retrain.resolved(over)
             alerts += over
-        return alerts, self._retrain.decide(self._monitor.serves, place)
+        if self._retrain.is_idle and not is_scheduled:
+            return alerts, None
+        return alerts, self._retrain.decide(self._monitor.served(), place)
 
     def level_of(self, subject: Subject, version: str) -> Level | None:
         """Return how a subject stands, for the policy."""
@@ -192,4 +201,4 @@ class Model:
         numbers = self._record
         numbers["records"] = snapshot["records"]
         numbers["next_offsets"] = seen
-        numbers["incidents"], numbers["needs"] = not self._policy.is_calm, not self._retrain.is_idle
+        self._say_what_is_open()

@@ -48,7 +48,7 @@ NOT_SCORED: Final = nan, None, nan, nan
 
 _pack: Final = Struct("16q6d").pack
 _CARRIED: Final = 2  # a bit of a model's `needs`: findings wait for the last row of their record
-_MOST_ATTENTION: Final = 2 * MOST_FEATURES + 1
+_MOST_ATTENTION: Final = 2 * MOST_FEATURES + 2
 
 
 class Decider(Protocol):
@@ -133,6 +133,7 @@ class Rows:
         watch: VersionWatch | None,
         prediction: Prediction | WirePrediction,
         score: float | None,
+        answer: int | None,
         latency: float | None,
         offset: int,
         label_offset: int,
@@ -140,8 +141,8 @@ class Rows:
     ) -> None:
         """Add the row of a prediction.
 
-        `watch` is of its version, if that is watched. If the challenger is to predict as well, `challenged` says what
-        gets that, and has as many zeros as it has inputs.
+        `watch` is of its version, if that is watched, and `answer` the number of the class that it predicts. If the
+        challenger is to predict as well, `challenged` says what gets that, and has as many zeros as it has inputs.
         """
         inputs = NONE
         if challenged is not None:
@@ -164,7 +165,7 @@ class Rows:
             inputs,
             NONE,
             NONE,
-            NONE,
+            NONE if answer is None else answer,
             0,
             0,
             nan if score is None else score,

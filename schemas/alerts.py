@@ -145,14 +145,15 @@ class Alert(Event):
 
 
 class RetrainReason(Published):
-    """The incidents that ask for a new model."""
+    """The incidents that ask for a new model, or the schedule that does."""
 
     kinds: list[Kind]
     incident_ids: list[str]
+    schedule: str | None = Field(default=None, description="The configured time that has passed, and no incident.")
 
 
 class RetrainRequest(Event):
-    """A request to train a new version on the records after the change."""
+    """A request to train a new version on the records after the change, or on all of a version."""
 
     model_config = ConfigDict(allow_inf_nan=False, serialize_by_alias=True)
 
@@ -161,7 +162,7 @@ class RetrainRequest(Event):
     model_version: Name
     reason: RetrainReason
     urgency: Severity
-    change_point: ChangePoint
+    change_point: ChangePoint | None = Field(default=None, description="Absent where nothing has changed.")
     training_data: list[OffsetRange]
     labelled_count: Annotated[int, Field(ge=0)]
     event_time: Instant

@@ -114,12 +114,25 @@ class AlertsConfig(Section):
     )
 
 
+class RetrainBudget(Section):
+    """How many requests to retrain there may be, at most."""
+
+    requests: Annotated[int, Field(ge=1, le=1000)]
+    per: PositiveDuration = Field(description="Of event time.")
+
+
 class RetrainConfig(Section):
-    """When an incident asks for a new model."""
+    """When an incident, or the calendar, asks for a new model."""
 
     on: Annotated[tuple[Kind, ...], Distinct] = (Kind.CONCEPT_DRIFT, Kind.PERFORMANCE)
     min_labels: Annotated[int, Field(ge=0)] = 1000
-    cooldown: Duration = parse_duration("6h")
+    cooldown: Duration = Field(
+        default=parse_duration("6h"), description="How long a request is open, unless a new version appears."
+    )
+    schedule: PositiveDuration | None = Field(
+        default=None, description="Event time after which a version is to be replaced in any case."
+    )
+    budget: RetrainBudget | None = None
 
 
 _TASKS_OF_CHALLENGERS: Final[dict[Challenger, set[Task | None]]] = {

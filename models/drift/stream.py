@@ -27,7 +27,7 @@ from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
-from driftline.models.kernels.season import FLAT, LEARNS, SEASON
+from driftline.models.kernels.season import DAILY, FLAT, LEARNS, SEASON
 from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
 
@@ -51,6 +51,9 @@ the rank itself, and a change of unit about a mean of 0 moves only this. The thi
 all that the reference had: where nine of ten values are 0, a change of unit of the tenth hardly moves a mean of ranks.
 """
 
+
+CATEGORY_DETECTORS: Final = ("e_sr:frequency",)
+"""What watches a stream of categories."""
 
 NEVER: Final = math.inf
 """The events between two false alarms of a stream that is not to say anything by itself."""
@@ -193,8 +196,13 @@ class Stream:
         centre["total"], centre["count"] = share * values, values
 
     def start_frequencies(self, counts: Sequence[int]) -> None:
-        """Take it for known how often each category comes normally, by its count; the order of none is known."""
+        """Take it for known how often each category comes normally, by its count; the order of none is known.
+
+        Where hours differ it is known already, of all hours alike.
+        """
         record = self._record
+        if record["hours"]["state"] == DAILY:
+            return
         record["measure"]["bins"] = 0
         record["measure"]["bins"][: len(counts)] = counts
         record["measure"]["reference"] = sum(counts)
@@ -349,7 +357,8 @@ class Stream:
         panes = max(here.nth // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
         standing.restart(record["standing"], found.earliest, panes)
         evidence = float(record["seen"]), float(record["enough"])
-        record["suspicion"] = (1, fired, *evidence, found.earliest, found.best, found.latest)
+        is_early = here.at < self._covered
+        record["suspicion"] = (1, fired, *evidence, found.earliest, found.best, found.latest, is_early)
 
     def _may_be_of_the_hour(self, record: Record, fired: int, blocks: Blocks, here: Mark) -> bool:
         best = place(blocks, int(record["regime"]), None).best
@@ -369,7 +378,7 @@ class Stream:
     def _look(self, record: Record, here: Mark, *, is_new: bool) -> Finding:
         suspicion = record["suspicion"]
         since = here.nth - int(suspicion["best"])  # at least a block
-        if since >= kernels.RECENT:
+        if since >= kernels.RECENT and not is_new:
             suspicion["open"] = 0
         effect = self._size(record, since)
         if is_new:
@@ -381,7 +390,8 @@ class Stream:
         evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
         span = int(suspicion["earliest"]), int(suspicion["latest"])
         detector = self.detector if self._kernels is frequencies else self._detectors[suspicion["detector"]]
-        return self._finding(detector, evidence, span, effect, here)
+        # What was found before the reference covers what is normal stays that.
+        return self._finding(detector, evidence, span, effect, here, early=bool(suspicion["early"]))
 
     def _size(self, record: Record, since: int) -> Effect:
         """Measure the last values."""
@@ -393,13 +403,15 @@ class Stream:
             record["level"] = (1, effect.value, effect.after)
         return effect
 
-    def _finding(
+    def _finding(  # noqa: PLR0913 - what a finding is made of
         self,
         detector: str,
         evidence: tuple[float, float],
         span: tuple[int, int],
         effect: Effect,
         here: Mark,
+        *,
+        early: bool = False,
     ) -> Finding:
         earliest, latest = span
         return Finding(
@@ -411,7 +423,7 @@ class Stream:
             self.min_effect,
             Span(*around(self.trail.record, earliest, latest + 1, now=here)),
             self._describe(effect),
-            early=here.at < self._covered,
+            early=early or here.at < self._covered,
         )
 
     def report(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ E_FREQUENCY: Final = np.dtype(
         ("squares", "f8", CELLS),
         ("sums", "f8", CELLS),
         ("span_squares", "f8", CELLS),
+        ("rest_squares", "f8", CELLS),
         ("rise", "f8", (CELLS, BETS)),
         ("fall", "f8", (CELLS, BETS)),
     ],
@@ -62,8 +63,9 @@ E_FREQUENCY: Final = np.dtype(
 `total` is the evidence of all, with one false alarm in `threshold` values at most. `taken` counts values since it began
 and `calm` is at which of them there was last none to speak of. `counts` is how often each category came, of the `count`
 values since the last change; `previous` is the newest. Of indicators less their mean, `lagged` and `squares` add up
-each times the one before it, and times itself, over all `rests`. What is left of a span adds up in `sums`, of which
-`filled` values are there; `spans` have ended, and the squares of their sums are in `span_squares`.
+each times the one before it, and times itself, over all `rests`; of what is left, `rest_squares` does. What is left of
+a span adds up in `sums`, of which `filled` values are there; `spans` have ended, and the squares of their sums are in
+`span_squares`.
 """
 
 QUIET: Final = -1
@@ -74,6 +76,7 @@ _MOST: Final = 0.95  # of what would make a factor 0
 _SMALLEST: Final = 0.08  # change that there is a bet for, in standard deviations
 _MOST_PAID: Final = 0.04  # of a factor, for the additional variance of sums
 _FEWEST_SPANS: Final = 8
+_FEWEST: Final = 8  # that were one, and that were not: of fewer it is not known how it comes and goes
 _RELATED: Final = 512  # values before it is told how they are related
 _MOST_RELATED: Final = 0.99
 _LEAST_RELATED: Final = 3.0  # standard errors
@@ -86,9 +89,27 @@ def share(record: Record, cell: int) -> float:
 
 
 @kernel
+def _may_fall(record: Record, cell: int) -> bool:
+    """Return whether a category has come often enough to come less often: what never came does so for ever."""
+    return bool(record.counts[cell] >= _FEWEST)
+
+
+@kernel
+def _may_rise(record: Record, cell: int) -> bool:
+    """Return the same of one that may come more often."""
+    return bool(record.count - record.counts[cell] >= _FEWEST)
+
+
+@kernel
+def _varies(record: Record, cell: int) -> bool:
+    """Return whether a category has ever come and gone often enough to tell how it depends on the value before."""
+    return bool(record.squares[cell] >= _FEWEST)
+
+
+@kernel
 def _relation(record: Record, cell: int) -> float:
     """Return by how much of its predecessor's difference from the mean an indicator differs, if surely by some."""
-    if record.rests < _RELATED or record.squares[cell] <= 0.0:
+    if record.rests < _RELATED or not _varies(record, cell):
         return 0.0
     related = record.lagged[cell] / record.squares[cell]
     if abs(related) * math.sqrt(record.rests) < _LEAST_RELATED:
@@ -121,11 +142,10 @@ def _inflation(record: Record, cell: int) -> float:
 
     One standard error less, as far as that is above 1: of few spans it is hardly known.
     """
-    if record.spans < _FEWEST_SPANS or record.counts[cell] == 0.0:
+    if record.spans < _FEWEST_SPANS or not _varies(record, cell):
         return 1.0
-    middle, related = share(record, cell), _relation(record, cell)
-    of_rest = middle * (1.0 - middle) * (1.0 - related * related)
-    ratio = record.span_squares[cell] / (SPAN * record.spans) / of_rest
+    # Of the same values, of before the last change too: what was frequent may be rare now.
+    ratio = record.span_squares[cell] / (SPAN * record.spans) / (record.rest_squares[cell] / record.rests)
     return float(max(ratio * (1.0 - math.sqrt(2.0 / record.spans)), 1.0))
 
 
@@ -189,8 +209,11 @@ def _gather(record: Record, came: Doubles, before: Doubles, both: Doubles, n: in
         middle, v, related = share(record, cell), _inflation(record, cell), _relation(record, cell)
         error = math.sqrt(_spread(record, cell) * (record.counts[cell] + 1.0)) / (record.count + 1.0)
         high, low = min(middle + error, 1.0), max(middle - error, 0.0)
-        evidence = _bet(record.rise[cell], high, related, v, xy, x - xy, y - xy, n)
-        evidence += _bet(record.fall[cell], 1.0 - low, related, v, n - x - y + xy, y - xy, x - xy, n)
+        evidence = 0.0
+        if _may_rise(record, cell):
+            evidence += _bet(record.rise[cell], high, related, v, xy, x - xy, y - xy, n)
+        if _may_fall(record, cell):
+            evidence += _bet(record.fall[cell], 1.0 - low, related, v, n - x - y + xy, y - xy, x - xy, n)
         total += evidence
         if evidence > most:
             strongest, most = cell, evidence
@@ -237,10 +260,14 @@ def _bet(
 @kernel
 def _span(record: Record, came: Doubles, before: Doubles, both: Doubles, n: int) -> None:
     for cell in range(CELLS):
-        middle, x, y = share(record, cell), came[cell], before[cell]
-        record.sums[cell] += x - n * middle - _relation(record, cell) * (y - n * middle)
-        record.lagged[cell] += both[cell] - middle * (x + y) + n * middle * middle
-        record.squares[cell] += x * (1.0 - 2.0 * middle) + n * middle * middle
+        middle, related = share(record, cell), _relation(record, cell)
+        x, y, xy = came[cell], before[cell], both[cell]
+        record.sums[cell] += x - n * middle - related * (y - n * middle)
+        offs, lags = x * (1.0 - 2.0 * middle) + n * middle * middle, y * (1.0 - 2.0 * middle) + n * middle * middle
+        products = xy - middle * (x + y) + n * middle * middle
+        record.rest_squares[cell] += offs - 2.0 * related * products + related * related * lags
+        record.lagged[cell] += products
+        record.squares[cell] += offs
     record.rests += n
     record.filled += n
     if record.filled < SPAN:
@@ -276,5 +303,6 @@ def forget(record: Record) -> None:
         record.lagged[cell] = 0.0
         record.squares[cell] = 0.0
         record.span_squares[cell] = 0.0
+        record.rest_squares[cell] = 0.0
     record.spans = 0
     record.rests = 0

@@ -221,6 +221,10 @@ def compose(
                 behind = max(payload.inputs, 0)
                 for nth in range(shape.probabilities):
                     table.inputs[record.payload, behind + nth] = features[source.features + shape.first + nth]
+                if fast.task != REGRESSION:
+                    row.cell = known.values[payload.value].answer
+                else:
+                    row.score = source.number
                 if isnan(row.score) and fast.task == BINARY:
                     row.score = _positive(known, payload, table.inputs[record.payload, behind:])
             elif record.result != join.NOTHING:

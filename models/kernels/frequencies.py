@@ -76,8 +76,6 @@ def _without_hour(stream: Record, cell: int, at: int) -> int:
         if not hourly.settle(hours, e_frequency.relation(stream.evidence[0])):
             return cell
         _begin_anew_without_hours(stream)
-    elif stream.detections == 0 and hourly.learns_still(hours, at):
-        hourly.learn(hours, cell, at)
     return int(hourly.flat(hours, cell, at, stream.count + stream.learned))
 
 
@@ -166,11 +164,11 @@ def moved(stream: Record) -> tuple[int, float, float]:
     count = int(stream["count"])
     n = min(max(count - int(stream["regime"]), 1), RECENT, count)
     recent = stream["recent"][np.arange(count - n, count) % RECENT]
-    now = (np.bincount(recent, minlength=CELLS) + 0.5) / (n + 1.0)
-    bins = stream["measure"]["bins"][:CELLS].astype(float)
-    before = (bins + 0.5) / (bins.sum() + 1.0)
-    cell = int(np.argmax((now - before) * np.log(now / before)))
-    return cell, float(bins[cell] / max(bins.sum(), 1.0)), float(np.count_nonzero(recent == cell) / max(n, 1))
+    counts, bins = np.bincount(recent, minlength=CELLS), stream["measure"]["bins"][:CELLS].astype(float)
+    now, before = (counts + 0.5) / (n + 1.0), (bins + 0.5) / (bins.sum() + 1.0)
+    moved = np.where(counts + bins > 0, (now - before) * np.log(now / before), -1.0)
+    cell = int(np.argmax(moved))
+    return cell, float(bins[cell] / max(bins.sum(), 1.0)), float(counts[cell] / max(n, 1))
 
 
 def blocks(stream: Record, cell: int) -> list[float]:

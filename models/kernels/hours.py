@@ -41,19 +41,12 @@ hours are known to differ.
 
 _FEW: Final = 16.0  # values of an hour, as which all hours speak for it
 _BEYOND_CHANCE: Final = 5.0  # standard deviations
-_LEARNED: Final = 7  # days
 
 
 @kernel
 def learn(hours: Record, cell: int, at: int) -> None:
     """Count a category that came at a time, in epoch milliseconds."""
     seasonal.count(hours, cell, at)
-
-
-@kernel
-def learns_still(hours: Record, at: int) -> bool:
-    """Return whether values are counted on, though it is known that hours differ: one day tells little of an hour."""
-    return bool(at - hours.begun < _LEARNED * seasonal.DAY)
 
 
 @kernel

@@ -96,7 +96,8 @@ ROW = np.dtype(
 made, and `prediction_offset` and `label_offset` say where it and its label stood, or the newest label before it;
 `values` is where its features begin, `inputs` where those of the challenger do; `source` is the row of a pair's
 prediction if that is in the same batch; `payload` is where the join has the prediction if that is kept in columns;
-`cell` is what kernels count the pair by (`driftline.models.kernels.tasks`), or `NONE` if none does; `parts` to
+`cell` is what kernels count the pair by (`driftline.models.kernels.tasks`), or `NONE` if none does, and of a prediction
+the class that is predicted; `parts` to
 `parts_end` are the counters that it is counted in. `score` is P(positive) or what else calibration takes, `probability`
 what a multiclass model gave to the label, `duration` the latency in ms or the delay of the label in s, and `predicted`
 what the challenger has predicted.
@@ -229,6 +230,7 @@ def _predicted(banks: Banks, model: Record, rows: Rows, place: int, attention: I
         values,
         problems,
         row.score,
+        row.cell,
         banks.lists,
         banks.features,
         banks.samples,

@@ -57,6 +57,7 @@ SUSPICION = np.dtype(
         ("earliest", "i8"),
         ("best", "i8"),
         ("latest", "i8"),
+        ("early", "i8"),
     ],
     align=True,
 )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import calibration, feature, ranked, residuals, shares, stream, thinned
+from driftline.models.kernels import calibration, feature, frequencies, ranked, residuals, shares, stream, thinned
 from driftline.models.kernels.compiled import inlined
+from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.linear_model import MOST_INPUTS
 from driftline.models.kernels.lines import lined
 
@@ -36,7 +37,8 @@ VERSION = lined(
         ("layout", "i8"),
         ("features", "i8"),
         ("steady", "i8"),
-        ("score", "i8"),
+        ("score", "i4"),
+        ("answers", "i4"),
         ("frozen", "i8"),
         ("score_sample", "i8"),
         ("input", "i2", MOST_INPUTS),
@@ -62,6 +64,7 @@ VERSION = lined(
 takes, by place in that order; `layout` is another number each time that these are others. It is `steady` if its
 reference is complete, and it is known what all its features are; from then on `taken` counts its predictions, those
 whose rows wait included.
+`score` is of numbers that are predicted, `answers` of classes.
 `loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
 """
 
@@ -80,6 +83,7 @@ def predicted(
     values: Doubles,
     problems: Bytes,
     score: float,
+    answer: int,
     lists: Records,
     features: Records,
     samples: Records,
@@ -102,8 +106,8 @@ def predicted(
         Its record.
     values, problems
         Of its features, in their order.
-    score
-        NaN where there is none.
+    score, answer
+        What is predicted: NaN where it is no number, `NONE` where it is no class.
     lists, features, samples, pages, psis, qualities, categories, trails, seasons
         Banks.
     at, offset, label_offset
@@ -135,7 +139,16 @@ def predicted(
             noted = _note(attention, noted, SHARE, record.quality, worse)
         if shifted != stream.QUIET:
             noted = _note(attention, noted, PSI if record.numeric else FREQUENCY, record.drift, shifted)
-    if math.isnan(score):
+    if answer != NONE and version.answers != NONE:
+        # Of more than 16 classes some share a number.
+        answers, cell = categories[version.answers], answer % CELLS
+        if not version.frozen:
+            frequencies.learn(answers, cell, at)
+        else:
+            seen = frequencies.update(answers, trails, cell, at, offset, label_offset)
+            if seen != stream.QUIET:
+                noted = _note(attention, noted, FREQUENCY, version.answers, seen)
+    if not -feature.LARGEST <= score <= feature.LARGEST:  # NaN is in no interval
         return noted
     if not version.frozen:
         thinned.update(samples[version.score_sample], pages, score)

@@ -18,7 +18,7 @@ from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import CategoryPsi, ShareGrowth
 from driftline.models.drift.packed import pack_bytes, unpack_bytes
 from driftline.models.drift.rank import RankPsi, complete
-from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.kernels import feature as kernels
 from driftline.models.kernels.frequencies import REST
@@ -44,7 +44,6 @@ _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_VALUES: Final = 50  # of the reference, below which ranks and shares say nothing
 _PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("e_sr:bad",)
-_CATEGORY_DETECTORS: Final = ("e_sr:frequency",)
 _RARE: Final = 0.005  # share of a reference below which a category is one of the rest
 
 
@@ -318,7 +317,7 @@ class Feature:
             _subject(Kind.DATA_DRIFT, self.name),
             self._version,
             measure,
-            detectors=RANK_DETECTORS if is_numeric else _CATEGORY_DETECTORS,
+            detectors=RANK_DETECTORS if is_numeric else CATEGORY_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
             describe=_describe_drift(self.name) if is_numeric else self._describe_categories,
             listeners=listeners_on(Watched.NUMERIC, self._config.detectors) if is_numeric else (),
@@ -329,7 +328,7 @@ class Feature:
     def _describe_categories(self, effect: Effect) -> str:
         cell = REST if self._drift is None else self._drift.moved()[0]
         moved = next((category for category, number in self._cells.items() if number == cell), None)
-        return wording.categories_shifted(f"feature {self.name}", moved, effect)
+        return wording.categories_shifted(f"feature {self.name}", [moved], effect)
 
     def _describe_quality(self, effect: Effect) -> str:
         recent = self._record["recent"]

@@ -18,6 +18,7 @@ from driftline.schemas.river import Challenger
 
 if TYPE_CHECKING:
     from driftline.models.arena import Arena
+    from driftline.models.drift.trail import Mark
     from driftline.models.join.entry import Pending
     from driftline.models.join.label_join import Joined
     from driftline.models.kernels.types import Record
@@ -102,9 +103,9 @@ class Known:
         """How many pairs there have been since the model was known."""
         return int(self._record["pairs"])
 
-    def open(self, version: str, config: ModelConfig) -> VersionWatch:
-        """Begin to watch a version."""
-        watch = VersionWatch(version, config, self.profile, self._arena)
+    def open(self, version: str, config: ModelConfig, first: Mark) -> VersionWatch:
+        """Begin to watch a version, the first prediction of which stands at a mark."""
+        watch = VersionWatch(version, config, self.profile, first, self._arena)
         return self._add(watch)
 
     def _add(self, watch: VersionWatch) -> VersionWatch:

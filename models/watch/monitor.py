@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.arena import Arena
 from driftline.models.drift.finding import Level
+from driftline.models.drift.trail import Mark
 from driftline.models.join.entry import Pending
 from driftline.models.performance import BinaryOutcome, Pair
 from driftline.models.rows import NONE, NOT_SCORED, Rows
@@ -22,6 +23,7 @@ from driftline.models.watch.profile import NOT_MISTAKEN, WARMUP, Mistaken, infer
 from driftline.models.watch.quality import finite_number
 from driftline.models.watch.quantiles import QuantileSketch
 from driftline.models.watch.truth_watch import read_scored
+from driftline.models.watch.version_watch import Served
 from driftline.schemas.config import Task
 from driftline.schemas.events import Prediction
 
@@ -160,7 +162,8 @@ class ModelMonitor:
         """Add the row of a prediction; one from before the model was known has nothing that waits for its label."""
         watch = known.versions.get(prediction.model_version)
         if watch is None:
-            watch = self._new_watch(known, prediction.model_version, rows)
+            first = Mark(1, prediction.timestamp, offset, label_offset)
+            watch = self._new_watch(known, prediction.model_version, first, rows)
             if watch is None:
                 self._add_unwatched(known, prediction, rows, offset, label_offset, pending)
                 return
@@ -169,12 +172,13 @@ class ModelMonitor:
         advances = watch.reserve()
         clear = watch.meet(values, prediction.timestamp, offset, label_offset) if watch.has_newcomers else ()
         score = prediction.score
-        if score is None:
+        if score is None or known.profile.task is Task.REGRESSION:
             score = known.profile.score(prediction)
         latency = prediction.latency_ms if pending is not None else None
         online = None if pending is None else known.challenge(prediction, pending)
         challenged = None if pending is None or online is None else (pending, online.zeros)
-        rows.add_prediction(self.index, watch, prediction, score, latency, offset, label_offset, challenged)
+        answer = known.profile.answer(prediction)
+        rows.add_prediction(self.index, watch, prediction, score, answer, latency, offset, label_offset, challenged)
         if self._is_followed:
             self._follow(watch, rows, prediction.timestamp, offset, label_offset)
         if clear or advances:
@@ -196,7 +200,7 @@ class ModelMonitor:
         if pending is not None and (online := known.challenge(prediction, pending)) is not None:
             self._challenge_alone(online, prediction, pending)
         latency = prediction.latency_ms if pending is not None else None
-        rows.add_prediction(self.index, None, prediction, None, latency, offset, label_offset, None)
+        rows.add_prediction(self.index, None, prediction, None, None, latency, offset, label_offset, None)
 
     @staticmethod
     def _challenge_alone(online: OnlineModel, prediction: Prediction | WirePrediction, pending: Pending) -> None:
@@ -284,7 +288,7 @@ class ModelMonitor:
         if known.is_mistaken and self._may_infer_again:
             self._begin_anew(known.mistaken)
 
-    def _new_watch(self, known: Known, version: str, rows: Rows) -> VersionWatch | None:
+    def _new_watch(self, known: Known, version: str, first: Mark, rows: Rows) -> VersionWatch | None:
         """Return the watch of a version that has none; None while as many as can be watched are in use."""
         rows.run_first()
         if len(known.versions) == _MOST_VERSIONS:
@@ -293,13 +297,16 @@ class ModelMonitor:
             if known.predictions + 1 - stalest.served < _OUT_OF_USE:
                 return None
             known.end(stalest.version)
-        return known.open(version, self._config)
+        return known.open(version, self._config, first)
 
-    def serves(self, version: str) -> bool:
-        """Return whether a version is watched and among the last 1,000 predictions."""
-        known = self._known
-        watch = None if known is None else known.versions.get(version)
-        return known is not None and watch is not None and known.predictions - watch.served < _OUT_OF_USE
+    def served(self) -> list[Served]:
+        """Return the versions that are watched, the oldest first; in use are those of the last 1,000 predictions."""
+        if (known := self._known) is None:
+            return []
+        return [
+            Served(watch.version, known.predictions - watch.served < _OUT_OF_USE, watch.first, watch.truth.pairs)
+            for watch in known.versions.values()
+        ]
 
     @property
     def known(self) -> Known | None:

@@ -14,6 +14,7 @@ from driftline.models.performance import (
     RegressionScoring,
     restore_scoring,
 )
+from driftline.models.watch.quality import finite_number
 from driftline.schemas.classes import class_token
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 
@@ -42,16 +43,35 @@ class Profile:
     kinds: dict[str, FeatureKind]
 
     def score(self, prediction: Prediction | WirePrediction | Pending) -> float | None:
-        """Return P(positive) of a binary model, also where a prediction gives it as the probability of a class."""
+        """Return P(positive) of a binary model, also where a prediction gives it as the probability of a class.
+
+        Of a regression it is the number that is predicted.
+        """
+        if isinstance(self.scoring, RegressionScoring):
+            return finite_number(prediction.prediction)
         if not isinstance(self.scoring, BinaryScoring):
             return prediction.score
         return self.scoring.score(prediction.score, prediction.probabilities)
+
+    def answer(self, prediction: Prediction | WirePrediction) -> int | None:
+        """Return the number of the class that is predicted, that of classes for one which is none; None of numbers."""
+        if not isinstance(self.scoring, BinaryScoring | MulticlassScoring):
+            return None
+        number = self.scoring.number(prediction.prediction)
+        return len(self.classes or ()) if number is None else number
 
     @property
     def classes(self) -> list[str] | None:
         """The names of the classes; None for a regression."""
         names: list[str] | None = self.scoring.snapshot().get("classes", {}).get("names")
         return names
+
+    @property
+    def answers(self) -> list[str]:
+        """The names of the classes in the order of their numbers; none of a regression."""
+        if isinstance(self.scoring, BinaryScoring):
+            return sorted(self.classes or (), key=lambda name: name == self.positive)
+        return self.classes or []
 
     @property
     def positive(self) -> str | None:

@@ -6,15 +6,17 @@ from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.drift.budget import SCORE, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
+from driftline.models.drift.measure import CategoryPsi
 from driftline.models.drift.rank import RankPsi, complete
-from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
+from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
-from driftline.models.drift.trail import Trail
+from driftline.models.drift.trail import Mark, Trail
+from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.version import MOST_FEATURES, NONE, PAGE
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
@@ -22,7 +24,7 @@ from driftline.models.watch.newcomer import Newcomer
 from driftline.models.watch.quality import Absent
 from driftline.models.watch.truth_watch import TruthWatch
 from driftline.schemas.alerts import Kind, Target
-from driftline.schemas.config import FeatureKind
+from driftline.schemas.config import FeatureKind, Task
 from driftline.schemas.fields import MAX_EPOCH_MS, format_timestamp
 from driftline.schemas.river import Watched
 
@@ -34,11 +36,22 @@ if TYPE_CHECKING:
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
     from driftline.models.watch.profile import Profile
+    from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
 _PAGE: Final = 512  # values for which there is to be room at a time
 _FEWEST: Final = 50  # values, of which ranks say anything
+_PREDICTED: Final = Subject(Kind.PREDICTION_DRIFT, Target(metric="prediction"))
 _NUMBERS: Final = frozenset({float, int})
+
+
+class Served(NamedTuple):
+    """A version that is watched: whether it is in use, its first prediction, and how many of all have their label."""
+
+    version: str
+    in_use: bool
+    first: Mark
+    labelled: int
 
 
 def quarter(events: int) -> int:
@@ -63,13 +76,16 @@ class VersionWatch:
     ----------
     version, config, profile
         Which version of what, and how it is watched.
+    first
+        Where its first prediction stood.
     arena
         Where its numbers are.
 
     """
 
-    def __init__(self, version: str, config: ModelConfig, profile: Profile, arena: Arena) -> None:
+    def __init__(self, version: str, config: ModelConfig, profile: Profile, first: Mark, arena: Arena) -> None:
         self.version = version
+        self.first = first
         self._begun = 0  # the event time from which on what is watched learns what is normal
         self.index = arena.versions.allocate()
         self._arena = arena
@@ -78,11 +94,14 @@ class VersionWatch:
         self._config = config
         self._features: dict[str, Feature] = {}
         self._newcomers: dict[str, Newcomer] = {}
+        self._task = profile.task
+        self._classes = profile.answers
         self._score: Stream | None = None
+        self._answers: Stream | None = None  # classes that are predicted, where there is no score
         self._score_sample: Thinned | None = None
         self._marks: Trail | None = None  # of all predictions, for the qualities of the features of the reference
         self._begin_sample(Thinned(arena.samples, arena.pages))
-        self._record["score"] = NONE
+        self._record["score"] = self._record["answers"] = NONE
         self._taken = self._taken_pairs = self._room = self._pair_room = 0
         self.truth = TruthWatch(profile.task, version, config, arena, self.index)
         for name, kind in profile.kinds.items():
@@ -137,8 +156,9 @@ class VersionWatch:
         for newcomer in self._newcomers.values():
             newcomer.close()
         self.truth.close()
-        if self._score is not None:
-            self._score.close()
+        for stream in (self._score, self._answers):
+            if stream is not None:
+                stream.close()
         if self._marks is not None:
             self._marks.release()
         self._end_sample()
@@ -273,11 +293,16 @@ class VersionWatch:
         self._begin_score()
 
     def _begin_score(self) -> None:
-        is_watched = self._config.detectors.watches(Watched.SCORE) and self._score is None
-        if is_watched and self._score_sample is not None and len(self._score_sample) >= _FEWEST:
+        if self._score is not None or self._answers is not None or self._score_sample is None:
+            return
+        if len(self._score_sample) >= _FEWEST and self._config.detectors.watches(Watched.SCORE):
             stream = self._score_stream(RankPsi.of(self._score_sample.values))
             stream.learn(self._score_sample.values, self._config.reference.events - len(self._score_sample))
             self._watch_score(stream)
+        elif self._classes and len(self._score_sample) < _FEWEST and self._config.detectors.score:
+            stream = self._answers_stream(CategoryPsi())
+            stream.learn((), self._config.reference.events - self.predictions)
+            self._watch_answers(stream)
 
     def _freeze(self) -> None:
         self._frozen = True
@@ -290,6 +315,8 @@ class VersionWatch:
         self._begin_score()
         if self._score is not None and self._score_sample is not None:
             complete(self._score.measure, self._score_sample.values)
+        if self._answers is not None:
+            self._answers.measure["reference"] = self._answers.learned
         self._end_sample()
         self._promise()
 
@@ -306,12 +333,17 @@ class VersionWatch:
         covered = self._covered
         for feature in features:
             feature.promise(events, features=len(features), drifting=drifting, covered=covered)
-        if self._score is not None:
-            self._score.promise(between(events, SCORE, is_watched=bool(self._config.detectors.score)), covered)
+        for stream in (self._score, self._answers):
+            if stream is not None:
+                stream.promise(between(events, SCORE, is_watched=bool(self._config.detectors.score)), covered)
 
     def _watch_score(self, stream: Stream | None) -> None:
         self._score = stream
         self._record["score"] = NONE if stream is None else stream.index
+
+    def _watch_answers(self, stream: Stream | None) -> None:
+        self._answers = stream
+        self._record["answers"] = NONE if stream is None else stream.index
 
     def _has_room(self) -> bool:
         """Return whether one more feature can be watched, and count it if not."""
@@ -321,22 +353,41 @@ class VersionWatch:
         return False
 
     def _score_stream(self, measure: Measure) -> Stream:
+        is_number = self._task is Task.REGRESSION
         return Stream(
-            Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),
+            _PREDICTED if is_number else Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),
             self.version,
             measure,
             detectors=RANK_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            describe=partial(wording.shifted, "the score"),
+            describe=partial(wording.shifted, "what is predicted" if is_number else "the score"),
             listeners=listeners_on(Watched.SCORE, self._config.detectors),
             streams=self._arena.streams,
             has_hours=True,
         )
 
+    def _answers_stream(self, measure: Measure) -> Stream:
+        return Stream(
+            _PREDICTED,
+            self.version,
+            measure,
+            detectors=CATEGORY_DETECTORS,
+            min_effect=self._config.alerts.min_effect.psi,
+            describe=self._describe_answers,
+            streams=self._arena.streams,
+            has_hours=True,
+        )
+
+    def _describe_answers(self, effect: Effect) -> str:
+        moved = None if self._answers is None else self._answers.moved()[0]
+        names = [name for number, name in enumerate([*self._classes, None]) if number % CELLS == moved]
+        return wording.categories_shifted("what is predicted", names, effect)
+
     def streams(self) -> list[Stream]:
         """Return what is watched."""
-        score = [] if self._score is None else [self._score]
-        return [*(s for feature in self._features.values() for s in feature.streams()), *score, *self.truth.streams()]
+        predicted = [stream for stream in (self._score, self._answers) if stream is not None]
+        of_features = [stream for feature in self._features.values() for stream in feature.streams()]
+        return [*of_features, *predicted, *self.truth.streams()]
 
     def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
         """Let River's detectors have what the row has brought that has just run; return what they have found."""
@@ -364,6 +415,7 @@ class VersionWatch:
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
+            "first": self.first,
             "begun": self._begun,
             "predictions": self.predictions,
             "served": self.served,
@@ -374,6 +426,7 @@ class VersionWatch:
             "marks": None if self._marks is None else self._marks.snapshot(),
             "score_sample": None if self._score_sample is None else self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
+            "answers": None if self._answers is None else self._answers.snapshot(),
             "truth": self.truth.snapshot(),
         }
 
@@ -382,7 +435,7 @@ class VersionWatch:
         cls, version: str, config: ModelConfig, profile: Profile, snapshot: dict[str, Any], arena: Arena
     ) -> VersionWatch:
         """Rebuild what `snapshot` returned."""
-        watch = cls(version, config, replace(profile, kinds={}), arena)
+        watch = cls(version, config, replace(profile, kinds={}), Mark(*snapshot["first"]), arena)
         watch._begun = snapshot["begun"]
         watch._end_sample()
         record = watch._record
@@ -400,6 +453,7 @@ class VersionWatch:
         if snapshot["score_sample"] is not None:
             watch._begin_sample(Thinned.restore(snapshot["score_sample"], arena.samples, arena.pages))
         watch._watch_score(restore_stream(watch._score_stream, snapshot["score"]))
+        watch._watch_answers(restore_stream(watch._answers_stream, snapshot["answers"]))
         if watch._frozen:
             watch._promise()
         watch.truth.restore(snapshot["truth"])

@@ -20,11 +20,13 @@ _PROBLEMS = {
     Problem.OUT_OF_RANGE: "out of range",
     Problem.UNSEEN: "a category that the reference does not have",
 }
+_MOST_NAMED = 3
 _METRICS = {
     "accuracy": "accuracy",
     "mae": "the mean absolute error",
     "calibration": "calibration",
     "score": "the distribution of the score",
+    "prediction": "the distribution of what is predicted",
     "bad_records": "the share of records that cannot be used",
     "lost_records": "the loss of records",
     "lost_state": "the loss of the state",
@@ -65,19 +67,19 @@ def shifted(what: str, effect: Effect) -> str:
     )
 
 
-def categories_shifted(what: str, category: str | None, effect: Effect) -> str:
-    """Say of which category there is more or less now; None stands for all but the frequent ones.
+def categories_shifted(what: str, categories: Sequence[str | None], effect: Effect) -> str:
+    """Say which category, or which of several, there is more or less of now; None stands for all that have no name.
 
     Examples
     --------
     >>> from driftline.schemas.alerts import Effect
-    >>> categories_shifted("feature land", "AT", Effect(measure="psi", value=0.85, before=0.2, after=0.7))
+    >>> categories_shifted("feature land", ["AT"], Effect(measure="psi", value=0.85, before=0.2, after=0.7))
     'feature land is distributed differently: "AT" is 70.0% of it, against 20.0% in the reference (PSI at least 0.85)'
 
     """
-    who = "all but its frequent categories are" if category is None else f'"{category}" is'
+    who = " or ".join("any other" if category is None else f'"{category}"' for category in categories[:_MOST_NAMED])
     return (
-        f"{what} is distributed differently: {who} {effect.after:.1%} of it, against {effect.before:.1%} in the "
+        f"{what} is distributed differently: {who} is {effect.after:.1%} of it, against {effect.before:.1%} in the "
         f"reference (PSI at least {effect.value:.2f})"
     )
 

@@ -80,8 +80,11 @@ def alert_text(alert: Alert) -> str:
 
 def request_text(request: RetrainRequest) -> str:
     """Say what a request to retrain asks for."""
-    kinds = " and ".join(request.reason.kinds)
-    return f"retrain {request.model_id}, for {kinds}: {request.labelled_count} labelled records since the change"
+    schedule = request.reason.schedule
+    why, since = " and ".join(request.reason.kinds), "since the change"
+    if schedule is not None:
+        why, since = f"its schedule of {schedule}", "of this version"
+    return f"retrain {request.model_id}, for {why}: {request.labelled_count} labelled records {since}"
 
 
 def clock_text(at: int) -> str:

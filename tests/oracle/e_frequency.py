@@ -16,7 +16,8 @@ class PlainEFrequency:
         self.threshold, self.total = threshold, 0.0
         self.values: list[int] = []  # since the last change
         self.previous: int | None = None
-        self.lagged, self.squares, self.rests = [0.0] * CELLS, [0.0] * CELLS, 0
+        self.lagged, self.squares, self.rest_squares = [0.0] * CELLS, [0.0] * CELLS, [0.0] * CELLS
+        self.rests = 0
         self.span: list[list[float]] = []
         self.span_sums: list[list[float]] = []
         self.begin_anew()
@@ -28,20 +29,24 @@ class PlainEFrequency:
     def share(self, cell: int) -> float:
         return (self.values.count(cell) + 1 / 2) / (len(self.values) + 1)
 
+    def may_fall(self, cell: int) -> bool:
+        return self.values.count(cell) >= 8
+
+    def may_rise(self, cell: int) -> bool:
+        return len(self.values) - self.values.count(cell) >= 8
+
     def relation(self, cell: int) -> float:
-        if self.rests < 512 or self.squares[cell] <= 0:
+        if self.rests < 512 or self.squares[cell] < 8:
             return 0.0
         related = self.lagged[cell] / self.squares[cell]
         return 0.0 if abs(related) * math.sqrt(self.rests) < 3 else sorted([-0.99, related, 0.99])[1]
 
     def inflation(self, cell: int) -> float:
         spans = len(self.span_sums)
-        if spans < 8 or cell not in self.values:
+        if spans < 8 or self.squares[cell] < 8:
             return 1.0
         long_run = sum(sums[cell] ** 2 for sums in self.span_sums) / (128 * spans)
-        share = self.share(cell)
-        independent = share * (1 - share) * (1 - self.relation(cell) ** 2)
-        return max(1.0, long_run / independent * (1 - math.sqrt(2 / spans)))
+        return max(1.0, long_run / (self.rest_squares[cell] / self.rests) * (1 - math.sqrt(2 / spans)))
 
     def spread(self, cell: int) -> float:
         related = self.relation(cell)
@@ -65,9 +70,13 @@ class PlainEFrequency:
                 continue
             share, count = self.share(cell), self.values.count(cell)
             error = math.sqrt(self.spread(cell) * (count + 1)) / (len(self.values) + 1)
-            rise = self._bet(cell, 0, min(share + error, 1.0), [(b == cell, v == cell) for b, v in pairs])
-            fall = self._bet(cell, 1, 1 - max(share - error, 0.0), [(b != cell, v != cell) for b, v in pairs])
-            of_cells[cell] = rise + fall
+            of_cells[cell] = 0.0
+            if self.may_rise(cell):
+                its = [(before == cell, value == cell) for before, value in pairs]
+                of_cells[cell] += self._bet(cell, 0, min(share + error, 1.0), its)
+            if self.may_fall(cell):
+                others = [(before != cell, value != cell) for before, value in pairs]
+                of_cells[cell] += self._bet(cell, 1, 1 - max(share - error, 0.0), others)
         self.total = sum(of_cells.values())
         return max(of_cells, key=of_cells.__getitem__) if self.total >= self.threshold else QUIET
 
@@ -93,7 +102,9 @@ class PlainEFrequency:
         relations = [self.relation(cell) for cell in range(CELLS)]
         for before, value in pairs:
             offs = [((value == cell) - share, (before == cell) - share) for cell, share in enumerate(shares)]
-            self.span.append([off - related * last for (off, last), related in zip(offs, relations, strict=True)])
+            rests = [off - related * last for (off, last), related in zip(offs, relations, strict=True)]
+            self.span.append(rests)
+            self.rest_squares = [total + rest**2 for total, rest in zip(self.rest_squares, rests, strict=True)]
             for cell, (off, last) in enumerate(offs):
                 self.lagged[cell] += off * last
                 self.squares[cell] += off**2

@@ -203,7 +203,7 @@ def test_names_may_be_anything() -> None:
         served.pair(0, 1, features=features, segments=dict.fromkeys(names, "é\u0000"))
     report = served.report()
     assert list(report["features"]) == names
-    assert len(report["detectors"]) == 2 * len(names) + 1
+    assert len(report["detectors"]) == 2 * len(names) + 2  # with those of errors and of what is predicted
     assert report["performance"]["per_segment"][" "]["é\u0000"]["pairs"] == WARMUP + 200
 
 
@@ -228,13 +228,13 @@ def test_versions_are_watched_apart_and_a_fifth_waits_until_one_is_out_of_use() 
     assert {name: part["pairs"] for name, part in report["performance"]["per_version"].items()} == {
         f"v{k}": sum(1 for n in range(2000) if n % 6 == k) for k in range(6)
     }
-    assert [served.monitor.serves(f"v{k}") for k in range(6)] == [True] * 4 + [False] * 2
+    assert [(each.version, each.in_use) for each in served.monitor.served()] == [(f"v{k}", True) for k in range(4)]
     for n in range(994):
         served.pair(n % 2, n % 2, version="v9")
-    assert not served.monitor.serves("v9")
+    assert "v9" not in {each.version for each in served.monitor.served()}
     served.pair(0, 0, version="v9")
     served.pair(0, 0, version="v9")
-    assert served.monitor.serves("v9")
+    assert "v9" in {each.version for each in served.monitor.served() if each.in_use}
     assert served.report()["reference"]["versions"] == ["v0", "v1", "v3", "v9"]
     assert served.restarted().report() == served.report()
 
@@ -277,6 +277,52 @@ def test_the_score_is_watched_also_if_it_is_given_as_a_probability(with_probabil
     assert {"concept_drift metric calibration e_sr:residual", "prediction_drift metric score e_sr:rank"} <= (
         served.report()["detectors"].keys()
     )
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_what_is_predicted_is_watched_where_there_is_no_score(task: str) -> None:
+    random = Random(1)
+    served = Served(task=task, reference={"events": 1000})
+
+    def predict(shift: int) -> None:
+        if task == "regression":
+            served.predict(random.gauss(10.0 + shift, 1.0))
+        else:
+            names = ["no", "yes"] if task == "binary" else ["cat", "dog", "fish"]
+            served.predict(random.choices(names, [5 - shift, 2 + 3 * shift, 1][: len(names)])[0])
+
+    for _ in range(4000):
+        predict(0)
+    assert served.found == []
+    served = served.restarted()
+    for _ in range(500):
+        predict(2)
+    large = [finding for finding in served.found if finding.effect.value >= finding.min_effect]
+    assert {finding.subject.as_text() for finding in large} == {"prediction_drift metric prediction"}
+    moved = {"binary": '"no" is', "multiclass": '"dog" is', "regression": "its median is 1"}[task]
+    assert f"what is predicted is distributed differently: {moved}" in large[-1].summary
+
+
+def test_each_of_many_classes_is_watched() -> None:
+    random = Random(1)
+    names = [f"k{n}" for n in range(30)]
+    served = Served(task="multiclass", classes=names, reference={"events": 1000})
+    for n in range(4500):
+        often = "k20" if n < 4000 else "k21"
+        served.predict(random.choice(names) if random.random() < 0.5 else often)
+    large = [finding for finding in served.found if finding.effect.value >= finding.min_effect]
+    assert {finding.subject.as_text() for finding in large} == {"prediction_drift metric prediction"}
+    assert '"k4" or "k20" is' in large[-1].summary or '"k5" or "k21" is' in large[-1].summary
+
+
+def test_of_a_regression_the_prediction_is_watched_whatever_score_it_gives() -> None:
+    random = Random(1)
+    served = Served(task="regression", reference={"events": 1000})
+    for n in range(3000):
+        served.predict(random.gauss(10.0, 1.0), score=random.random() if n % 2 else None)
+    (report,) = (r for r in served.report()["detectors"].values() if r["kind"] == "prediction_drift")
+    assert report["count"] == 2000
+    assert report["before"] == pytest.approx(10.0, abs=0.2)
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -443,4 +489,4 @@ def test_a_score_that_few_predictions_of_the_reference_have_is_not_watched() -> 
             served.predict(n % 2, **fields)
         for _ in range(600):
             served.predict(1, score=0.9)
-        assert served.found == []
+        assert {finding.subject.as_text() for finding in served.found} == {"prediction_drift metric prediction"}

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from driftline.schemas import keys
-from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig
+from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig, RetrainBudget
 from driftline.schemas.river import RiverDetector
 from driftline.schemas.section import Section
 from driftline.schemas.state import Counts, Incident, ModelState
@@ -55,6 +55,8 @@ def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Sec
             yield from fields(RiverDetector, f"{at}{name}[].")
         else:
             yield f"{at}{name}", section, name
+            if RetrainBudget in get_args(field.annotation):
+                yield from fields(RetrainBudget, f"{at}{name}.")
 
 
 def default_of(section: type[Section], name: str) -> str:

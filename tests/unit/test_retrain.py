@@ -14,6 +14,7 @@ from driftline.models.pipeline import Pipeline
 from driftline.models.policy.incident import Incident, Part, Place
 from driftline.models.policy.retrain import RetrainPolicy
 from driftline.models.record import FileRecord, Record
+from driftline.models.watch.version_watch import Served
 from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
 from driftline.schemas.config import RetrainConfig, parse_configuration
 from driftline.schemas.events import Label, Prediction
@@ -59,8 +60,12 @@ def join(policy: RetrainPolicy, *offsets: int, version: str = "1") -> None:
         policy.joined(Pending(START, offset, version, prediction=1))
 
 
-def decide(policy: RetrainPolicy, at: int = 0, served: str = "1") -> RetrainRequest | None:
-    return policy.decide(lambda version: version in served, place(at))
+def decide(policy: RetrainPolicy, at: int = 0, served: str = "1", labelled: int = 0) -> RetrainRequest | None:
+    """Let it decide while versions of one letter are served."""
+    versions = [
+        Served(each, in_use=True, first=Mark(1, START, nth, nth), labelled=labelled) for nth, each in enumerate(served)
+    ]
+    return policy.decide(versions, place(at))
 
 
 def test_enough_labels_after_the_change_make_a_request() -> None:
@@ -74,6 +79,7 @@ def test_enough_labels_after_the_change_make_a_request() -> None:
     assert (request.model_id, request.model_version, request.labelled_count) == ("fraud", "1", 3)
     assert (request.reason.kinds, request.reason.incident_ids) == ([Kind.CONCEPT_DRIFT], [alert.incident_id])
     assert (request.urgency, request.event_time) == (Severity.WARNING, START + 7)
+    assert request.change_point is not None
     assert (request.change_point.earliest, request.change_point.latest) == (START, START + 10)
     assert {r.topic: (r.partition, r.start, r.end) for r in request.training_data} == {
         PREDICTIONS: (2, CHANGED_AT, 100),
@@ -171,6 +177,94 @@ def test_versions_that_are_served_side_by_side_do_not_take_each_others_needs() -
     request = decide(policy, at=9, served="12")
     assert request is not None
     assert request.model_version == "1"
+
+
+def test_a_version_that_is_the_answer_to_a_request_may_ask_for_another() -> None:
+    policy = new(min_labels=0)
+    fire(policy)
+    assert decide(policy) is not None
+    fire(policy)
+    fire(policy, version="2")
+    request = decide(policy, at=1, served="12")
+    assert request is not None
+    assert request.model_version == "2"
+    fire(policy, version="2")
+    assert decide(policy, at=2, served="12") is None  # the old one still waits, and now the new one too
+    assert decide(policy, at=6 * HOUR + 1, served="12") is not None
+
+
+def test_there_are_no_more_requests_than_the_budget_has() -> None:
+    policy = new(min_labels=0, cooldown="0s", budget={"requests": 2, "per": "10h"})
+    made = []
+    for hour in range(25):
+        fire(policy)
+        request = decide(policy, at=hour * HOUR)
+        if request is not None:
+            made.append(hour)
+    assert made == [0, 1, 10, 11, 20, 21]
+
+
+def test_a_version_is_replaced_by_schedule_though_nothing_has_changed() -> None:
+    policy = new(schedule="2d", cooldown="1h")
+    assert policy.has_schedule
+    assert decide(policy, at=0) is None
+    assert decide(policy, at=48 * HOUR - 1, labelled=1000) is None
+    assert decide(policy, at=48 * HOUR, labelled=2) is None  # too few to train on
+    request = decide(policy, at=49 * HOUR, labelled=1000)
+    assert request is not None
+    assert (request.reason.schedule, request.reason.kinds, request.reason.incident_ids) == ("2d", [], [])
+    assert (request.urgency, request.change_point, request.labelled_count) == (Severity.INFO, None, 1000)
+    assert {r.topic: (r.start, r.end) for r in request.training_data} == {PREDICTIONS: (0, 100), LABELS: (0, 90)}
+    assert decide(policy, at=96 * HOUR, labelled=1000) is None  # the schedule counts from the last request
+    assert decide(policy, at=97 * HOUR, labelled=1000) is not None
+    assert decide(policy, at=120 * HOUR, served="12", labelled=1000) is None  # a new one is there, and it begins anew
+    assert decide(policy, at=146 * HOUR, served="12", labelled=1000) is None
+    request = decide(policy, at=168 * HOUR, served="12", labelled=1000)
+    assert request is not None
+    assert request.model_version == "2"
+
+
+def test_what_the_schedule_asks_for_keeps_no_incident_waiting() -> None:
+    policy = new(schedule="2d", min_labels=0)
+    assert decide(policy) is None
+    assert decide(policy, at=48 * HOUR) is not None
+    fire(policy)
+    assert decide(policy, at=49 * HOUR) is not None
+    fire(policy)
+    assert decide(policy, at=50 * HOUR) is None
+
+
+def test_a_version_of_few_labels_does_not_keep_the_one_in_use_from_its_schedule() -> None:
+    policy = new(schedule="2d")
+    many, few = (Served(each, in_use=True, first=Mark(1, START, 0, 0), labelled=n) for each, n in (("1", 9), ("2", 1)))
+    assert policy.decide([many, few], place()) is None
+    request = policy.decide([many, few], place(48 * HOUR))
+    assert request is not None
+    assert request.model_version == "1"
+
+
+def test_a_schedule_needs_no_incident_and_no_new_record_of_its_own() -> None:
+    model = {"model_id": "m", "reference": {"events": 500}, "retrain": {"min_labels": 1000, "schedule": "1d"}}
+    pipeline = Pipeline(parse_configuration({"models": [model]}), partition=0)
+    requests: list[RetrainRequest] = []
+    for n in range(3000):
+        at = START + n * HOUR // 50
+        ids = {"model_id": "m", "prediction_id": str(n), "timestamp": at}
+        predicted, label = Prediction(model_version="1", prediction=n % 2, **ids), Label(label=n % 2, **ids)
+        records = [Record(FileRecord(PREDICTIONS, n, b""), predicted), Record(FileRecord(LABELS, n, b""), label)]
+        requests += pipeline.process(records, {}).retrain_requests
+        if n in {1100, 1300}:
+            again = Pipeline(parse_configuration({"models": [model]}), partition=0)
+            changes = pipeline.changes()
+            again.restore(changes.position)
+            for model_id, snapshot in changes.snapshots.items():
+                again.restore_model(model_id, snapshot)
+            pipeline = again
+    assert [request.reason.schedule for request in requests] == ["1d", "1d"]
+    hours = [(request.event_time - START) / HOUR for request in requests]
+    looked = 256 / 100  # hours between two looks; at the second of them it is known what the model is
+    assert 24 + 2 * looked <= hours[0] <= 24 + 3 * looked
+    assert 24 <= hours[1] - hours[0] <= 24 + looked
 
 
 def test_ids_are_distinct_and_the_same_in_every_run() -> None:
