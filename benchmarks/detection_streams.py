@@ -366,7 +366,7 @@ CHANGES: Final = (
         for name, share, category, others in (
             ("category, 5 points more", 0.05, 5, ()),
             ("category, 20 points more", 0.2, 5, ()),
-            ("new category, 5 %", 0.05, 99, (f"data_quality feature x{_OF_EIGHT}",)),
+            ("new category, 5 %", 0.05, 8, (f"data_quality feature x{_OF_EIGHT}",)),
         )
     ),
     *(

@@ -15,7 +15,7 @@ from driftline.schemas.config import Configuration, parse_configuration
 from driftline.schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
     from pathlib import Path
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -43,8 +43,26 @@ def read_configuration(path: Path) -> Configuration:
     driftline.schemas.errors.ConfigurationError: no/such.yaml cannot be read: No such file or directory
 
     """
+    document = read_yaml(path, Configuration.model_fields)
     try:
-        document = _Loader(path.read_bytes()).get_single_data()
+        configuration = parse_configuration(document)
+        _check_river(configuration)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    return configuration
+
+
+def read_yaml(path: Path, known: Iterable[str]) -> dict[str, Any] | None:
+    """Return what a YAML file says by keys, of which these are `known`; None if it is empty.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is not YAML (with line and column), has a key twice, or is anything else.
+
+    """
+    try:
+        document: object = _Loader(path.read_bytes()).get_single_data()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
@@ -52,14 +70,8 @@ def read_configuration(path: Path) -> Configuration:
     except RecursionError:
         raise ConfigurationError(f"{path} is nested too deep") from None
     if not isinstance(document, dict | None):
-        known = ", ".join(Configuration.model_fields)
-        raise ConfigurationError(f"{path} must be a mapping with any of {known}, not a {_name_of(document)}")
-    try:
-        configuration = parse_configuration(document)
-        _check_river(configuration)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    return configuration
+        raise ConfigurationError(f"{path} must be a mapping with any of {', '.join(known)}, not a {_name_of(document)}")
+    return document
 
 
 def _check_river(configuration: Configuration) -> None:

@@ -1,8 +1,8 @@
 """``driftline replay``: files of events through the same pipeline as the worker's.
 
-Each file keeps its order; between the two the smaller timestamp goes first, and of equal ones the prediction. A line is
-a record and its number, from 0, the offset. A batch goes with all of its rows, by the newest timestamp among them: it
-could not have been sent before.
+Each file keeps its order; between the two the smaller timestamp goes first, and of equal ones the prediction. A line,
+or the row of a table, is a record and its number, from 0, the offset. A batch goes with all of its rows, by the newest
+timestamp among them: it could not have been sent before.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from driftline.models.record import BatchRecord, FileRecord, Record, Refusal, ro
 from driftline.schemas import topics
 from driftline.schemas.events import Label, Prediction
 from driftline.streams.replay_files import ReplayError, Results, event_lines
+from driftline.streams.replay_tables import TableColumns, is_table, table_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from driftline.schemas.config import Configuration
+    from driftline.streams.replay_tables import EventColumns
 
 __all__ = ["BATCH", "ReplayError", "Totals", "merged", "replay"]
 
@@ -47,6 +50,7 @@ def replay(  # noqa: PLR0913 - the options of the command
     labels: Path,
     out: Path,
     *,
+    columns: TableColumns = TableColumns(),  # noqa: B008 - it is frozen
     batch: int = BATCH,
     progress: Callable[[Totals], None] = lambda _: None,
 ) -> Totals:
@@ -59,10 +63,13 @@ def replay(  # noqa: PLR0913 - the options of the command
     configuration
         How models are watched.
     predictions, labels
-        Files of one JSON event or batch a line, gzipped if the name ends in ``.gz``.
+        Files of one JSON event or batch a line, gzipped if the name ends in ``.gz``; or tables, if it ends in ``.csv``,
+        ``.csv.gz`` or ``.parquet``, of one event a row.
     out
         A folder, made if need be, for ``alerts.jsonl``, ``retrain.jsonl``, ``dead_letters.jsonl`` and, once all is
         read, ``state.json``. They replace those of an earlier replay.
+    columns
+        Where events stand in tables.
     batch
         Records, or rows of batches, that are processed at once; it changes nothing but speed.
     progress
@@ -76,7 +83,8 @@ def replay(  # noqa: PLR0913 - the options of the command
     """
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
-    with event_lines(predictions) as predicted, event_lines(labels) as labelled, Results(out) as results:
+    opened = _open(predictions, "prediction", columns.predictions), _open(labels, "label", columns.labels)
+    with opened[0] as predicted, opened[1] as labelled, Results(out) as results:
         records = rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
         while chunk := list(islice(records, batch)):
             outcome = pipeline.process(chunk, found={})
@@ -89,6 +97,10 @@ def replay(  # noqa: PLR0913 - the options of the command
             progress(totals)
         results.finish(pipeline.documents())
     return totals
+
+
+def _open(path: Path, kind: str, columns: EventColumns) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:
+    return table_lines(path, kind, columns) if is_table(path) else event_lines(path)
 
 
 def merged(predictions: Iterator[R], labels: Iterator[R]) -> Iterator[R]:

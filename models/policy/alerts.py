@@ -1,7 +1,8 @@
 """From findings to alerts: a gate on size, one incident for each subject, and an end that is earned.
 
 A finding below its `min_effect` raises nothing. The first one above it opens an incident; what follows about the same
-subject updates it, at once when it has become more severe, else at most once a cooldown, and not to say that it lasts.
+subject updates it, at once when it has become more severe, else at most once a cooldown, and not to say that it lasts
+or what more is known of the same change.
 It is resolved when each version that was found in it has had an effect below half of `min_effect` for `resolve_after`
 records of the model, or is served no more.
 """
@@ -79,7 +80,9 @@ class AlertPolicy:
     def _update(self, incident: Incident, finding: Finding, place: Place) -> Alert | None:
         severity = severity_of(finding)
         worse = _URGENCY.index(severity) > _URGENCY.index(incident.severity)
-        is_news = finding.detector != LEVEL or not incident.has_told_of(finding.version)
+        is_news = not incident.has_told_of(finding.version) or not (
+            finding.detector == LEVEL or incident.has_told_of_change(finding)
+        )
         if worse or (is_news and place.at - incident.updated >= self._config.cooldown):
             return self._tell(incident, finding, severity, AlertState.UPDATED, place)
         incident.note(finding, place.at)

@@ -123,6 +123,13 @@ class Incident:
         """Return whether an alert has told of a version that still stands out."""
         return version in self.parts and self.parts[version].is_told
 
+    def has_told_of_change(self, finding: Finding) -> bool:
+        """Return whether the newest alert of a version told of the change that a finding tells of."""
+        part = self.parts.get(finding.version)
+        if part is None or not part.is_told:
+            return False
+        return part.finding.detector == finding.detector and part.finding.span.latest.nth == finding.span.latest.nth
+
     def _add_evidence(self, finding: Finding, at: int) -> None:
         self.evidence[finding.detector] = Evidence(
             detector=finding.detector, statistic=finding.statistic, threshold=finding.threshold, event_time=at

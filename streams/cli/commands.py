@@ -104,10 +104,16 @@ def replay(  # noqa: PLR0913 - its options
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go; made if need be.")],
     predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Predictions, one JSON event or batch a line; .gz too.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Predictions: one JSON event or batch a line, .gz too, or a .csv or .parquet."
+        ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Labels, one JSON event or batch a line; .gz too.")
+        Path | None, typer.Option(metavar="FILE", help="Labels, likewise; of a table that has both it may be the same.")
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML that says where events stand in tables.")
     ] = None,
     journal: Annotated[bool, typer.Option("--journal", help="Read a worker's run from Kafka instead.")] = False,
     kafka: KafkaOption = None,
@@ -126,8 +132,12 @@ def replay(  # noqa: PLR0913 - its options
     configuration = _configuration_of(settings.config)
     if journal != (predictions is None and labels is None) or (predictions is None) != (labels is None):
         raise ConfigurationError("give --predictions and --labels, or --journal and neither of them")
+    if journal and columns is not None:
+        raise ConfigurationError("--columns is for tables, and --journal reads none")
     from driftline.streams.compiled import compile_once
+    from driftline.streams.replay_tables import TableColumns, read_columns
 
+    placed = TableColumns() if columns is None else read_columns(columns)
     compile_once(write_note)
     with counting("records replayed") as show:
         if predictions is None or labels is None:
@@ -138,7 +148,13 @@ def replay(  # noqa: PLR0913 - its options
             from driftline.streams.replay import replay as replay_files
 
             totals = replay_files(
-                configuration, predictions, labels, out, batch=batch, progress=lambda totals: show(totals.records)
+                configuration,
+                predictions,
+                labels,
+                out,
+                columns=placed,
+                batch=batch,
+                progress=lambda totals: show(totals.records),
             )
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())

@@ -40,7 +40,7 @@ def finding(  # noqa: PLR0913 - what tests vary
     early: bool = False,
 ) -> Finding:
     effect = Effect(measure="psi", value=value, before=1.0, after=2.0)
-    span = Span(Mark(10, START + 100, start, 3), Mark(20, START + 200, start + 10, 4))
+    span = Span(Mark(start + 5, START + 100, start, 3), Mark(start + 15, START + 200, start + 10, 4))
     return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, "feature amount is different", early)
 
 
@@ -167,7 +167,8 @@ def test_there_is_one_incident_for_a_subject_however_often_it_is_found() -> None
     policy = new()
     (first,) = decide(policy, finding(), finding(subject=QUALITY, value=0.05))
     assert decide(policy, finding(0.25), finding(0.15), at=COOLDOWN - 1) == []
-    (update,) = decide(policy, finding(0.15), at=COOLDOWN, trigger="another")
+    assert decide(policy, finding(0.29), at=COOLDOWN) == []  # it is known better, and the same
+    (update,) = decide(policy, finding(0.15, start=50), at=COOLDOWN, trigger="another")
     assert (update.state, update.incident_id) == (AlertState.UPDATED, first.incident_id)
     assert len(policy.report()) == 1
 
@@ -213,7 +214,7 @@ def test_evidence_is_kept_of_each_detector_also_between_updates() -> None:
     policy = new()
     decide(policy, finding(detector="a"))
     assert decide(policy, finding(detector="b"), finding(GATE / 2, detector="c"), at=5) == []
-    (update,) = decide(policy, finding(detector="a"), at=COOLDOWN)
+    (update,) = decide(policy, finding(detector="a", start=50), at=COOLDOWN)
     assert [(evidence.detector, evidence.event_time) for evidence in update.evidence] == [
         ("a", START + COOLDOWN),
         ("b", START + 5),

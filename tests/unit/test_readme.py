@@ -19,6 +19,7 @@ from driftline.schemas.events import Label, Prediction
 from driftline.schemas.partitioner import PARTITIONER, partition_of
 from driftline.streams.cli.commands import app
 from driftline.streams.configuration import read_configuration
+from driftline.streams.replay_tables import read_columns
 from driftline.streams.settings import Settings
 from tests.golden.cases import CASES
 from tests.readme import README, ROOT, blocks, commands, the_block
@@ -30,6 +31,7 @@ KNOWN_KINDS = {
     "text",
     "text output",
     "yaml",
+    "yaml columns",
     "json prediction",
     "json label",
     "json alert",
@@ -93,6 +95,12 @@ def test_the_configuration_is_accepted(tmp_path: Path) -> None:
     path.write_text(the_block("yaml"))
     configuration = read_configuration(path)
     assert [model.model_id for model in configuration.models] == ["fraud"]
+
+
+def test_the_columns_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "columns.yaml"
+    path.write_text(the_block("yaml columns"))
+    assert read_columns(path).predictions.features == {"amount": "amount", "country": "country"}
 
 
 # -- code -------------------------------------------------------------------------------------------------------------
