@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.river_loop import Monitor, merged
 from driftline.schemas.config import parse_configuration
-from driftline.streams.replay import replay
+from driftline.streams.replay import EventFiles, replay
 
 REFERENCE = 2000
 WINDOW = 10_000
@@ -25,7 +25,7 @@ def with_driftline(predictions: Path, labels: Path) -> Found:
     """``driftline replay``, as the command runs it."""
     models = [{"model_id": "fraud", "reference": {"events": REFERENCE}, "segments": ["region"], "window": WINDOW}]
     with tempfile.TemporaryDirectory() as folder:
-        replay(parse_configuration({"models": models}), predictions, labels, Path(folder))
+        replay(parse_configuration({"models": models}), EventFiles(predictions, labels), Path(folder))
         state = json.loads((Path(folder) / "state.json").read_bytes())["fraud"]
     return state["counts"]["joined"], state["performance"]["accuracy"]
 

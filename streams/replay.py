@@ -7,9 +7,10 @@ timestamp among them: it could not have been sent before.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from driftline.models.outcome import Outcome
     from driftline.schemas.config import Configuration
     from driftline.streams.replay_tables import EventColumns
 
-__all__ = ["BATCH", "ReplayError", "Totals", "merged", "replay"]
+__all__ = ["BATCH", "EventFiles", "ReplayError", "Totals", "merged", "outcomes", "replay"]
 
 BATCH: Final = 1000
 
@@ -44,13 +46,19 @@ class Totals:
     dead_letters: int = 0
 
 
-def replay(  # noqa: PLR0913 - the options of the command
+class EventFiles(NamedTuple):
+    """The files of a replay, and where events stand in those that are tables."""
+
+    predictions: Path
+    labels: Path
+    columns: TableColumns = TableColumns()
+
+
+def replay(
     configuration: Configuration,
-    predictions: Path,
-    labels: Path,
+    files: EventFiles,
     out: Path,
     *,
-    columns: TableColumns = TableColumns(),  # noqa: B008 - it is frozen
     batch: int = BATCH,
     progress: Callable[[Totals], None] = lambda _: None,
 ) -> Totals:
@@ -62,14 +70,12 @@ def replay(  # noqa: PLR0913 - the options of the command
     ----------
     configuration
         How models are watched.
-    predictions, labels
-        Files of one JSON event or batch a line, gzipped if the name ends in ``.gz``; or tables, if it ends in ``.csv``,
+    files
+        Of one JSON event or batch a line, gzipped if the name ends in ``.gz``; or tables, if it ends in ``.csv``,
         ``.csv.gz`` or ``.parquet``, of one event a row.
     out
         A folder, made if need be, for ``alerts.jsonl``, ``retrain.jsonl``, ``dead_letters.jsonl`` and, once all is
         read, ``state.json``. They replace those of an earlier replay.
-    columns
-        Where events stand in tables.
     batch
         Records, or rows of batches, that are processed at once; it changes nothing but speed.
     progress
@@ -83,20 +89,38 @@ def replay(  # noqa: PLR0913 - the options of the command
     """
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
-    opened = _open(predictions, "prediction", columns.predictions), _open(labels, "label", columns.labels)
-    with opened[0] as predicted, opened[1] as labelled, Results(out) as results:
-        records = rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
-        while chunk := list(islice(records, batch)):
-            outcome = pipeline.process(chunk, found={})
-            pipeline.discard_changes()
+    with _records_of(files) as records, Results(out) as results:
+        for totals.records, outcome in _processed(pipeline, records, batch):
             results.add(outcome)
-            totals.records += sum(record.is_last for record in chunk)
             totals.alerts += len(outcome.alerts)
             totals.retrain_requests += len(outcome.retrain_requests)
             totals.dead_letters += len(outcome.dead_letters)
             progress(totals)
         results.finish(pipeline.documents())
     return totals
+
+
+def outcomes(pipeline: Pipeline, files: EventFiles, batch: int) -> Iterator[tuple[int, Outcome]]:
+    """Yield what each batch of the records of files leads to, and how many records there have been."""
+    with _records_of(files) as records:
+        yield from _processed(pipeline, records, batch)
+
+
+@contextmanager
+def _records_of(files: EventFiles) -> Iterator[Iterator[Record]]:
+    """Open both files and give their records in the order of replay."""
+    predictions = _open(files.predictions, "prediction", files.columns.predictions)
+    with predictions as predicted, _open(files.labels, "label", files.columns.labels) as labelled:
+        yield rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
+
+
+def _processed(pipeline: Pipeline, records: Iterator[Record], batch: int) -> Iterator[tuple[int, Outcome]]:
+    count = 0
+    while chunk := list(islice(records, batch)):
+        outcome = pipeline.process(chunk, found={})
+        pipeline.discard_changes()
+        count += sum(record.is_last for record in chunk)
+        yield count, outcome
 
 
 def _open(path: Path, kind: str, columns: EventColumns) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:

@@ -145,20 +145,47 @@ def replay(  # noqa: PLR0913 - its options
 
             totals = replay_journal(configuration, settings.kafka, out, progress=lambda totals: show(totals.records))
         else:
+            from driftline.streams.replay import EventFiles
             from driftline.streams.replay import replay as replay_files
 
-            totals = replay_files(
-                configuration,
-                predictions,
-                labels,
-                out,
-                columns=placed,
-                batch=batch,
-                progress=lambda totals: show(totals.records),
-            )
+            files = EventFiles(predictions, labels, placed)
+            totals = replay_files(configuration, files, out, batch=batch, progress=lambda totals: show(totals.records))
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     write_line(f"{totals.records} records: {said}; written to {out}")
+
+
+@app.command()
+def backtest(
+    *,
+    config: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="A configuration file: give two, the one and the other.")
+    ],
+    predictions: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, as of replay.")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="Labels, as of replay.")],
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML that says where events stand in tables.")
+    ] = None,
+) -> None:
+    """Say which incidents another configuration would have told of the same files, or not, or at another time.
+
+    Of the first alone: -, of the second alone: +, of both at another time or severity: ~, of both alike: =.
+    """
+    if len(config) != 2:  # noqa: PLR2004 - the one and the other
+        raise ConfigurationError(f"give --config twice, for the one and the other, not {len(config)} times")
+    from driftline.streams.backtest import backtest as compared
+    from driftline.streams.cli.differences import show_differences
+    from driftline.streams.cli.progress import counting
+    from driftline.streams.compiled import compile_once
+    from driftline.streams.replay import EventFiles
+    from driftline.streams.replay_tables import TableColumns, read_columns
+
+    first, second = (_configuration_of(path) for path in config)
+    files = EventFiles(predictions, labels, TableColumns() if columns is None else read_columns(columns))
+    compile_once(write_note)
+    with counting("records replayed") as show:
+        differences = compared(first, second, files, progress=show)
+    show_differences(differences)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from driftline.schemas.config import Configuration
 from driftline.streams.configuration import read_configuration
-from driftline.streams.replay import BATCH, replay
+from driftline.streams.replay import BATCH, EventFiles, replay
 from tests.streams_of_events import Episode, Faults, ModelStream, write
 from tests.tasks_of_events import Binary, Case, Multiclass, Regression
 
@@ -50,7 +50,7 @@ def replayed(goldens: Sequence[Golden], out: Path, *, batch: int) -> dict[str, b
     files = write([golden.stream for golden in goldens], out, seed=1)
     first, *others = (golden.configuration() for golden in goldens)
     models = [*first.models, *(model for other in others for model in other.models)]
-    replay(first.model_copy(update={"models": tuple(models)}), *files, out, batch=batch)
+    replay(first.model_copy(update={"models": tuple(models)}), EventFiles(*files), out, batch=batch)
     return outputs_in(out)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from driftline.schemas.config import Configuration, parse_configuration
-from driftline.streams.replay import replay
+from driftline.streams.replay import EventFiles, replay
 from tests.oracle.batch import Watched, differences, states
 from tests.oracle.join import Join, Slot
 from tests.oracle.reading import Labelled, Predicted
@@ -52,7 +52,7 @@ def configuration(timeout: str = "7d", max_pending: int = 1_000_000) -> Configur
 
 
 def replayed(files: Files, out: Path, configured: Configuration) -> dict[str, Any]:
-    replay(configured, *files, out)
+    replay(configured, EventFiles(*files), out)
     return state_in(out)
 
 

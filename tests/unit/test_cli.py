@@ -23,7 +23,9 @@ from driftline.streams.cli.output import printable
 from driftline.streams.cli.progress import counting
 
 DRIFTLINE = [sys.executable, "-m", "driftline"]
-COMMANDS = ["demo", "worker", "warm", "replay", "status", "alerts", "topics", "topics create", "check", "schema"]
+COMMANDS = [
+    *("demo", "worker", "warm", "replay", "backtest", "status", "alerts", "topics", "topics create", "check", "schema")
+]
 SECONDS = 60
 
 PREDICTION = '{"model_id":"m","model_version":"1","prediction_id":"a","timestamp":0,"prediction":1}\n'
@@ -110,6 +112,11 @@ def test_the_help_loads_nothing_heavy_and_is_quick() -> None:
             (["replay", "--out", "o", *some], "give --predictions and --labels, or --journal and neither of them")
             for some in ([], ["--labels", "l"], ["--journal", "--labels", "l"])
         ),
+        (
+            ["backtest", "--config", "c", "--predictions", "p", "--labels", "l"],
+            "give --config twice, for the one and the other, not 1 times",
+        ),
+        (["replay", "--out", "o", "--journal", "--columns", "c"], "--columns is for tables, and --journal reads none"),
         (
             ["topics", "create", "--partitions", "0"],
             "Invalid value for '--partitions': must be greater than or equal to 1. See driftline --help.",
@@ -245,6 +252,14 @@ def test_a_replay_says_what_it_found_and_writes_it(cli: Cli, tmp_path: Path) -> 
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"alerts.jsonl", "retrain.jsonl", "dead_letters.jsonl", "state.json"}
     assert json.loads((tmp_path / "out" / "state.json").read_text())["m"]["counts"]["joined"] == 1
+
+
+def test_a_backtest_says_what_differs(cli: Cli, tmp_path: Path) -> None:
+    predictions, labels, _ = _files(tmp_path)
+    config = tmp_path / "c.yaml"
+    config.write_text("")
+    said = "0 incidents: 0 alike, 0 at another time or severity, 0 of the first alone, 0 of the second alone\n"
+    assert cli("backtest", f"--config={config}", f"--config={config}", predictions, labels) == (0, said, "")
 
 
 def test_a_file_that_is_not_there(cli: Cli, tmp_path: Path) -> None:

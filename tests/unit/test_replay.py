@@ -1,4 +1,4 @@
-"""Files in, files out: order, lines however they end, files that cannot be read, a dead letter for each reason."""
+"""EventFiles in, files out: order, lines however they end, files that cannot be read, a dead letter for each reason."""
 
 import base64
 import gzip
@@ -16,7 +16,7 @@ from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
-from driftline.streams.replay import ReplayError, Totals, merged, replay
+from driftline.streams.replay import EventFiles, ReplayError, Totals, merged, replay
 
 PREDICTION = {"model_id": "m", "model_version": "1", "prediction_id": "p", "timestamp": 0, "prediction": 1}
 LABEL = {"model_id": "m", "prediction_id": "p", "timestamp": 0, "label": 1}
@@ -49,7 +49,7 @@ def replay_bytes(tmp_path: Path) -> Callable[..., Replayed]:
         files = tmp_path / "p.jsonl", tmp_path / "l.jsonl"
         for path, content in zip(files, (predictions, labels), strict=True):
             path.write_bytes(content)
-        return Replayed(tmp_path / "out", replay(Configuration(**configured), *files, tmp_path / "out"))
+        return Replayed(tmp_path / "out", replay(Configuration(**configured), EventFiles(*files), tmp_path / "out"))
 
     return run
 
@@ -170,7 +170,7 @@ def test_gzipped_files_are_read_also_in_several_members(tmp_path: Path) -> None:
     files = tmp_path / "p.jsonl.gz", tmp_path / "l.jsonl.gz"
     for path, line in zip(files, (prediction(), label()), strict=True):
         path.write_bytes(gzip.compress(line + b"\n") + gzip.compress(line))
-    replay(Configuration(), *files, tmp_path)
+    replay(Configuration(), EventFiles(*files), tmp_path)
     counts = json.loads((tmp_path / "state.json").read_bytes())["m"]["counts"]
     assert (counts["joined"], counts["duplicate_predictions"], counts["duplicate_labels"]) == (1, 1, 1)
 
@@ -193,7 +193,7 @@ def test_a_broken_gzip_file_is_said_to_be_so(tmp_path: Path, spoil: Callable[[by
     packed.write_bytes(spoil(gzip.compress(noise(1000))))
     labels.write_bytes(b"")
     with pytest.raises(ReplayError) as raised:
-        replay(Configuration(), packed, labels, tmp_path / "out")
+        replay(Configuration(), EventFiles(packed, labels), tmp_path / "out")
     assert str(raised.value).startswith(f"{packed} cannot be read beyond line ")
     assert why in str(raised.value)
     assert not (tmp_path / "out" / "state.json").exists()  # a state that is there is complete
@@ -208,14 +208,14 @@ def test_without_both_files_nothing_is_overwritten(tmp_path: Path, missing: str)
         (tmp_path / name).write_text("{}")
     (tmp_path / missing).unlink()
     with pytest.raises(ReplayError) as raised:
-        replay(Configuration(), tmp_path / "p.jsonl", tmp_path / "l.jsonl", tmp_path)
+        replay(Configuration(), EventFiles(tmp_path / "p.jsonl", tmp_path / "l.jsonl"), tmp_path)
     assert str(raised.value) == f"{tmp_path / missing} cannot be read: No such file or directory"
     assert [(tmp_path / name).read_text() for name in ("alerts.jsonl", "state.json")] == ["{}", "{}"]
 
 
 def test_a_folder_is_no_file_of_events(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="cannot be read: Is a directory"):
-        replay(Configuration(), tmp_path, tmp_path, tmp_path / "out")
+        replay(Configuration(), EventFiles(tmp_path, tmp_path), tmp_path / "out")
 
 
 @pytest.mark.parametrize(("out", "why"), [("p.jsonl", "File exists"), ("p.jsonl/out", "Not a directory")])
@@ -223,7 +223,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, out: str, why: st
     path = tmp_path / "p.jsonl"
     path.write_bytes(b"")
     with pytest.raises(ReplayError) as raised:
-        replay(Configuration(), path, path, tmp_path / out)
+        replay(Configuration(), EventFiles(path, path), tmp_path / out)
     assert str(raised.value) == f"cannot write to {tmp_path / out}: {why}"
 
 
@@ -233,7 +233,7 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "dead_letters.jsonl").symlink_to("/dev/full")
     with pytest.raises(ReplayError, match=r"cannot write to .*/out: No space left on device"):
-        replay(Configuration(), path, path, tmp_path / "out")
+        replay(Configuration(), EventFiles(path, path), tmp_path / "out")
     assert not (tmp_path / "out" / "state.json").exists()
 
 
@@ -255,7 +255,11 @@ def test_progress_is_told_after_every_batch(tmp_path: Path) -> None:
     labels.write_bytes(b"")
     told: list[tuple[int, int]] = []
     totals = replay(
-        Configuration(), path, labels, tmp_path, batch=3, progress=lambda t: told.append((t.records, t.dead_letters))
+        Configuration(),
+        EventFiles(path, labels),
+        tmp_path,
+        batch=3,
+        progress=lambda t: told.append((t.records, t.dead_letters)),
     )
     assert told == [(3, 0), (6, 0), (8, 1)]
     assert totals == Totals(records=8, dead_letters=1)

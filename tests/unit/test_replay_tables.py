@@ -14,7 +14,7 @@ from pyarrow import csv, parquet
 
 from driftline.schemas.config import Configuration
 from driftline.schemas.errors import ConfigurationError
-from driftline.streams.replay import replay
+from driftline.streams.replay import EventFiles, replay
 from driftline.streams.replay_files import ReplayError
 from driftline.streams.replay_tables import EventColumns, TableColumns, read_columns, table_lines
 
@@ -146,8 +146,8 @@ def test_a_replay_of_a_table_is_that_of_its_events(tmp_path: Path) -> None:
     for kind in ("prediction", "label"):
         lines[kind] = tmp_path / f"{kind}.jsonl"
         lines[kind].write_text("\n".join(json.dumps(event) for _, event in events(table, kind)))
-    replay(Configuration(), table, table, tmp_path / "of table")
-    replay(Configuration(), lines["prediction"], lines["label"], tmp_path / "of lines")
+    replay(Configuration(), EventFiles(table, table), tmp_path / "of table")
+    replay(Configuration(), EventFiles(lines["prediction"], lines["label"]), tmp_path / "of lines")
     states = [(tmp_path / name / "state.json").read_bytes() for name in ("of table", "of lines")]
     assert states[0] == states[1]
     assert json.loads(states[0])["m"]["counts"]["joined"] == rows
