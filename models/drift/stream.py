@@ -191,8 +191,10 @@ class Stream:
             evidence[ranked.BEYOND]["centre"]["total"] += 2.0
 
     def start(self, share: float, values: int) -> None:
-        """Take it for known what share of ones there is normally, from so many values."""
-        centre = self._record["evidence"][0]["centre"]
+        """Take it for known what share of ones there is normally, from so many values, however they came."""
+        record = self._record
+        record["measure"]["before"], record["measure"]["reference"] = share, values
+        centre = record["evidence"][0]["centre"]
         centre["total"], centre["count"] = share * values, values
 
     def start_frequencies(self, counts: Sequence[int]) -> None:

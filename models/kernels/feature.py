@@ -83,6 +83,8 @@ def update(
             problem = OUT_OF_RANGE
     feature.problems[problem] += 1
     if not feature.frozen:
+        if feature.quality != NONE:
+            shares.learn(qualities[feature.quality], 0.0 if problem == FINE else 1.0)
         if has_number:
             thinned.update(samples[feature.sample], pages, number)
             if feature.drift != NONE:

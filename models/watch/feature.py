@@ -207,8 +207,14 @@ class Feature:
         """Whether every category of the reference is remembered."""
         return len(self._categories) < _MOST_CATEGORIES
 
-    def begin(self) -> None:
-        """Tell values from here on by those there are: the rest of the reference shows how ranks, or shares, behave."""
+    def begin(self, marks: Trail | None = None) -> None:
+        """Tell values from here on by those there are: the rest of the reference shows how ranks, or shares, behave.
+
+        `marks` are of all predictions after the reference, if others need them too.
+        """
+        self._marks = marks
+        if self._quality is None and self._config.detectors.quality:
+            self._watch_quality(self._quality_stream(ShareGrowth("bad_share", 0.0, 1)))
         if self._drift is not None:
             return
         if self.kind is FeatureKind.CATEGORICAL:
@@ -249,22 +255,18 @@ class Feature:
         return self._drift is not None
 
     def freeze(self, marks: Trail | None = None) -> None:
-        """End the reference. A feature that had no value in it has nothing to be compared with.
-
-        `marks` are of all predictions from here on, if others need them too.
-        """
-        self._marks = marks
+        """End the reference; a feature that had no value in it has nothing to be compared with. `marks` as of `begin`."""
         self._frozen = True
         record = self._record
         record["frozen"] = 1
         problems = record["problems"].tolist()
         total = sum(problems)
-        if total > problems[Problem.MISSING] and self._config.detectors.quality:
-            bad = (total - problems[Problem.FINE] + self._expected_unseen()) / total
-            stream = self._quality_stream(ShareGrowth("bad_share", bad, total))
-            stream.start(bad, total)
-            self._watch_quality(stream)
-        self.begin()
+        self.begin(marks)
+        if self._quality is not None and total > problems[Problem.MISSING]:
+            self._quality.start((total - problems[Problem.FINE] + self._expected_unseen()) / total, total)
+        elif self._quality is not None:
+            self._quality.close()
+            self._watch_quality(None)
         if self._drift is not None:
             if self._sample is None:
                 self._complete_categories(self._drift)

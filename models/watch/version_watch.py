@@ -288,9 +288,15 @@ class VersionWatch:
         if self._taken >= self._config.reference.events:
             self._freeze()
             return
+        marks = self._hold_marks()
         for feature in self._features.values():
-            feature.begin()
+            feature.begin(marks)
         self._begin_score()
+
+    def _hold_marks(self) -> Trail:
+        if self._marks is None:
+            self._marks = Trail(self._arena.streams.trails).hold()
+        return self._marks
 
     def _begin_score(self) -> None:
         if self._score is not None or self._answers is not None or self._score_sample is None:
@@ -309,9 +315,9 @@ class VersionWatch:
         self._record["frozen"] = 1
         self._record["taken"] = self._taken
         self.settle(list(self._newcomers))
-        self._marks = Trail(self._arena.streams.trails).hold()
+        marks = self._hold_marks()
         for feature in self._features.values():
-            feature.freeze(self._marks)
+            feature.freeze(marks)
         self._begin_score()
         if self._score is not None and self._score_sample is not None:
             complete(self._score.measure, self._score_sample.values)

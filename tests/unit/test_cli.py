@@ -23,9 +23,8 @@ from driftline.streams.cli.output import printable
 from driftline.streams.cli.progress import counting
 
 DRIFTLINE = [sys.executable, "-m", "driftline"]
-COMMANDS = [
-    *("demo", "worker", "warm", "replay", "backtest", "status", "alerts", "topics", "topics create", "check", "schema")
-]
+COMMANDS = ["demo", "worker", "warm", "replay", "backtest", "status", "alerts", "topics", "topics create"]
+COMMANDS += ["check", "schema"]
 SECONDS = 60
 
 PREDICTION = '{"model_id":"m","model_version":"1","prediction_id":"a","timestamp":0,"prediction":1}\n'

@@ -18,7 +18,7 @@ from driftline.schemas.alerts import Kind
 from driftline.schemas.config import FeatureKind, ModelConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from driftline.models.drift.finding import Finding
 
@@ -269,3 +269,23 @@ def test_detectors_can_be_switched_off() -> None:
     feature = learned(values, detectors={"quality": []})
     assert [s.subject.kind for s in feature.streams()] == [Kind.DATA_DRIFT]
     assert feed(feature, [None] * 3000) == []
+
+
+def test_values_that_are_missing_in_bursts_are_normal_where_the_reference_has_bursts() -> None:
+    def bursts(random: Random) -> Iterator[object]:
+        missing = False
+        while True:
+            if random.random() < 0.1:
+                missing = random.random() < 0.1
+            yield None if missing else random.random()
+
+    for seed in range(3):
+        values, feature = bursts(Random(seed)), new()
+        feed(feature, (next(values) for _ in range(quarter(10_000))))
+        feature.begin()
+        feed(feature, (next(values) for _ in range(10_000 - quarter(10_000))))
+        feature.freeze()
+        feature.promise(1_000_000, features=20, drifting=20)
+        feed(feature, (next(values) for _ in range(40_000)))
+        quality, _ = feature.streams()
+        assert quality.detections == 0
