@@ -255,7 +255,7 @@ class Feature:
         return self._drift is not None
 
     def freeze(self, marks: Trail | None = None) -> None:
-        """End the reference; a feature that had no value in it has nothing to be compared with. `marks` as of `begin`."""
+        """End the reference; a feature of no value in it has nothing to be compared with. `marks` is as in `begin`."""
         self._frozen = True
         record = self._record
         record["frozen"] = 1
