@@ -110,7 +110,7 @@ def _records(task: str) -> Iterator[FileRecord]:
     for n in range(_EVENTS):
         shift = 3.0 if n > _EVENTS // 2 else 0.0
         score = 0.5 + 0.4 * sin(n)
-        features: dict[str, Any] = {"x": sin(n * 7.0) + shift, "y": "ab"[n % 2]}
+        features: dict[str, Any] = {"x": sin(n * 7.0) + shift, "y": "a" if shift else "ab"[n % 2]}
         if task == "multiclass" and n > _LATE:
             features["late"] = n
         event: dict[str, Any] = {
