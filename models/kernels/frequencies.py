@@ -71,7 +71,7 @@ def _without_hour(stream: Record, cell: int, at: int) -> int:
     hours = stream.hours
     if hours.state == seasonal.LEARNS:
         if not seasonal.is_covered(hours, at):
-            hourly.learn(hours, cell, at)
+            seasonal.count(hours, cell, at)
             return cell
         if not hourly.settle(hours, e_frequency.relation(stream.evidence[0])):
             return cell

@@ -44,12 +44,6 @@ _BEYOND_CHANCE: Final = 5.0  # standard deviations
 
 
 @kernel
-def learn(hours: Record, cell: int, at: int) -> None:
-    """Count a category that came at a time, in epoch milliseconds."""
-    seasonal.count(hours, cell, at)
-
-
-@kernel
 def settle(hours: Record, relation: float) -> bool:
     """Tell whether hours differ, once a day is covered; `relation` is how much of a value the one before explains."""
     n = 0.0
