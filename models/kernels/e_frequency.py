@@ -62,10 +62,10 @@ E_FREQUENCY: Final = np.dtype(
 
 `total` is the evidence of all, with one false alarm in `threshold` values at most. `taken` counts values since it began
 and `calm` is at which of them there was last none to speak of. `counts` is how often each category came, of the `count`
-values since the last change; `previous` is the newest, counted from 1. Of indicators less their mean, `lagged` and `squares` add up
-each times the one before it, and times itself, over all `rests`; of what is left, `rest_squares` does. What is left of
-a span adds up in `sums`, of which `filled` values are there; `spans` have ended, and the squares of their sums are in
-`span_squares`.
+values since the last change; `previous` is the newest, counted from 1. Of indicators less their mean, `lagged` and
+`squares` add up each times the one before it, and times itself, over all `rests`; of what is left, `rest_squares` does.
+What is left of a span adds up in `sums`, of which `filled` values are there; `spans` have ended, and the squares of
+their sums are in `span_squares`.
 """
 
 QUIET: Final = -1
