@@ -29,7 +29,6 @@ class Told:
     fired: int
     resolved: int | None
     severity: Severity
-    message: str
 
     def overlaps(self, other: Told) -> bool:
         """Return whether both were open at one time."""
@@ -82,7 +81,7 @@ def backtest(
     told, before = [], 0
     for configuration in (first, second):
         alerts: list[Alert] = []
-        records = before
+        records = 0
         for records, outcome in outcomes(Pipeline(configuration, partition=0), files, batch):
             alerts += outcome.alerts
             progress(before + records)
@@ -98,7 +97,7 @@ def incidents(alerts: Iterable[Alert]) -> Iterator[Told]:
         if alert.state is AlertState.FIRING:
             who = "records of no known model" if alert.model_id is None else f"model {alert.model_id}"
             what = f"{alert.kind} of {alert.target.as_text()}, {who}"
-            opened[alert.incident_id] = Told(what, alert.event_time, None, alert.severity, alert.message)
+            opened[alert.incident_id] = Told(what, alert.event_time, None, alert.severity)
             continue
         told = opened[alert.incident_id]
         if alert.state is AlertState.RESOLVED:
@@ -114,8 +113,8 @@ def compare(first: Sequence[Told], second: Sequence[Told]) -> list[Difference]:
 
     Examples
     --------
-    >>> early, late = (Told("drift", at, None, Severity.WARNING, "") for at in (5, 9))
-    >>> other = Told("errors", 7, 8, Severity.WARNING, "")
+    >>> early, late = (Told("drift", at, None, Severity.WARNING) for at in (5, 9))
+    >>> other = Told("errors", 7, 8, Severity.WARNING)
     >>> [(d.first and d.first.fired, d.second and d.second.fired) for d in compare([early, other], [late])]
     [(5, 9), (7, None)]
 

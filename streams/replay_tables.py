@@ -130,8 +130,9 @@ def _open(path: Path, columns: EventColumns) -> tuple[list[str], Iterator[Any]]:
         as_text = {columns.columns.get(field, field): pa.string() for field in _TEXTS}
         as_text |= dict.fromkeys((columns.segments or {}).values(), pa.string())
         options = csv.ConvertOptions(column_types=as_text, null_values=[""], strings_can_be_null=True)
-        reader = csv.open_csv(path, convert_options=options)
-        return reader.schema.names, iter(reader)
+        # Of a part of a file it cannot be told what a column is: the first fraction may come late.
+        table = csv.read_csv(path, convert_options=options)
+        return table.schema.names, iter(table.to_batches(_ROWS))
     file = parquet.ParquetFile(path)
     return file.schema_arrow.names, file.iter_batches(_ROWS)
 
@@ -176,8 +177,12 @@ class _Lines:
         self._path = path
         self._constants = {"schema_version": SCHEMA_VERSION, **columns.constants}
         needed = _PREDICTION if kind == "prediction" else _LABEL
+        fields = *needed, *_OPTIONAL[kind]
+        for name in columns.columns:
+            if name not in fields:
+                raise ReplayError(f"{name!r} is no field of a {kind} that has a column: {', '.join(fields)} are")
         self._fields: dict[str, str] = {}
-        for field in (*needed, *_OPTIONAL[kind]):
+        for field in fields:
             column = columns.columns.get(field, field)
             if column in names:
                 self._fields[field] = column

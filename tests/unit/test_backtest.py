@@ -27,7 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
 
 
 def told(fired: int, resolved: int | None = None, what: str = "drift", severity: Severity = WARNING) -> Told:
-    return Told(what, fired, resolved, severity, "")
+    return Told(what, fired, resolved, severity)
 
 
 def with_gate(psi: float) -> Configuration:

@@ -111,6 +111,26 @@ def test_what_a_table_holds_becomes_what_an_event_can_hold(tmp_path: Path) -> No
         events(write(tmp_path / "u.parquet", PREDICTION | {"raw": [b"x"]}))
 
 
+def test_what_a_column_is_is_told_by_all_of_a_file(tmp_path: Path) -> None:
+    rows = 60_000  # more than a megabyte, by the first of which a reader of streams would go
+    values: list[float | None] = [None] * 20_000 + [float(n) for n in range(20_000)] + [0.5] * 20_000
+    columns = {name: given * rows for name, given in PREDICTION.items()} | {
+        "x": values,
+        "word": [None] * (rows - 1) + ["a"],
+    }
+    path = tmp_path / "t.csv"
+    names = list(columns)
+    lines = [
+        ",".join("" if v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in row)
+        for row in zip(*columns.values(), strict=True)
+    ]
+    path.write_text("\n".join([",".join(names), *lines]))
+    assert path.stat().st_size > 1_500_000
+    features = [event["features"] for _, event in events(path)]
+    assert [f["x"] for f in features] == values
+    assert features[-1]["word"] == "a"
+
+
 def test_nanoseconds_are_cut_to_milliseconds(tmp_path: Path) -> None:
     moments = pa.array([MILLISECONDS * 1_000_000 + 1_999_999], pa.timestamp("ns", "UTC"))
     ((_, event),) = events(write(tmp_path / "t.parquet", PREDICTION | {"timestamp": moments}))
@@ -158,6 +178,7 @@ def test_a_replay_of_a_table_is_that_of_its_events(tmp_path: Path) -> None:
     [
         ({}, "has no column 'prediction_id' for prediction_id, but id; --columns FILE says which is which"),
         ({"columns": {"prediction_id": "ID"}}, "has no column 'ID' for prediction_id"),
+        ({"columns": {"predicton": "id"}}, "'predicton' is no field of a prediction that has a column: model_id, "),
         ({"columns": {"prediction_id": "id", "score": "p"}}, "has no column 'timestamp' for timestamp"),
     ],
 )
