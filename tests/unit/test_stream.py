@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -125,6 +126,18 @@ def test_a_change_is_found_with_its_size_and_its_place(name: str) -> None:
         assert found is not None, (seed, start)
         held += found[1].span.earliest.at <= start + 1 <= found[1].span.latest.at
     assert held >= 8
+
+
+def test_a_change_that_was_long_in_being_seen_is_looked_at_again() -> None:
+    delays = []
+    for seed in range(25):
+        random, stream = Random(seed), of_errors(0.1)
+        stream.promise(100 * BETWEEN)
+        feed(stream, (float(random.random() < 0.1) for _ in range(3000)))
+        found = first_large(feed(stream, (float(random.random() < 0.16) for _ in range(6000))))
+        assert found is not None
+        delays.append(found[0] - 3000)
+    assert median(delays) < 1700  # with no other look it is 2120
 
 
 def test_that_there_never_was_an_error_is_no_evidence_of_fewer() -> None:
