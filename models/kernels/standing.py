@@ -1,6 +1,9 @@
-"""How a stream has stood for thousands of values: what two windows of panes both say, one right after the other.
+"""How a stream has stood for thousands of values: what no detector of changes can tell.
 
-`driftline.models.drift.standing` says what for.
+A detector sees that something changes. It sees nothing of what changed before it began, of a change of shape that moves
+none of what it is fed, and a change that it did see can be too small to be sized by a few hundred values. Each of these
+leaves the stream away from its reference for good. So values are summed up in panes, and what two windows of them that
+share no value both say, one right after the other, is found.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ WINDOWS = (8, 2, 1)
 
 PANES = 16
 NEVER = -1
+
+FEWEST = 128
+"""Independent values that a window is to be worth: fewer have a heavier tail than the error of what they say tells."""
 
 LASTING = np.dtype(
     [("found", "i8"), ("value", "f8"), ("after", "f8"), ("earliest", "i8"), ("latest", "i8")], align=True
@@ -78,6 +84,10 @@ def update(
     for place in range(len(WINDOWS)):
         panes = WINDOWS[place]
         if standing.kept < panes:
+            continue
+        if panes * n < FEWEST * measure.spread:
+            standing.least[place] = 0.0
+            standing.latest[place] = NEVER
             continue
         began = count - panes * n
         add_up(standing, measure, panes, 0, held)
