@@ -139,8 +139,8 @@ class Model:
         next_offsets = {topic: offset for topic, offset in offsets if offset}
         place = Place(watermark, record.raw.partition, next_offsets, record.identity)
         decided = self._policy.decide(findings, self, place)
-        self._retrain.alerted(decided)
-        alerts = [alert for alert, _ in decided]
+        self._retrain.noted(decided.noted)
+        alerts = decided.alerts
         if review:
             over = self._policy.review(self, place, records)
             self._retrain.resolved(over)
@@ -172,6 +172,7 @@ class Model:
             next_offsets=self.next_offsets,
             counts=counts,
             incidents=self._policy.report(),
+            silenced=self._policy.silenced,
             **report,
         )
 

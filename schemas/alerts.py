@@ -107,17 +107,30 @@ class OffsetRange(Published):
         return self
 
 
-class Evidence(Published):
-    """One finding that led to the alert, or that came with it."""
+class Related(Published):
+    """What an incident is about, or what has changed at the same time."""
 
+    kind: Kind
+    target: Target
+
+
+class Evidence(Related):
+    """A finding that led to the alert, or that came with it: the newest one of its detector about its target."""
+
+    model_version: Name | None = None
     detector: str
     statistic: float
     threshold: float
+    effect: Effect
+    change_point: ChangePoint
     event_time: Instant
 
 
 class Alert(Event):
     """One transition of an incident.
+
+    An incident is about one cause: what stands out at the same time is told with it. `kind`, `target` and all that is
+    said of them are of the finding that leads; `evidence` holds it and the others.
 
     `alert_id` is derived from the incident and the transition's number, `incident_id` from the model, the kind, the
     target and the record at which it opened: a replay of the same records gives the same ids.

@@ -12,7 +12,7 @@ from driftline.schemas.classes import class_token
 from driftline.schemas.config_errors import explain
 from driftline.schemas.durations import Duration, PositiveDuration, parse_duration
 from driftline.schemas.errors import ConfigurationError
-from driftline.schemas.fields import Name, Value
+from driftline.schemas.fields import Instant, Name, Value
 from driftline.schemas.river import AnyChallenger, Challenger, ChallengerConfig, RiverDetector, Watched
 from driftline.schemas.section import Distinct, Section, repeated
 
@@ -101,6 +101,40 @@ class MinEffect(Section):
     bad_share: Share = Field(default=0.05, description="Data quality: how many more values are bad.")
 
 
+class Silence(Section):
+    """Event time in which nothing is told: maintenance, say. What still stands out after it is told then."""
+
+    start: Instant
+    end: Instant
+    every: PositiveDuration | None = Field(default=None, description="Again and again, this long after its start.")
+    kinds: Annotated[tuple[Kind, ...], Distinct] = Field(default=(), description="Of these kinds; empty: of all.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Silence:
+        if self.end <= self.start:
+            raise ValueError("end must be after start")
+        if self.every is not None and self.end - self.start > self.every:
+            raise ValueError("every must not be shorter than the silence itself")
+        return self
+
+    def covers(self, kind: Kind, at: int) -> bool:
+        """Return whether nothing of a kind is to be told at an event time.
+
+        Examples
+        --------
+        >>> sunday = Silence(start="2026-11-29T02:00:00Z", end="2026-11-29T04:00:00Z", every="7d")
+        >>> sunday.covers(Kind.DATA_DRIFT, sunday.start + 7 * 86_400_000)
+        True
+        >>> sunday.covers(Kind.DATA_DRIFT, sunday.end)
+        False
+
+        """
+        if at < self.start or (self.kinds and kind not in self.kinds):
+            return False
+        since = at - self.start
+        return (since if self.every is None else since % self.every) < self.end - self.start
+
+
 class AlertsConfig(Section):
     """When a finding becomes a page."""
 
@@ -112,6 +146,7 @@ class AlertsConfig(Section):
     resolve_after: Annotated[int, Field(ge=1)] = Field(
         default=1000, description="Events for which the effect must stay below half of min_effect."
     )
+    silences: Annotated[tuple[Silence, ...], Field(max_length=100)] = ()
 
 
 class RetrainBudget(Section):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from driftline.schemas.alerts import AlertState, ChangePoint, Effect, Kind, Severity, Target
+from driftline.schemas.alerts import AlertState, ChangePoint, Effect, Kind, Related, Severity, Target
 from driftline.schemas.config import Task
 from driftline.schemas.events import SCHEMA_VERSION
 from driftline.schemas.fields import Instant
@@ -53,6 +53,9 @@ class Incident(StateSection):
     incident_id: str
     kind: Kind
     target: Target
+    related: list[Related] = Field(
+        default=[], description="What else has changed at the same time and stands out still."
+    )
     state: AlertState
     severity: Severity
     model_version: str | None
@@ -88,4 +91,5 @@ class ModelState(StateSection):
     features: dict[str, dict[str, Any]]
     detectors: dict[str, dict[str, Any]]
     incidents: list[Incident]
+    silenced: Count = Field(default=0, description="Findings large enough to page that fell into a silence.")
     reference: dict[str, Any]

@@ -38,7 +38,19 @@ def alert(**fields: Any) -> Alert:  # noqa: ANN401 - any field of an alert
             "change_point": SPAN,
             "event_time": 1795406500000,
             "offsets": [OffsetRange(topic="driftline.predictions", partition=3, start=17, end=90)],
-            "evidence": [Evidence(detector="e_sr", statistic=3.5, threshold=2.0, event_time=1795406500000)],
+            "evidence": [
+                Evidence(
+                    kind=Kind.DATA_DRIFT,
+                    target=Target(feature="amount"),
+                    model_version="7",
+                    detector="e_sr",
+                    statistic=3.5,
+                    threshold=2.0,
+                    effect=Effect(measure="psi", value=0.3, before=1.0),
+                    change_point=SPAN,
+                    event_time=1795406500000,
+                )
+            ],
             "message": "amount moved",
             **fields,
         }

@@ -22,6 +22,16 @@ class Subject(NamedTuple):
         """Name it, as ids do."""
         return f"{self.kind} {self.target.as_text()}"
 
+    def snapshot(self) -> list[Any]:
+        """Return plain values."""
+        return [self.kind.value, self.target.model_dump(by_alias=True, exclude_none=True)]
+
+    @classmethod
+    def restore(cls, snapshot: list[Any]) -> Subject:
+        """Rebuild what `snapshot` returned."""
+        kind, target = snapshot
+        return cls(Kind(kind), Target(**target))
+
 
 class Span(NamedTuple):
     """Between which places of a stream a change began: after `earliest`, and not after `latest`."""
@@ -65,8 +75,7 @@ class Finding:
     def snapshot(self) -> list[Any]:
         """Return plain values."""
         return [
-            self.subject.kind.value,
-            self.subject.target.model_dump(by_alias=True, exclude_none=True),
+            self.subject.snapshot(),
             self.version,
             self.detector,
             self.statistic,
@@ -81,7 +90,15 @@ class Finding:
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Finding:
         """Rebuild what `snapshot` returned."""
-        kind, target, version, detector, statistic, threshold, effect, min_effect, span, *rest = snapshot
-        subject = Subject(Kind(kind), Target(**target))
-        restored = Effect(**effect)
-        return cls(subject, version, detector, statistic, threshold, restored, min_effect, Span.restore(span), *rest)
+        subject, version, detector, statistic, threshold, effect, min_effect, span, *rest = snapshot
+        return cls(
+            Subject.restore(subject),
+            version,
+            detector,
+            statistic,
+            threshold,
+            Effect(**effect),
+            min_effect,
+            Span.restore(span),
+            *rest,
+        )

@@ -38,7 +38,8 @@ LASTING = np.dtype(
 def layout(tally: int, sums: str) -> np.dtype[np.void]:
     """Return the layout of a record whose panes hold so many sums of this type each.
 
-    `taken` counts panes since the beginning and `kept` those that are kept. Of each window, `earliest` is where the
+    `taken` counts panes since the beginning and `kept` those that are kept; `spread` is how many values were worth one
+    independent one before anything had changed, 0 while that is not known. Of each window, `earliest` is where the
     last one began that was surely not too far away, `latest` where the first of two ended that were both too far away;
     `least` is how far away the last two of it are at least, and `older` whether that is the one before the last.
     """
@@ -47,6 +48,7 @@ def layout(tally: int, sums: str) -> np.dtype[np.void]:
         ("lasting", LASTING),
         ("taken", "i8"),
         ("kept", "i8"),
+        ("spread", "f8"),
         ("earliest", "i8", windows),
         ("latest", "i8", windows),
         ("least", "f8", windows),
@@ -85,7 +87,7 @@ def update(
         panes = WINDOWS[place]
         if standing.kept < panes:
             continue
-        if panes * n < FEWEST * measure.spread:
+        if panes * n < FEWEST * standing.spread:
             standing.least[place] = 0.0
             standing.latest[place] = NEVER
             continue

@@ -189,6 +189,7 @@ def begin_anew(stream: Record, fired: int) -> None:
 def restart(stream: Record) -> None:
     """Forget how the stream stood, where what it is measured by is another."""
     standing.restart(stream.standing, stream.count, 0)
+    stream.standing.spread = 0.0
     stream.level.known = 0
     stream.regime = stream.count
     stream.suspicion.open = 0
@@ -201,6 +202,8 @@ def settle(stream: Record, summed: Doubles, n: int, middle: float, spread: float
     Values that depend on each other say less: `spread` of them say as much as one by itself.
     """
     stream.measure.spread = spread
+    if stream.standing.spread == 0.0:
+        stream.standing.spread = spread  # later changes that no detector is to see would add to it
     if n == RECENT and stream.count % RECENT == 0:
         standing.update(stream.standing, stream.measure, stream.min_effect, middle, n, summed, stream.count)
     stream.level.value = standing.farthest(stream.standing, stream.measure, summed)

@@ -1,30 +1,29 @@
-"""From findings to alerts: a gate on size, one incident for each subject, and an end that is earned.
+"""From findings to alerts: a gate on size, one incident for each cause, and an end that is earned.
 
-A finding below its `min_effect` raises nothing. The first one above it opens an incident; what follows about the same
-subject updates it, at once when it has become more severe, else at most once a cooldown, and not to say that it lasts
-or what more is known of the same change.
-It is resolved when each version that was found in it has had an effect below half of `min_effect` for `resolve_after`
-records of the model, or is served no more.
+A finding below its `min_effect` raises nothing, nor does one in a silence. The first one above it opens an incident.
+What follows about the same subject, or about another one that has changed at the same time, updates it: at once when it
+has become more severe, else at most once a cooldown, and not to say that it lasts or what more is known of the same
+change. So one cause is one page, however many streams react.
+
+It is resolved when each version of each subject that was found in it has had an effect below half of `min_effect` for
+`resolve_after` records of the model, or is served no more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from driftline.models.drift.finding import LEVEL
-from driftline.models.policy.incident import Incident, Place, identify, severity_of
+from driftline.models.policy.incident import Incident, Place, identify, is_worse, precedence, severity_of
 from driftline.models.watch import wording
 from driftline.schemas.alerts import AlertState, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.schemas.alerts import Alert
     from driftline.schemas.config import AlertsConfig
     from driftline.schemas.state import Incident as IncidentState
-
-_URGENCY: Final = list(Severity)
 
 REVIEW_EVERY: Final = 256
 """Records of a model between two reviews of its open incidents."""
@@ -37,62 +36,96 @@ class Levels(Protocol):
         """Return how a subject of a version stands; None once the version is no longer watched."""
 
 
+class Decided(NamedTuple):
+    """What findings have led to: alerts, and the findings that say more of an incident, by its id, than was known."""
+
+    alerts: list[Alert]
+    noted: list[tuple[str, Finding]]
+
+
 class AlertPolicy:
     """The incidents of one model; of records that name no model, where `model_id` is None."""
 
     def __init__(self, model_id: str | None, config: AlertsConfig) -> None:
         self._model_id = model_id
         self._config = config
-        self._open: dict[Subject, Incident] = {}
-        self._resolved: dict[Subject, Incident] = {}
+        self._open: dict[str, Incident] = {}
+        self._of: dict[Subject, Incident] = {}  # which open incident each subject is of
+        self._resolved: dict[Subject, Incident] = {}  # by what led
+        self.silenced = 0
 
     @property
     def is_calm(self) -> bool:
         """Whether nothing is open."""
         return not self._open
 
-    def decide(self, findings: Sequence[Finding], levels: Levels, place: Place) -> list[tuple[Alert, Finding]]:
-        """Return the alerts that findings lead to, each with the finding that led to it."""
-        decided = []
-        for finding in findings:
-            if finding.effect.value < finding.min_effect:
+    def decide(self, findings: Sequence[Finding], levels: Levels, place: Place) -> Decided:
+        """Return the alerts that findings lead to, one for each incident that has something to tell."""
+        taken: dict[str, list[tuple[Finding, bool]]] = {}
+        opened = set()
+        for finding in sorted(filter(_passes, findings), key=precedence):
+            if self._is_silent(finding, place.at):
                 continue
-            incident = self._open.get(finding.subject)
+            incident = self._of.get(finding.subject)
             if incident is None and not self._is_served(levels.level_of(finding.subject, finding.version)):
                 continue  # late labels of a version that was replaced
-            alert = self._fire(finding, place) if incident is None else self._update(incident, finding, place)
-            if alert is not None:
-                decided.append((alert, finding))
+            incident = incident or self._related(finding)
+            if incident is None:
+                incident = self._new(finding, place)
+                opened.add(incident.incident_id)
+            self._of[finding.subject] = incident
+            is_fresh = incident.add(finding, place.at)
+            taken.setdefault(incident.incident_id, []).append((finding, is_fresh))
+        decided = Decided([], [])
+        for incident_id, added in taken.items():
+            incident, found = self._open[incident_id], [finding for finding, _ in added]
+            more = [finding for finding, is_fresh in added if is_fresh or incident.is_more(finding)]
+            if incident_id in opened:
+                decided.alerts.append(incident.tell(AlertState.FIRING, found, place))
+            elif self._is_due(incident, found, place.at):
+                decided.alerts.append(incident.tell(AlertState.UPDATED, found, place))
+            else:
+                more = [finding for finding, is_fresh in added if is_fresh]
+            decided.noted.extend((incident_id, finding) for finding in more)
         return decided
 
-    def _fire(self, finding: Finding, place: Place) -> Alert:
+    def _is_silent(self, finding: Finding, at: int) -> bool:
+        is_silent = any(silence.covers(finding.subject.kind, at) for silence in self._config.silences)
+        self.silenced += is_silent
+        return is_silent
+
+    def _related(self, finding: Finding) -> Incident | None:
+        """Return the open incident that a finding is of the same cause as.
+
+        What is for information alone is nothing that a page would be hidden in.
+        """
         severity = severity_of(finding)
-        # Back within a cooldown of its end it is the same incident, so that a flapping signal is one thread.
+        for incident in self._open.values():
+            hides = incident.severity is Severity.INFO and severity is not Severity.INFO
+            if not hides and incident.is_of_the_time_of(finding):
+                return incident
+        return None
+
+    def _new(self, finding: Finding, place: Place) -> Incident:
+        """Open an incident; back within a cooldown of its end it is the same, so that a flapping signal is one."""
         incident = self._resolved.pop(finding.subject, None)
         if incident is None or place.at - incident.updated >= self._config.cooldown:
             name = finding.subject.as_text()
             identity = identify("inc", self._model_id or "", name, finding.version, place.trigger)
-            incident = Incident(identity, self._model_id, {}, severity, AlertState.FIRING, place.at, place.at)
+            incident = Incident(identity, self._model_id, finding.subject, place.at)
         incident.parts.clear()
-        self._open[finding.subject] = incident
-        return self._tell(incident, finding, severity, AlertState.FIRING, place)
+        incident.severity = severity_of(finding)
+        self._open[incident.incident_id] = incident
+        return incident
 
-    def _update(self, incident: Incident, finding: Finding, place: Place) -> Alert | None:
-        severity = severity_of(finding)
-        worse = _URGENCY.index(severity) > _URGENCY.index(incident.severity)
-        is_news = not incident.has_told_of(finding.version) or not (
-            finding.detector == LEVEL or incident.has_told_of_change(finding)
-        )
-        if worse or (is_news and place.at - incident.updated >= self._config.cooldown):
-            return self._tell(incident, finding, severity, AlertState.UPDATED, place)
-        incident.note(finding, place.at)
-        return None
+    def _is_due(self, incident: Incident, findings: Sequence[Finding], at: int) -> bool:
+        """Return whether an open incident is to tell of findings that were just added, the most urgent of them first.
 
-    @staticmethod
-    def _tell(incident: Incident, finding: Finding, severity: Severity, state: AlertState, place: Place) -> Alert:
-        incident.severity = severity
-        incident.tell_of(finding, place.at)
-        return incident.alert(state, place)
+        What is worse is told at once, and what else is news after a cooldown.
+        """
+        if is_worse(severity_of(findings[0]), incident.severity):
+            return True
+        return at - incident.updated >= self._config.cooldown and any(map(incident.is_news, findings))
 
     def review(self, levels: Levels, place: Place, records: int) -> list[Alert]:
         """Return the alerts of incidents that have ended; `records` is how many the model has had."""
@@ -102,24 +135,32 @@ class AlertPolicy:
             if place.at - incident.updated < self._config.cooldown
         }
         alerts = []
-        for subject, incident in list(self._open.items()):
-            standing = {version: levels.level_of(subject, version) for version in incident.parts}
-            why = self._why_over(incident, standing, records)
+        for incident in list(self._open.values()):
+            why = self._why_over(incident, levels, records)
             if why:
-                level = standing[incident.finding.version]
+                finding = incident.finding
+                level = levels.level_of(finding.subject, finding.version)
                 alerts.append(incident.resolve(place, None if level is None else level.effect, why))
-                self._resolved[subject] = self._open.pop(subject)
+                del self._open[incident.incident_id]
+                self._resolved[incident.leading] = incident
+        self._index()
         return alerts
 
-    def _why_over(self, incident: Incident, standing: Mapping[str, Level | None], records: int) -> str:
+    def _index(self) -> None:
+        self._of = {subject: incident for incident in self._open.values() for subject in incident.subjects}
+
+    def _why_over(self, incident: Incident, levels: Levels, records: int) -> str:
         """Return why an incident is over, if it is; what it holds of versions that are served no more is dropped."""
-        if not any(map(self._is_served, standing.values())):
-            return self._why_gone(incident, standing[incident.finding.version])
+        standing = {key: levels.level_of(*key) for key in incident.parts}
+        served = {subject for (subject, _), level in standing.items() if self._is_served(level)}
+        finding = incident.finding
+        if incident.leading not in served:
+            return self._why_gone(incident, standing[finding.subject, finding.version])
         since = 0
-        for version, level in standing.items():
-            part = incident.parts[version]
+        for key, level in standing.items():
+            part = incident.parts[key]
             if not self._is_served(level):
-                del incident.parts[version]
+                del incident.parts[key]
                 continue
             if not self._is_small(level, part.finding.min_effect):
                 part.calm_since = None
@@ -128,14 +169,16 @@ class AlertPolicy:
             since = max(since, records if part.calm_since is None else part.calm_since)
         if records - since < self._config.resolve_after:
             return ""
-        return f"{wording.name(incident.subject)} has been back within its reference for {records - since:,} records"
+        what, others = wording.name(incident.leading), len(incident.subjects) - 1
+        who = f"{what} has" if not others else f"{what} and {others} more that changed with it have"
+        return f"{who} been back within {'their' if others else 'its'} reference for {records - since:,} records"
 
     def _is_served(self, level: Level | None) -> bool:
         return level is not None and level.others < self._config.resolve_after
 
     @staticmethod
     def _why_gone(incident: Incident, level: Level | None) -> str:
-        what = wording.name(incident.subject)
+        what = wording.name(incident.leading)
         if level is None:
             return f"{what} is no longer watched, because newer versions have taken the place of this one"
         return f"{what} no longer matters, because the last {level.others:,} predictions were of other versions"
@@ -155,9 +198,16 @@ class AlertPolicy:
         return {
             "open": [incident.snapshot() for incident in self._open.values()],
             "resolved": [incident.snapshot() for incident in self._resolved.values()],
+            "silenced": self.silenced,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
-        self._open = {i.subject: i for i in map(Incident.restore, snapshot["open"])}
-        self._resolved = {i.subject: i for i in map(Incident.restore, snapshot["resolved"])}
+        self._open = {incident.incident_id: incident for incident in map(Incident.restore, snapshot["open"])}
+        self._resolved = {incident.leading: incident for incident in map(Incident.restore, snapshot["resolved"])}
+        self.silenced = snapshot["silenced"]
+        self._index()
+
+
+def _passes(finding: Finding) -> bool:
+    return finding.effect.value >= finding.min_effect

@@ -6,24 +6,30 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.drift.finding import Finding
+from driftline.models.drift.finding import LEVEL, Finding, Subject
 from driftline.schemas import topics
-from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Severity
+from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Related, Severity
 from driftline.schemas.fields import format_timestamp
 from driftline.schemas.state import Incident as IncidentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from driftline.models.drift.finding import Span, Subject
+    from driftline.models.drift.finding import Span
     from driftline.models.drift.trail import Mark
     from driftline.schemas.alerts import Effect
 
 _CRITICAL_RATIO: Final = 3.0
+_MOST_EVIDENCE: Final = 32
+_MOST_NAMED: Final = 3
 _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
 _DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT})
 _FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT})
+_LEADING: Final = (Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.DATA_QUALITY, Kind.PREDICTION_DRIFT, Kind.DATA_DRIFT)
+"""What leads where several are as urgent: what users of the model suffer from first."""
+
+_URGENCY: Final = list(Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,98 +59,167 @@ def identify(prefix: str, *parts: str) -> str:
 def severity_of(finding: Finding) -> Severity:
     """Return how urgent a finding is that passed the gate: critical from three times the gate.
 
-    Where the distribution of features or predictions moves before the reference covers what is normal, that may be what
-    is normal: it is for information.
+    That a feature is distributed otherwise is never critical by itself: where it matters to the model, what is
+    predicted moves with it, or how often that is wrong. Where the distribution of features or predictions moves before
+    the reference covers what is normal, that may be what is normal: it is for information.
     """
-    if finding.early and finding.subject.kind in _DRIFTS:
+    kind = finding.subject.kind
+    if finding.early and kind in _DRIFTS:
         return Severity.INFO
-    is_critical = finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
+    is_critical = kind is not Kind.DATA_DRIFT and finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
     return Severity.CRITICAL if is_critical else Severity.WARNING
+
+
+def is_worse(severity: Severity, other: Severity) -> bool:
+    """Return whether a severity is more urgent than another."""
+    return _URGENCY.index(severity) > _URGENCY.index(other)
+
+
+def precedence(finding: Finding) -> tuple[int, int, float]:
+    """Return what findings are in order by: the most urgent first, then by kind, then by how far beyond their gate."""
+    beyond = finding.effect.value / finding.min_effect if finding.min_effect else finding.effect.value
+    return -_URGENCY.index(severity_of(finding)), _LEADING.index(finding.subject.kind), -beyond
 
 
 @dataclass(slots=True)
 class Part:
-    """What one version has to do with an incident.
+    """What one version of one subject has to do with an incident.
 
-    `is_told` says whether an alert has told of the version, `calm_since` counts records of the model: since when the
-    effect is small.
+    `finding` is the newest one that an alert has told of, or, where none has (`is_told`), the newest one. `calm_since`
+    counts records of the model: since when the effect is small.
     """
 
     finding: Finding
-    is_told: bool
+    is_told: bool = False
     calm_since: int | None = None
 
 
 @dataclass(slots=True)
 class Incident:
-    """An incident from its first alert on.
+    """One cause, from its first alert on: what stood out first, which leads, and what has stood out since then with it.
 
-    `parts` are of the versions that stand out, last the one that the newest alert tells of. `evidence` holds the newest
-    finding of each detector.
+    `parts` are of the subjects and versions that stand out; of those of the leading subject the last one is what the
+    newest alert tells of. `evidence` holds the newest finding of each detector about each subject.
     """
 
     incident_id: str
     model_id: str | None
-    parts: dict[str, Part]
-    severity: Severity
-    state: AlertState
+    leading: Subject
     opened: int
-    updated: int
+    updated: int = 0
     transitions: int = 0
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    severity: Severity = Severity.INFO
+    state: AlertState = AlertState.FIRING
+    parts: dict[tuple[Subject, str], Part] = field(default_factory=dict)
+    evidence: dict[tuple[Subject, str], Evidence] = field(default_factory=dict)
 
     @property
     def finding(self) -> Finding:
-        """What its newest alert tells of."""
-        return next(reversed(self.parts.values())).finding
+        """What its newest alert tells of first."""
+        return next(part.finding for (subject, _), part in reversed(self.parts.items()) if subject == self.leading)
 
     @property
-    def subject(self) -> Subject:
-        """What the incident is about."""
-        return self.finding.subject
+    def subjects(self) -> list[Subject]:
+        """What stands out, the leading one first."""
+        return list(dict.fromkeys([self.leading, *(subject for subject, _ in self.parts)]))
 
-    def tell_of(self, finding: Finding, at: int) -> None:
-        """Keep the finding that an alert is about to tell of."""
-        self.parts.pop(finding.version, None)
-        self.parts[finding.version] = Part(finding, is_told=True)
+    def add(self, finding: Finding, at: int) -> bool:
+        """Take a finding; return whether it is about what was not among the parts yet."""
         self._add_evidence(finding, at)
-
-    def note(self, finding: Finding, at: int) -> None:
-        """Keep a finding that no alert tells of; the one that the newest alert tells of stays."""
-        newest = self.finding.version
-        part = self.parts.setdefault(finding.version, Part(finding, is_told=False))
+        key = finding.subject, finding.version
+        part = self.parts.get(key)
+        if part is None:
+            # What the newest alert tells of stays the last one of its subject.
+            self.parts = {key: Part(finding), **self.parts}
+            return True
         part.calm_since = None
-        if finding.version != newest:
+        if not part.is_told and self.is_more(finding):
             part.finding = finding
-            self.parts[newest] = self.parts.pop(newest)
-        self._add_evidence(finding, at)
+        return False
 
-    def has_told_of(self, version: str) -> bool:
-        """Return whether an alert has told of a version that still stands out."""
-        return version in self.parts and self.parts[version].is_told
+    def is_more(self, finding: Finding) -> bool:
+        """Return whether a finding says more of its part than what that has: of another change, or that it is worse.
 
-    def has_told_of_change(self, finding: Finding) -> bool:
-        """Return whether the newest alert of a version told of the change that a finding tells of."""
-        part = self.parts.get(finding.version)
-        if part is None or not part.is_told:
+        That a change lasts is no more, nor what else is known of it.
+        """
+        known = self.parts[finding.subject, finding.version].finding
+        if is_worse(severity_of(finding), severity_of(known)):
+            return True
+        is_same = known.detector == finding.detector and known.span.latest.nth == finding.span.latest.nth
+        return not (is_same or finding.detector == LEVEL)
+
+    def is_news(self, finding: Finding) -> bool:
+        """Return whether no alert has told of what a finding, just added, is about, or of as much."""
+        return not self.parts[finding.subject, finding.version].is_told or self.is_more(finding)
+
+    def tell(self, state: AlertState, findings: Sequence[Finding], place: Place) -> Alert:
+        """Pass to `state`, firing or updated, and return the alert of it, which is the one that is due.
+
+        It tells of findings that were just added, the first one first, and of what no alert has told of yet.
+        """
+        for finding in reversed(findings):
+            key = finding.subject, finding.version
+            if not self.is_news(finding):
+                continue
+            if self.is_more(finding):
+                self.parts[key].finding = finding
+            self.parts[key] = self.parts.pop(key)
+        for part in self.parts.values():
+            part.is_told = True
+        self.severity = max((severity_of(part.finding) for part in self.parts.values()), key=_URGENCY.index)
+        return self._alert(state, place, self.finding.effect, self._message())
+
+    def is_of_the_time_of(self, finding: Finding) -> bool:
+        """Return whether the change that leads may have begun when that did which a finding tells of.
+
+        Both intervals hold the beginning nine times in ten, so what lies apart by no more than the narrower one is wide
+        may be of one time.
+        """
+        leading = self.parts.get((self.leading, finding.version))
+        if leading is None:
             return False
-        return part.finding.detector == finding.detector and part.finding.span.latest.nth == finding.span.latest.nth
+        spans = [(span.earliest.at, span.latest.at) for span in (leading.finding.span, finding.span)]
+        apart = max(earliest for earliest, _ in spans) - min(latest for _, latest in spans)
+        return apart <= min(latest - earliest for earliest, latest in spans)
 
     def _add_evidence(self, finding: Finding, at: int) -> None:
-        self.evidence[finding.detector] = Evidence(
-            detector=finding.detector, statistic=finding.statistic, threshold=finding.threshold, event_time=at
+        key = finding.subject, finding.detector
+        if key not in self.evidence and len(self.evidence) >= _MOST_EVIDENCE:
+            return
+        self.evidence[key] = Evidence(
+            kind=finding.subject.kind,
+            target=finding.subject.target,
+            model_version=finding.version or None,
+            detector=finding.detector,
+            statistic=finding.statistic,
+            threshold=finding.threshold,
+            effect=finding.effect,
+            change_point=change_point(finding.span),
+            event_time=at,
         )
 
-    def alert(self, state: AlertState, place: Place) -> Alert:
-        """Pass to `state`, firing or updated, and return the alert that says so."""
+    def _message(self) -> str:
+        """Say what has moved, by how much, since when, and what has at the same time."""
         earliest, latest = self.finding.span
         began = f"about {format_timestamp(earliest.at)}"
         if latest.at > earliest.at:
             began = f"between {format_timestamp(earliest.at)} and {format_timestamp(latest.at)}"
-        message = f"{self.finding.summary}; it began {began}"
+        message = f"{self.finding.summary}; it began {began}{self._related()}"
         if self.severity is Severity.INFO:
             message += "; for information, as the reference does not span reference.min_span yet"
-        return self._alert(state, place, self.finding.effect, message)
+        return message
+
+    def _related(self) -> str:
+        """Say what has changed at the same time, the most urgent first."""
+        own = self.finding
+        parts = reversed(self.parts.values())  # as they were told
+        others = sorted((part.finding for part in parts if part.finding is not own), key=precedence)
+        told = [each.summary + f" (version {each.version})" * (each.version != own.version) for each in others]
+        if not told:
+            return ""
+        more = len(told) - _MOST_NAMED
+        named = [*told[:_MOST_NAMED], *([f"{more} more"] if more > 0 else [])]
+        return f". At the same time: {'; '.join(named)}"
 
     def resolve(self, place: Place, effect: Effect | None, why: str) -> Alert:
         """Pass to resolved and return the alert that says why, with the effect there is now."""
@@ -158,7 +233,7 @@ class Incident:
         self.transitions += 1
         who = f"Model {self.model_id}"
         if self.model_id is None:
-            is_lost = self.subject.target.metric in _LOST
+            is_lost = self.leading.target.metric in _LOST
             who = f"Partition {place.partition}" if is_lost else "Records that name no known model"
         version = f", version {finding.version}" if finding.version else ""
         return Alert(
@@ -168,15 +243,15 @@ class Incident:
             severity=self.severity,
             model_id=self.model_id,
             model_version=finding.version or None,
-            kind=self.subject.kind,
+            kind=self.leading.kind,
             detector=finding.detector,
-            target=self.subject.target,
+            target=self.leading.target,
             statistic=finding.statistic,
             threshold=finding.threshold,
             effect=effect,
             change_point=change_point(finding.span),
             event_time=place.at,
-            offsets=ranges(finding.span.earliest, place, _read_from(self.subject)),
+            offsets=ranges(finding.span.earliest, place, _read_from(self.subjects)),
             evidence=list(self.evidence.values()),
             message=f"{who}{version}: {message}.",
         )
@@ -185,8 +260,9 @@ class Incident:
         """Return the incident's part of the state document."""
         return IncidentState(
             incident_id=self.incident_id,
-            kind=self.subject.kind,
-            target=self.subject.target,
+            kind=self.leading.kind,
+            target=self.leading.target,
+            related=[Related(kind=kind, target=target) for kind, target in self.subjects[1:]],
             state=self.state,
             severity=self.severity,
             model_version=self.finding.version or None,
@@ -201,11 +277,12 @@ class Incident:
         return {
             "incident_id": self.incident_id,
             "model_id": self.model_id,
-            "parts": [[part.finding.snapshot(), part.is_told, part.calm_since] for part in self.parts.values()],
+            "leading": self.leading.snapshot(),
+            "counters": [self.opened, self.updated, self.transitions],
             "severity": self.severity.value,
             "state": self.state.value,
-            "counters": [self.opened, self.updated, self.transitions],
-            "evidence": [evidence.model_dump() for evidence in self.evidence.values()],
+            "parts": [[part.finding.snapshot(), part.is_told, part.calm_since] for part in self.parts.values()],
+            "evidence": [evidence.model_dump(mode="json", by_alias=True) for evidence in self.evidence.values()],
         }
 
     @classmethod
@@ -213,16 +290,18 @@ class Incident:
         """Rebuild what `snapshot` returned."""
         opened, updated, transitions = snapshot["counters"]
         parts = [Part(Finding.restore(finding), *rest) for finding, *rest in snapshot["parts"]]
+        evidence = [Evidence.model_validate(stored) for stored in snapshot["evidence"]]
         return cls(
             snapshot["incident_id"],
             snapshot["model_id"],
-            {part.finding.version: part for part in parts},
-            Severity(snapshot["severity"]),
-            AlertState(snapshot["state"]),
+            Subject.restore(snapshot["leading"]),
             opened,
             updated,
             transitions,
-            {stored["detector"]: Evidence(**stored) for stored in snapshot["evidence"]},
+            severity=Severity(snapshot["severity"]),
+            state=AlertState(snapshot["state"]),
+            parts={(part.finding.subject, part.finding.version): part for part in parts},
+            evidence={(Subject(each.kind, each.target), each.detector): each for each in evidence},
         )
 
 
@@ -241,7 +320,8 @@ def ranges(start: Mark, place: Place, inputs: Iterable[str]) -> list[OffsetRange
     ]
 
 
-def _read_from(subject: Subject) -> tuple[str, ...]:
-    """Return the topics that what is said of a subject was read from; only predictions have features and scores."""
-    of_predictions = subject.kind not in _FROM_LABELS and subject.target.metric != _BAD_RECORDS
-    return (topics.PREDICTIONS,) if of_predictions else topics.INPUTS
+def _read_from(subjects: Iterable[Subject]) -> tuple[str, ...]:
+    """Return the topics that what is said of subjects was read from; only predictions have features and scores."""
+    if any(subject.kind in _FROM_LABELS or subject.target.metric == _BAD_RECORDS for subject in subjects):
+        return topics.INPUTS
+    return (topics.PREDICTIONS,)

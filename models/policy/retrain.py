@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from driftline.models.drift.finding import Span
-from driftline.models.policy.incident import Place, change_point, identify, ranges
+from driftline.models.policy.incident import Place, change_point, identify, ranges, severity_of
 from driftline.schemas import topics
 from driftline.schemas.alerts import Kind, RetrainReason, RetrainRequest, Severity
 from driftline.schemas.durations import format_duration
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Need:
     """The open incidents of one version that ask for a new one, and how many labels have come since the first alert."""
 
-    incidents: dict[str, Kind]
+    incidents: dict[str, list[Kind]]
     urgency: Severity
     span: Span
     labelled: int = 0
@@ -34,10 +35,10 @@ class Need:
 class RetrainPolicy:
     """The retrain requests of one model.
 
-    The first alert of a configured kind makes a need of its version; later ones join it. It becomes a request once
-    `min_labels` records after the change have got their labels since. It lapses when its incidents are resolved, and
-    when its version is served no longer. Whatever there are incidents of, by `schedule` the newest version asks that
-    has as many labels.
+    The first finding of a configured kind that an incident takes makes a need of its version; later ones join it. It
+    becomes a request once `min_labels` records after the change have got their labels since. It lapses when its
+    incidents are resolved, and when its version is served no longer. Whatever there are incidents of, by `schedule` the
+    newest version asks that has as many labels.
 
     What incidents have asked for is open for a cooldown. That long no version asks that there was then: a newer one is
     the answer, and may ask for another. What the schedule asks for keeps no incident waiting. There are no more
@@ -62,14 +63,17 @@ class RetrainPolicy:
         """Whether one may be due though nothing has happened."""
         return self._config.schedule is not None
 
-    def alerted(self, alerts: Sequence[tuple[Alert, Finding]]) -> None:
-        """Take the firing and updated alerts that were just decided, each with its finding."""
-        for alert, finding in alerts:
-            if alert.kind in self._config.on and alert.severity is not Severity.INFO:
-                need = self._needs.setdefault(finding.version, Need({}, alert.severity, finding.span))
-                need.incidents[alert.incident_id] = alert.kind
-                if alert.severity is Severity.CRITICAL:
-                    need.urgency = alert.severity
+    def noted(self, noted: Sequence[tuple[str, Finding]]) -> None:
+        """Take what incidents, by their id, have just told of or been found to be about as well."""
+        for incident_id, finding in noted:
+            kind, severity = finding.subject.kind, severity_of(finding)
+            if kind in self._config.on and severity is not Severity.INFO:
+                need = self._needs.setdefault(finding.version, Need({}, severity, finding.span))
+                kinds = need.incidents.setdefault(incident_id, [])
+                if kind not in kinds:
+                    kinds.append(kind)
+                if severity is Severity.CRITICAL:
+                    need.urgency = severity
 
     def resolved(self, alerts: Sequence[Alert]) -> None:
         """Take the alerts of incidents that are over."""
@@ -129,7 +133,10 @@ class RetrainPolicy:
             retrain_id=identify("retrain", self._model_id, version, *need.incidents, place.trigger),
             model_id=self._model_id,
             model_version=version,
-            reason=RetrainReason(kinds=list(dict.fromkeys(need.incidents.values())), incident_ids=list(need.incidents)),
+            reason=RetrainReason(
+                kinds=list(dict.fromkeys(chain.from_iterable(need.incidents.values()))),
+                incident_ids=list(need.incidents),
+            ),
             urgency=need.urgency,
             change_point=change_point(need.span),
             training_data=ranges(need.span.latest, place, topics.INPUTS),
@@ -167,5 +174,5 @@ class RetrainPolicy:
         at, versions = snapshot["open"]
         self._requested, self._open, self._since = list(snapshot["requested"]), (at, versions), dict(snapshot["since"])
         for version, (incidents, urgency, span, labelled) in snapshot["needs"].items():
-            kinds = {incident_id: Kind(kind) for incident_id, kind in incidents.items()}
+            kinds = {incident_id: [Kind(kind) for kind in asked] for incident_id, asked in incidents.items()}
             self._needs[version] = Need(kinds, Severity(urgency), Span.restore(span), labelled)

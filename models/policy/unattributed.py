@@ -68,7 +68,7 @@ class Unattributed:
         if not findings and not review:
             return []
         place = Place(watermark, record.raw.partition, next_offsets, record.identity)
-        alerts = [alert for alert, _ in self._policy.decide(findings, self, place)]
+        alerts = self._policy.decide(findings, self, place).alerts
         return alerts + (self._policy.review(self, place, self._records) if review else [])
 
     def level_of(self, subject: Subject, version: str) -> Level | None:

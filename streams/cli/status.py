@@ -150,8 +150,9 @@ def _new_table(gap: int = 2) -> Table:
 def _incident(incident: Incident) -> Text:
     effect = f"{incident.effect.measure} {_number(incident.effect.value)}"
     what = f" {incident.kind} of {printable(incident.target.as_text())}"
+    more = f", and {len(incident.related)} more" if incident.related else ""
     return Text.assemble(
-        (incident.severity.value, "bold red"), f"{what} since {format_timestamp(incident.opened)}: {effect}"
+        (incident.severity.value, "bold red"), f"{what} since {format_timestamp(incident.opened)}: {effect}{more}"
     )
 
 

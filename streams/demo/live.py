@@ -128,6 +128,7 @@ def _watched(state: ModelState) -> Table:
     for column in ("reference", "lately", "effect", "pages at"):
         table.add_column(column, justify="right", no_wrap=True, width=9)
     open_subjects = {Subject(incident.kind, incident.target) for incident in state.incidents}
+    open_subjects |= {Subject(each.kind, each.target) for incident in state.incidents for each in incident.related}
     for subject in _WATCHED:
         report = _report(state, subject)
         numbers = (report.get(name) for name in ("before", "after", "effect", "min_effect"))

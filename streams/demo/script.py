@@ -37,7 +37,7 @@ class Incident:
     topic
         Where the wrong records are: delays are counted in records of this topic.
     expected
-        What alerts must be about, each once; anything else that fires is a failure.
+        What the alerts of one incident must tell of, all of it, whichever leads; anything else is a failure.
     retrains
         Whether a request to retrain must follow; otherwise none may.
 

@@ -40,7 +40,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one incident led to: an alert about one subject, or a request to retrain.
+    """What one incident led to: alerts of an incident that is named by what leads, or a request to retrain.
 
     `delay` and `resolved` are numbers of records, None where it never came; requests are not resolved.
     """
@@ -80,13 +80,12 @@ def judge(
     causes: dict[str, Fault] = {}
     for incident, following in zip(incidents, (*incidents[1:], None), strict=True):
         end = None if following is None else following.start
-        for subject in incident.expected:
-            own = [a for a in alerts if _subject(a) == subject and _decided_within(a, incident.start, end)]
-            verdict.rows.append(_caught(incident, extents[incident.fault], subject, own, verdict.complaints))
-            for alert in own:
-                strays.pop(alert.alert_id, None)
-            if incident.retrains:
-                causes |= {alert.incident_id: incident.fault for alert in own}
+        own = [a for a in alerts if _leading(a) in incident.expected and _decided_within(a, incident.start, end)]
+        verdict.rows.append(_caught(incident, extents[incident.fault], own, verdict.complaints))
+        for alert in own:
+            strays.pop(alert.alert_id, None)
+        if incident.retrains:
+            causes |= {alert.incident_id: incident.fault for alert in own}
     verdict.complaints += [f"stray alert: {_told(alert)}" for alert in strays.values()]
     _judge_requests(incidents, extents, requests, causes, verdict)
     return verdict
@@ -104,16 +103,19 @@ def judge_counts(state: ModelState, sent: Mapping[str, int]) -> list[str]:
     return [f"counted {found} {what}, not {right}" for what, (right, found) in sums.items() if found != right]
 
 
-def _caught(
-    incident: Incident, extent: Extent, subject: Subject, alerts: Sequence[Alert], complaints: list[str]
-) -> Row:
-    """Return the row of one expected subject, from the alerts about it during and after the incident."""
-    name = subject.as_text()
+def _caught(incident: Incident, extent: Extent, alerts: Sequence[Alert], complaints: list[str]) -> Row:
+    """Return the row of an incident, from the alerts during and after it that are led by what is expected of it."""
+    expected = {subject.as_text() for subject in incident.expected}
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
     resolved = [alert for alert in alerts if alert.state is AlertState.RESOLVED]
     if not firing or extent.first is None or extent.over is None:
+        name = " or ".join(subject.as_text() for subject in incident.expected)
         complaints.append(f"{incident.fault}: no alert says {name}")
         return Row(incident.fault, name, None)
+    name = _leading(firing[0]).as_text()
+    told = {Subject(each.kind, each.target).as_text() for alert in alerts for each in alert.evidence}
+    complaints += [f"{incident.fault}: nothing says {missed}" for missed in sorted(expected - told)]
+    complaints += [f"{incident.fault}: {stray} is told with it" for stray in sorted(told - expected)]
     delay = _end(firing[0].offsets, incident.topic) - extent.first
     if _end(firing[0].offsets, incident.topic) > extent.over:
         complaints.append(f"{incident.fault}: {name} was found only when it was over")
@@ -156,7 +158,7 @@ def _judge_requests(
         verdict.rows.append(Row(incident.fault, "request to retrain", delay, is_request=True))
 
 
-def _subject(alert: Alert) -> Subject:
+def _leading(alert: Alert) -> Subject:
     return Subject(alert.kind, alert.target)
 
 

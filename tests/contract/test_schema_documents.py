@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from driftline.schemas import topics
-from driftline.schemas.alerts import Target, cloudevent_headers
+from driftline.schemas.alerts import Related, Target, cloudevent_headers
 from driftline.schemas.batches import LabelBatch, PredictionBatch, decode_batch
 from driftline.schemas.config import Configuration, parse_configuration
 from driftline.schemas.dead_letter import HEADERS, ROW, DeadLetter
@@ -185,6 +185,7 @@ def test_the_state_of_a_model_is_valid_by_its_schema() -> None:
         incidents=[
             Incident(
                 **opening.model_dump(include={"incident_id", "kind", "target", "state", "severity", "model_version"}),
+                related=[Related(kind=opening.kind, target=opening.target)],
                 opened=opening.event_time,
                 updated=opening.event_time,
                 effect=opening.effect,

@@ -168,25 +168,6 @@ def test_what_stands_apart_for_long_is_told_though_it_came_before_it_was_watched
     assert LEVEL in {finding.detector for finding in found if finding.effect.value >= finding.min_effect}
 
 
-def in_runs(stay: float) -> Draw:
-    """Each category is the one before it, or drawn anew."""
-    last: list[str] = []
-
-    def draw(random: Random, angle: float) -> str:
-        if not last or random.random() >= stay:
-            last[:] = [USUAL(random, angle)]
-        return last[0]
-
-    return draw
-
-
-def test_windows_that_are_worth_few_values_do_not_stand_apart() -> None:
-    # Of runs of 20 a window of 512 is worth 13: two of such in a row may well differ by more than the gate.
-    for seed in range(3):
-        watched = Watched(in_runs(0.95), seed=seed)
-        assert [nth for nth, found in large(watched.feed(REFERENCE + 60_000)) if found.detector == LEVEL] == []
-
-
 def test_where_there_was_one_category_alone_another_is_found_and_placed() -> None:
     watched = Watched(of([1], ["a"]))
     watched.feed(REFERENCE + 70_000)

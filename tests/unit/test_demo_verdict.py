@@ -10,8 +10,10 @@ from driftline.schemas.alerts import (
     AlertState,
     ChangePoint,
     Effect,
+    Evidence,
     Kind,
     OffsetRange,
+    Related,
     RetrainReason,
     RetrainRequest,
     Severity,
@@ -31,8 +33,9 @@ EXTENTS = {
 _ALERTS = count()
 
 
-def alert(kind: Kind, target: Target, at: int, state: AlertState = AlertState.FIRING) -> Alert:
+def alert(kind: Kind, target: Target, at: int, state: AlertState = AlertState.FIRING, *related: Related) -> Alert:
     """Return an alert that was decided after `at` predictions and 400 labels fewer."""
+    found = [Related(kind=kind, target=target), *related]
     ends = {PREDICTIONS: at, LABELS: at - 400}
     return Alert(
         alert_id=f"alert-{next(_ALERTS)}",
@@ -49,13 +52,26 @@ def alert(kind: Kind, target: Target, at: int, state: AlertState = AlertState.FI
         change_point=ChangePoint(earliest=0, latest=0),
         event_time=at,
         offsets=[OffsetRange(topic=topic, partition=0, start=0, end=end) for topic, end in ends.items()],
+        evidence=[
+            Evidence(
+                kind=each.kind,
+                target=each.target,
+                detector="e_sr",
+                statistic=1,
+                threshold=1,
+                effect=Effect(measure="psi", value=1),
+                change_point=ChangePoint(earliest=0, latest=0),
+                event_time=at,
+            )
+            for each in found
+        ],
         message=f"{kind} was seen",
     )
 
 
-def incident(kind: Kind, target: Target, at: int, resolved: int) -> list[Alert]:
-    """Return the alerts of one incident."""
-    return [alert(kind, target, at), alert(kind, target, resolved, AlertState.RESOLVED)]
+def incident(kind: Kind, target: Target, at: int, resolved: int, *related: Related) -> list[Alert]:
+    """Return the alerts of one incident; what is related has been noted by its end."""
+    return [alert(kind, target, at), alert(kind, target, resolved, AlertState.RESOLVED, *related)]
 
 
 def request(*alerts: Alert, labels: int) -> RetrainRequest:
@@ -75,10 +91,11 @@ def request(*alerts: Alert, labels: int) -> RetrainRequest:
 
 UNIT = incident(Kind.DATA_DRIFT, Target(feature=UNIT_FEATURE), 3056, 5400)
 NULLS = incident(Kind.DATA_QUALITY, Target(feature=NULL_FEATURE), 6544, 9000)
-ACCURACY = incident(Kind.PERFORMANCE, Target(metric="accuracy"), 10_300, 13_000)
-CALIBRATION = incident(Kind.CONCEPT_DRIFT, Target(metric="calibration"), 10_400, 13_000)
-ALL = [*UNIT, *NULLS, *ACCURACY, *CALIBRATION]
-REQUEST = request(ACCURACY[0], CALIBRATION[0], labels=10_600)
+ACCURACY = Related(kind=Kind.PERFORMANCE, target=Target(metric="accuracy"))
+CALIBRATION = Related(kind=Kind.CONCEPT_DRIFT, target=Target(metric="calibration"))
+CONCEPT = incident(ACCURACY.kind, ACCURACY.target, 10_300, 13_000, CALIBRATION)
+ALL = [*UNIT, *NULLS, *CONCEPT]
+REQUEST = request(CONCEPT[0], labels=10_600)
 
 
 def complaints(alerts: Sequence[Alert], requests: Sequence[RetrainRequest] = (REQUEST,)) -> list[str]:
@@ -94,13 +111,35 @@ def test_each_incident_caught_and_nothing_else_passes() -> None:
         Row(Fault.UNIT_CHANGE, f"data_drift feature {UNIT_FEATURE}", 56, 900),
         Row(Fault.NULL_STORM, f"data_quality feature {NULL_FEATURE}", 43, 1000),
         Row(Fault.CONCEPT_CHANGE, "performance metric accuracy", 297, 1000),
-        Row(Fault.CONCEPT_CHANGE, "concept_drift metric calibration", 397, 1000),
         Row(Fault.CONCEPT_CHANGE, "request to retrain", 997, is_request=True),
     ]
 
 
 def test_alerts_arrive_in_any_order_of_incidents() -> None:
-    assert complaints([*CALIBRATION, *UNIT, *ACCURACY, *NULLS]) == []
+    assert complaints([*CONCEPT, *UNIT, *NULLS]) == []
+
+
+def test_either_of_what_is_expected_may_lead() -> None:
+    other = incident(CALIBRATION.kind, CALIBRATION.target, 10_300, 13_000, ACCURACY)
+    verdict = judge(EXTENTS, [*UNIT, *NULLS, *other], [request(other[0], labels=10_600)])
+    assert verdict.passed
+    assert verdict.rows[2].what == "concept_drift metric calibration"
+
+
+def test_what_is_expected_and_not_told_fails() -> None:
+    alone = incident(ACCURACY.kind, ACCURACY.target, 10_300, 13_000)
+    assert complaints([*UNIT, *NULLS, *alone]) == ["concept change: nothing says concept_drift metric calibration"]
+
+
+def test_what_is_told_with_it_and_is_not_expected_fails() -> None:
+    score = Related(kind=Kind.PREDICTION_DRIFT, target=Target(metric="score"))
+    more = incident(Kind.DATA_DRIFT, Target(feature=UNIT_FEATURE), 3056, 5400, score)
+    assert complaints([*more, *NULLS, *CONCEPT]) == ["unit change: prediction_drift metric score is told with it"]
+
+
+def test_two_incidents_of_one_fault_fail() -> None:
+    two = incident(CALIBRATION.kind, CALIBRATION.target, 10_400, 13_000)
+    assert complaints([*ALL, *two]) == ["concept change: performance metric accuracy fired 2 times"]
 
 
 def test_an_update_of_an_expected_alert_passes() -> None:
@@ -109,7 +148,7 @@ def test_an_update_of_an_expected_alert_passes() -> None:
 
 
 def test_a_missed_incident_fails() -> None:
-    verdict = judge(EXTENTS, [*NULLS, *ACCURACY, *CALIBRATION], [REQUEST])
+    verdict = judge(EXTENTS, [*NULLS, *CONCEPT], [REQUEST])
     assert verdict.complaints == [f"unit change: no alert says data_drift feature {UNIT_FEATURE}"]
     assert not verdict.passed
     assert verdict.rows[0].delay is None
@@ -117,14 +156,14 @@ def test_a_missed_incident_fails() -> None:
 
 def test_a_wrong_target_is_a_miss_and_a_stray() -> None:
     wrong = incident(Kind.DATA_DRIFT, Target(feature="f5"), 3056, 5400)
-    missed, stray = complaints([*wrong, *NULLS, *ACCURACY, *CALIBRATION])
+    missed, stray = complaints([*wrong, *NULLS, *CONCEPT])
     assert missed == f"unit change: no alert says data_drift feature {UNIT_FEATURE}"
     assert stray == "stray alert: firing data_drift of feature f5 at prediction 3056: data_drift was seen"
 
 
 def test_a_wrong_kind_is_a_miss_and_a_stray() -> None:
     wrong = incident(Kind.DATA_QUALITY, Target(feature=UNIT_FEATURE), 3056, 5400)
-    assert len(complaints([*wrong, *NULLS, *ACCURACY, *CALIBRATION])) == 2
+    assert len(complaints([*wrong, *NULLS, *CONCEPT])) == 2
 
 
 @pytest.mark.parametrize("state", [AlertState.FIRING, AlertState.UPDATED])
@@ -148,7 +187,7 @@ def test_the_right_alert_in_another_incident_is_a_stray() -> None:
 
 def test_an_alert_that_comes_when_all_is_over_is_too_late() -> None:
     late = incident(Kind.DATA_DRIFT, Target(feature=UNIT_FEATURE), 4501, 5400)
-    (complaint,) = complaints([*late, *NULLS, *ACCURACY, *CALIBRATION])
+    (complaint,) = complaints([*late, *NULLS, *CONCEPT])
     assert complaint == f"unit change: data_drift feature {UNIT_FEATURE} was found only when it was over"
 
 
@@ -159,20 +198,20 @@ def test_an_alert_that_fires_again_fails() -> None:
 
 
 def test_an_alert_that_is_not_resolved_fails() -> None:
-    verdict = judge(EXTENTS, [UNIT[0], *NULLS, *ACCURACY, *CALIBRATION], [REQUEST])
+    verdict = judge(EXTENTS, [UNIT[0], *NULLS, *CONCEPT], [REQUEST])
     assert len(verdict.complaints) == 1
     assert (verdict.rows[0].delay, verdict.rows[0].resolved) == (56, None)
 
 
 def test_an_alert_that_is_resolved_in_the_next_incident_fails() -> None:
     slow = incident(Kind.DATA_DRIFT, Target(feature=UNIT_FEATURE), 3056, 6600)
-    (complaint,) = complaints([*slow, *NULLS, *ACCURACY, *CALIBRATION])
+    (complaint,) = complaints([*slow, *NULLS, *CONCEPT])
     assert complaint == f"unit change: data_drift feature {UNIT_FEATURE} was not resolved before the next incident"
 
 
 def test_an_alert_that_is_resolved_while_the_incident_lasts_fails() -> None:
     hasty = incident(Kind.DATA_DRIFT, Target(feature=UNIT_FEATURE), 3056, 4499)
-    (complaint,) = complaints([*hasty, *NULLS, *ACCURACY, *CALIBRATION])
+    (complaint,) = complaints([*hasty, *NULLS, *CONCEPT])
     assert complaint == f"unit change: data_drift feature {UNIT_FEATURE} was resolved while it lasted"
 
 
@@ -182,7 +221,7 @@ def test_a_missing_request_to_retrain_fails() -> None:
     assert verdict.rows[-1].delay is None
 
 
-@pytest.mark.parametrize("causes", [[UNIT[0]], [UNIT[0], ACCURACY[0]]], ids=["another incident", "two incidents"])
+@pytest.mark.parametrize("causes", [[UNIT[0]], [UNIT[0], CONCEPT[0]]], ids=["another incident", "two incidents"])
 def test_a_request_to_retrain_for_anything_else_fails(causes: list[Alert]) -> None:
     (complaint,) = complaints(ALL, [REQUEST, request(*causes, labels=4000)])
     assert complaint.startswith("stray request to retrain, for data_drift")

@@ -68,7 +68,7 @@ def test_the_screen_shows_the_script_the_counts_the_open_incident_and_the_alert(
     assert "988 events/s: 3,600 predictions" in screen
     assert re.search(r"data_drift f3 +median +83", screen)  # how wide a column is, is rich's affair
     assert "open since 04:02:" in screen
-    assert "firing critical data_drift of feature f3" in screen
+    assert "firing warning data_drift of feature f3" in screen
     assert "driftline status shuttle" in screen
 
 
@@ -99,7 +99,7 @@ def test_lines_say_what_is_new_and_say_it_once(scene: Scene, capsys: pytest.Capt
     assert max(map(len, printed.splitlines())) <= WIDTH
     flat = " ".join(printed.split())
     assert flat.startswith("0.0 s starting 12.3 s prediction 3600: unit change: sensor f3")
-    assert flat.count("ALERT firing critical data_drift of feature f3: Model shuttle") == 1
+    assert flat.count("ALERT firing warning data_drift of feature f3: Model shuttle") == 1
     assert flat.count("3600 predictions, ") == 1
     assert flat.count("1 open") == 1
     assert flat.endswith("14.0 s the script is over; the table comes at the end of the demo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -11,7 +12,8 @@ from driftline.models.drift.trail import Mark
 from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.incident import Place
 from driftline.schemas.alerts import AlertState, Effect, Kind, Severity, Target
-from driftline.schemas.config import AlertsConfig
+from driftline.schemas.config import AlertsConfig, parse_configuration
+from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.topics import LABELS, PREDICTIONS
 from tests.restoring import as_stored
 
@@ -38,10 +40,17 @@ def finding(  # noqa: PLR0913 - what tests vary
     start: int = 5,
     *,
     early: bool = False,
+    began: int = 100,
+    summary: str = "feature amount is different",
 ) -> Finding:
     effect = Effect(measure="psi", value=value, before=1.0, after=2.0)
-    span = Span(Mark(start + 5, START + 100, start, 3), Mark(start + 15, START + 200, start + 10, 4))
-    return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, "feature amount is different", early)
+    at = START + began
+    span = Span(Mark(start + 5, at, start, 3), Mark(start + 15, at + 100, start + 10, 4))
+    return Finding(subject, version, detector, 0.5, 0.3, effect, GATE, span, summary, early)
+
+
+def replace_at(mark: Mark, at: int) -> Mark:
+    return mark._replace(at=at)
 
 
 def place(at: int = 0, trigger: str = "driftline.predictions-0-17") -> Place:
@@ -73,7 +82,7 @@ SERVED: Final = Stands(v=level(0.0), v1=level(0.0), v2=level(0.0))
 def decide(
     policy: AlertPolicy, *findings: Finding, at: int = 0, trigger: str = "t-0-1", stands: Stands = SERVED
 ) -> list[Alert]:
-    return [alert for alert, _ in policy.decide(findings, stands, place(at, trigger))]
+    return policy.decide(findings, stands, place(at, trigger)).alerts
 
 
 def test_a_finding_below_its_gate_is_no_alert() -> None:
@@ -89,8 +98,20 @@ def test_a_finding_below_its_gate_is_no_alert() -> None:
     ("value", "severity"), [(0.1, Severity.WARNING), (0.299, Severity.WARNING), (0.31, Severity.CRITICAL)]
 )
 def test_three_times_the_gate_is_critical(value: float, severity: Severity) -> None:
-    (alert,) = decide(new(), finding(value))
+    (alert,) = decide(new(), finding(value, SCORE))
     assert alert.severity is severity
+
+
+def test_a_feature_that_moves_is_critical_only_with_what_the_model_makes_of_it() -> None:
+    policy = new()
+    (alone,) = decide(policy, finding(9.0))
+    assert alone.severity is Severity.WARNING
+    (with_it,) = decide(policy, finding(0.31, SCORE), at=1)
+    assert (with_it.incident_id, with_it.severity, with_it.target) == (
+        alone.incident_id,
+        Severity.CRITICAL,
+        AMOUNT.target,
+    )
 
 
 @pytest.mark.parametrize("value", [0.2, 0.9])
@@ -115,13 +136,13 @@ def test_an_incident_that_was_for_information_is_updated_once_the_reference_is_c
     value: float, severity: Severity
 ) -> None:
     policy = new()
-    (first,) = decide(policy, finding(value, early=True))
-    assert decide(policy, finding(value, early=True), at=1) == []
+    (first,) = decide(policy, finding(value, SCORE, early=True))
+    assert decide(policy, finding(value, SCORE, early=True), at=1) == []
     # It does not wait for the cooldown, nor for another change: that it lasts is enough.
-    (second,) = decide(policy, finding(value, detector=LEVEL), at=2)
+    (second,) = decide(policy, finding(value, SCORE, detector=LEVEL), at=2)
     assert (second.incident_id, second.state, second.severity) == (first.incident_id, AlertState.UPDATED, severity)
     assert "for information" not in second.message
-    assert decide(policy, finding(value, detector=LEVEL), at=3) == []
+    assert decide(policy, finding(value, SCORE, detector=LEVEL), at=3) == []
 
 
 def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> None:
@@ -131,7 +152,9 @@ def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> 
     assert alert.effect == Effect(measure="psi", value=0.2, before=1.0, after=2.0)
     assert (alert.change_point.earliest, alert.change_point.latest) == (START + 100, START + 200)
     assert alert.event_time == START
-    assert [evidence.detector for evidence in alert.evidence] == ["e_sr:rank"]
+    (evidence,) = alert.evidence
+    assert (evidence.kind, evidence.target, evidence.model_version, evidence.detector) == (*AMOUNT, "1", "e_sr:rank")
+    assert (evidence.effect, evidence.change_point, evidence.event_time) == (alert.effect, alert.change_point, START)
     assert alert.message == (
         "Model fraud, version 1: feature amount is different; it began between 2026-11-23T04:00:00.100Z and "
         "2026-11-23T04:00:00.200Z."
@@ -159,7 +182,7 @@ def test_an_alert_names_the_records_that_it_was_read_from(subject: Subject, rang
 
 def test_records_of_a_topic_that_has_had_none_are_not_named() -> None:
     only = Place(START, 0, {PREDICTIONS: 100}, "t")
-    ((alert, _),) = new().decide([finding(subject=ERRORS)], SERVED, only)
+    (alert,) = new().decide([finding(subject=ERRORS)], SERVED, only).alerts
     assert [found.topic for found in alert.offsets] == [PREDICTIONS]
 
 
@@ -175,20 +198,20 @@ def test_there_is_one_incident_for_a_subject_however_often_it_is_found() -> None
 
 def test_an_update_does_not_wait_for_the_cooldown_when_it_has_become_critical() -> None:
     policy = new()
-    decide(policy, finding(0.2))
-    (worse,) = decide(policy, finding(0.5), at=1)
+    decide(policy, finding(0.2, SCORE))
+    (worse,) = decide(policy, finding(0.5, SCORE), at=1)
     assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)
-    assert decide(policy, finding(0.9), finding(0.2), at=2) == []
+    assert decide(policy, finding(0.9, SCORE), finding(0.2, SCORE), at=2) == []
 
 
 def test_that_it_lasts_opens_an_incident_and_is_no_update_of_it() -> None:
     policy = new()
-    (first,) = decide(policy, finding(detector=LEVEL))
+    (first,) = decide(policy, finding(subject=SCORE, detector=LEVEL))
     assert (first.state, first.detector) == (AlertState.FIRING, LEVEL)
-    assert decide(policy, finding(detector=LEVEL), at=COOLDOWN) == []
-    (changed,) = decide(policy, finding(detector="e_sr:rank"), at=COOLDOWN)
+    assert decide(policy, finding(subject=SCORE, detector=LEVEL), at=COOLDOWN) == []
+    (changed,) = decide(policy, finding(subject=SCORE, detector="e_sr:rank"), at=COOLDOWN)
     assert changed.state is AlertState.UPDATED
-    (worse,) = decide(policy, finding(0.5, detector=LEVEL), at=COOLDOWN + 1)
+    (worse,) = decide(policy, finding(0.5, SCORE, detector=LEVEL), at=COOLDOWN + 1)
     assert (worse.state, worse.severity) == (AlertState.UPDATED, Severity.CRITICAL)
 
 
@@ -206,6 +229,7 @@ def test_what_is_not_told_leaves_the_incident_as_it_was_told() -> None:
     policy = new()
     decide(policy, finding(0.2))
     decide(policy, finding(0.25, detector="b"), finding(0.15, version="2"), at=1)
+    decide(policy, finding(0.25, QUALITY), at=2)
     (incident,) = policy.report()
     assert (incident.model_version, incident.effect.value) == ("1", 0.2)
 
@@ -225,17 +249,157 @@ def test_ids_are_distinct_and_the_same_in_every_run() -> None:
     runs = []
     for _ in range(2):
         policy = new()
-        alerts = decide(policy, finding(), finding(subject=QUALITY), finding(subject=ERRORS))
-        alerts += decide(policy, finding(0.9), at=1)
+        alerts = decide(policy, finding(), finding(subject=QUALITY, began=500), finding(subject=ERRORS, began=900))
+        alerts += decide(policy, finding(0.9, QUALITY), at=1)
         runs.append([(alert.alert_id, alert.incident_id) for alert in alerts])
     assert runs[0] == runs[1]
     assert len({alert_id for alert_id, _ in runs[0]}) == 4
     assert len({incident_id for _, incident_id in runs[0]}) == 3
     for other in (decide(new(), finding(), trigger="t-0-2"), decide(new(), finding(version="2"))):
         assert other[0].incident_id not in {incident_id for _, incident_id in runs[0]}
-    (of_nobody, _), *_ = AlertPolicy(None, AlertsConfig()).decide([finding(version="")], SERVED, place())
+    (of_nobody,) = AlertPolicy(None, AlertsConfig()).decide([finding(version="")], SERVED, place()).alerts
     assert (of_nobody.model_id, of_nobody.model_version) == (None, None)
     assert of_nobody.message.startswith("Records that name no known model: ")
+
+
+def test_what_changes_at_the_same_time_is_one_incident_that_the_most_urgent_leads() -> None:
+    policy = new()
+    (alert,) = decide(
+        policy,
+        finding(5.0),
+        finding(0.2, ERRORS, summary="predictions are wrong"),
+        finding(0.2, SCORE, summary="the score is different"),
+    )
+    assert (alert.state, alert.kind, alert.target) == (AlertState.FIRING, *ERRORS)
+    assert [(each.kind, each.target) for each in alert.evidence] == [ERRORS, SCORE, AMOUNT]
+    assert alert.message == (
+        "Model fraud, version 1: predictions are wrong; it began between 2026-11-23T04:00:00.100Z and "
+        "2026-11-23T04:00:00.200Z. At the same time: the score is different; feature amount is different."
+    )
+    assert {found.topic for found in alert.offsets} == {PREDICTIONS, LABELS}
+    (incident,) = policy.report()
+    assert [(each.kind, each.target) for each in incident.related] == [AMOUNT, SCORE]
+
+
+@pytest.mark.parametrize(
+    ("began", "is_one"), [(-100, True), (0, True), (300, True), (-101, False), (301, False), (-COOLDOWN, False)]
+)
+def test_what_changes_at_another_time_is_another_incident(began: int, *, is_one: bool) -> None:
+    policy = new()
+    decide(policy, finding())  # it began between 100 and 200
+    alerts = decide(policy, finding(subject=QUALITY, began=began), at=1)
+    assert len(policy.report()) == (1 if is_one else 2)
+    assert [alert.state for alert in alerts] == ([] if is_one else [AlertState.FIRING])
+
+
+def test_a_wide_interval_does_not_draw_in_what_is_placed_well_apart_from_it() -> None:
+    policy = new()
+    wide = finding()
+    wide = replace(wide, span=Span(wide.span.earliest, replace_at(wide.span.latest, START + COOLDOWN)))
+    decide(policy, wide)
+    decide(policy, finding(subject=QUALITY, began=COOLDOWN + 101), at=1)
+    assert len(policy.report()) == 2
+
+
+def test_what_changes_in_another_version_is_another_incident() -> None:
+    policy = new()
+    decide(policy, finding(version="1"))
+    (other,) = decide(policy, finding(subject=QUALITY, version="2"), at=1)
+    assert other.state is AlertState.FIRING
+
+
+def test_a_page_is_not_hidden_in_what_is_for_information() -> None:
+    policy = new()
+    (info,) = decide(policy, finding(early=True))
+    (page,) = decide(policy, finding(subject=ERRORS), at=1)
+    assert (page.state, page.severity) == (AlertState.FIRING, Severity.WARNING)
+    assert page.incident_id != info.incident_id
+
+
+def test_what_joins_is_told_after_the_cooldown_and_at_once_if_it_is_worse() -> None:
+    policy = new()
+    (first,) = decide(policy, finding())
+    assert decide(policy, finding(subject=SCORE), at=1) == []
+    (later,) = decide(policy, finding(subject=SCORE, detector=LEVEL), at=COOLDOWN)
+    assert (later.incident_id, later.state, later.target) == (first.incident_id, AlertState.UPDATED, AMOUNT.target)
+    assert decide(policy, finding(subject=SCORE, detector=LEVEL), at=2 * COOLDOWN) == []
+    (worse,) = decide(policy, finding(0.9, ERRORS), at=2 * COOLDOWN + 1)
+    assert (worse.incident_id, worse.severity) == (first.incident_id, Severity.CRITICAL)
+
+
+def test_many_that_change_at_once_are_counted_and_what_is_said_of_them_is_bounded() -> None:
+    policy = new()
+    features = [Subject(Kind.DATA_DRIFT, Target(feature=f"f{n}")) for n in range(50)]
+    (alert,) = decide(policy, *(finding(subject=each, summary=each.as_text()) for each in features))
+    assert alert.message.endswith("data_drift feature f1; data_drift feature f2; data_drift feature f3; 46 more.")
+    assert len(alert.evidence) == 32
+    (incident,) = policy.report()
+    assert len(incident.related) == 49
+
+
+def test_an_incident_is_over_when_all_that_came_with_it_is_back() -> None:
+    class ByKind:
+        def __init__(self, **kinds: float) -> None:
+            self.kinds = kinds
+
+        def level_of(self, subject: Subject, version: str) -> Level:
+            del version
+            return level(self.kinds.get(subject.kind, 0.0))
+
+    policy = new()
+    decide(policy, finding(), finding(subject=SCORE), finding(subject=ERRORS))
+    for records in range(0, 3 * RESOLVE_AFTER, REVIEW_EVERY):
+        assert policy.review(ByKind(data_drift=0.9), place(), records) == []
+    assert policy.review(ByKind(), place(), 3000) == []
+    (over,) = policy.review(ByKind(), place(), 3000 + RESOLVE_AFTER)
+    assert over.message == (
+        "Model fraud, version 1: accuracy and 2 more that changed with it have been back within their reference for "
+        "1,000 records."
+    )
+    assert len(over.evidence) == 3
+
+
+def test_findings_that_join_an_incident_are_handed_on_once() -> None:
+    policy = new()
+    first = policy.decide([finding(), finding(subject=ERRORS)], SERVED, place())
+    assert [each.subject for _, each in first.noted] == [ERRORS, AMOUNT]
+    later = policy.decide([finding(subject=CALIBRATION), finding()], SERVED, place(1))
+    assert [each.subject for _, each in later.noted] == [CALIBRATION]
+    assert {incident_id for incident_id, _ in later.noted} == {first.alerts[0].incident_id}
+    assert policy.decide([finding(subject=CALIBRATION)], SERVED, place(2)).noted == []
+
+
+def silence(start: int, end: int, **fields: Any) -> Any:  # noqa: ANN401 - as in a configuration
+    return {"start": START + start, "end": START + end, **fields}
+
+
+@pytest.mark.parametrize(("at", "told"), [(9, 1), (10, 0), (19, 0), (20, 1)])
+def test_nothing_is_told_in_a_silence_but_what_still_stands_out_after_it(at: int, told: int) -> None:
+    policy = new(silences=[silence(10, 20)])
+    assert len(decide(policy, finding(detector=LEVEL), at=at)) == told
+    assert policy.silenced == 1 - told
+    assert policy.is_calm == (not told)
+
+
+def test_a_silence_may_come_again_and_be_of_some_kinds_alone() -> None:
+    policy = new(silences=[silence(10, 20, every="60s", kinds=["data_drift"])])
+    assert decide(policy, finding(), at=60_000 * 7 + 15) == []
+    assert len(decide(policy, finding(subject=ERRORS), at=60_000 * 7 + 15)) == 1
+    again = new()
+    again.restore(as_stored(policy.snapshot()))
+    assert again.silenced == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "mistake"),
+    [
+        ({"start": 5, "end": 5}, "end must be after start"),
+        ({"start": 5, "end": 70_000, "every": "60s"}, "every must not be shorter than the silence itself"),
+    ],
+)
+def test_a_silence_that_cannot_be_is_refused(fields: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(ConfigurationError, match=mistake):
+        parse_configuration({"models": [{"model_id": "m", "alerts": {"silences": [fields]}}]})
 
 
 def review(policy: AlertPolicy, stands: Stands, records: int, at: int = 0) -> list[Alert]:
@@ -433,6 +597,8 @@ def test_a_restored_policy_continues_identically() -> None:
             if n in {0, 3, 9, 22}:
                 found = finding(0.2 + n / 10, detector=str(n), version=str(1 + n % 2))
                 alerts += decide(policy, found, at=n * 9000, trigger=str(n))
+            if n in {4, 23}:
+                alerts += decide(policy, finding(subject=ERRORS, version=str(1 + n % 2)), at=n * 9000, trigger=str(n))
             stands = Stands(v1=level(0.9 if n < 12 else 0.0), v2=level(0.0, others=RESOLVE_AFTER * (n > 30)))
             alerts += review(policy, stands, n * REVIEW_EVERY, at=n * 9000)
         return alerts
@@ -444,7 +610,8 @@ def test_a_restored_policy_continues_identically() -> None:
 
 def test_a_restored_policy_knows_what_it_has_told() -> None:
     policy, again = new(), new()
-    decide(policy, finding(version="1"), finding(version="2"))
+    decide(policy, finding(version="1"))
+    decide(policy, finding(version="2"), at=1)
     again.restore(as_stored(policy.snapshot()))
     assert decide(again, finding(version="1", detector=LEVEL), at=COOLDOWN) == []
     assert len(decide(again, finding(version="2", detector=LEVEL), at=COOLDOWN)) == 1
@@ -452,9 +619,9 @@ def test_a_restored_policy_knows_what_it_has_told() -> None:
 
 def test_the_state_document_names_what_is_open() -> None:
     policy = new()
-    decide(policy, finding(), at=5)
+    decide(policy, finding(subject=SCORE), at=5)
     (incident,) = policy.report()
-    assert (incident.opened, incident.updated, incident.target) == (START + 5, START + 5, AMOUNT.target)
-    decide(policy, finding(0.9), at=9)
+    assert (incident.opened, incident.updated, incident.target) == (START + 5, START + 5, SCORE.target)
+    decide(policy, finding(0.9, SCORE), at=9)
     (incident,) = policy.report()
     assert (incident.opened, incident.updated, incident.state) == (START + 5, START + 9, AlertState.UPDATED)

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from driftline.schemas import keys
-from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig, RetrainBudget
+from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig, RetrainBudget, Silence
 from driftline.schemas.river import RiverDetector
 from driftline.schemas.section import Section
 from driftline.schemas.state import Counts, Incident, ModelState
@@ -44,6 +44,9 @@ def code(cell: str) -> list[str]:
 # -- configuration ----------------------------------------------------------------------------------------------------
 
 
+ENTRIES: Final = {RiverDetector, Silence}
+
+
 def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Section], str]]:
     """Give the path of every field that is no section, with the section it stands in and its name there."""
     for name, field in section.model_fields.items():
@@ -51,8 +54,8 @@ def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Sec
             yield from fields(field.annotation, f"{at}{name}.")
         elif FeatureConfig in get_args(field.annotation):
             yield from fields(FeatureConfig, f"{at}{name}.<name>.")
-        elif RiverDetector in get_args(field.annotation):
-            yield from fields(RiverDetector, f"{at}{name}[].")
+        elif entry := ENTRIES & set(get_args(field.annotation)):
+            yield from fields(entry.pop(), f"{at}{name}[].")
         else:
             yield f"{at}{name}", section, name
             if RetrainBudget in get_args(field.annotation):
@@ -63,7 +66,11 @@ def default_of(section: type[Section], name: str) -> str:
     """Return a default as one would write it in the file."""
     if section.model_fields[name].default is PydanticUndefined:
         return "required"
-    blanks: Mapping[type[Section], Mapping[str, Any]] = {ModelConfig: {"model_id": "m"}, RiverDetector: {"name": "X"}}
+    blanks: Mapping[type[Section], Mapping[str, Any]] = {
+        ModelConfig: {"model_id": "m"},
+        RiverDetector: {"name": "X"},
+        Silence: {"start": 0, "end": 1},
+    }
     blank = blanks.get(section, {})
     default = section(**blank).model_dump(mode="json")[name]
     return re.sub(r'"([a-z_]+|\d+[a-z]+)"', r"\1", json.dumps(default))

@@ -11,7 +11,7 @@ from driftline.models.drift.finding import Finding, Span, Subject
 from driftline.models.drift.trail import Mark
 from driftline.models.join.entry import Pending
 from driftline.models.pipeline import Pipeline
-from driftline.models.policy.incident import Incident, Part, Place
+from driftline.models.policy.incident import Incident, Place
 from driftline.models.policy.retrain import RetrainPolicy
 from driftline.models.record import FileRecord, Record
 from driftline.models.watch.version_watch import Served
@@ -43,15 +43,14 @@ def place(at: int = 0) -> Place:
 def fire(
     policy: RetrainPolicy, subject: Subject = CONCEPT, *, version: str = "1", severity: Severity = Severity.WARNING
 ) -> Alert:
-    effect = Effect(measure="calibration", value=0.2)
+    effect = Effect(measure="calibration", value=0.9 if severity is Severity.CRITICAL else 0.2)
     span = Span(Mark(10, START, 40, 30), Mark(20, START + 10, CHANGED_AT, 35))
-    finding = Finding(subject, version, "d", 0.5, 0.3, effect, 0.1, span, "")
-    name = f"inc-{subject.as_text()}"
-    incident = Incident(
-        name, "fraud", {version: Part(finding, is_told=True)}, severity, AlertState.FIRING, START, START
-    )
-    alert = incident.alert(AlertState.FIRING, place())
-    policy.alerted([(alert, finding)])
+    finding = Finding(subject, version, "d", 0.5, 0.3, effect, 0.1, span, "", early=severity is Severity.INFO)
+    incident = Incident(f"inc-{subject.as_text()}", "fraud", subject, START)
+    incident.add(finding, START)
+    alert = incident.tell(AlertState.FIRING, [finding], place())
+    assert alert.severity is severity
+    policy.noted([(incident.incident_id, finding)])
     return alert
 
 
