@@ -44,7 +44,7 @@ def code(cell: str) -> list[str]:
 # -- configuration ----------------------------------------------------------------------------------------------------
 
 
-ENTRIES: Final = {RiverDetector, Silence}
+ENTRIES: Final[tuple[type[Section], ...]] = (RiverDetector, Silence)
 
 
 def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Section], str]]:
@@ -54,8 +54,8 @@ def fields(section: type[Section], at: str = "") -> Iterator[tuple[str, type[Sec
             yield from fields(field.annotation, f"{at}{name}.")
         elif FeatureConfig in get_args(field.annotation):
             yield from fields(FeatureConfig, f"{at}{name}.<name>.")
-        elif entry := ENTRIES & set(get_args(field.annotation)):
-            yield from fields(entry.pop(), f"{at}{name}[].")
+        elif entries := [each for each in ENTRIES if each in get_args(field.annotation)]:
+            yield from fields(entries[0], f"{at}{name}[].")
         else:
             yield f"{at}{name}", section, name
             if RetrainBudget in get_args(field.annotation):
