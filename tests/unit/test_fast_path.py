@@ -6,6 +6,8 @@ import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from driftline.models.arena import Arena
 from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
@@ -21,8 +23,6 @@ from driftline.schemas.topics import LABELS, PREDICTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
 ARROW = ("content-type", b"application/vnd.apache.arrow.stream")
 SEGMENTS = [f"s{n}" for n in range(20)]
@@ -218,6 +218,20 @@ def test_a_negative_zero_stays_one() -> None:
     ids = [f"q{n}" for n in range(3)]
     batch = both.prediction([0.0, -0.0, 1.0], rows=3, prediction_id=ids, score=[0.5] * 3, features={"x": [1, 2, 3]})
     both.take([both.record(PREDICTIONS, batch)])
+    both.agree()
+
+
+@pytest.mark.parametrize("odd", [1, 2, 3, 8])
+def test_rows_of_a_batch_that_no_kernel_reads_are_read_one_by_one(odd: int) -> None:
+    both = Both(challenger="none")
+    both.know()
+    for _ in range(5):
+        ids = [f"q{both.number}-{n}" for n in range(8)]
+        values = ["text" if n < odd else n for n in range(8)]  # of a number: what it is, each is told by itself
+        batch = both.prediction([0] * 8, rows=8, prediction_id=ids, score=[0.5] * 8, features={"x": values})
+        both.take([both.record(PREDICTIONS, batch)])
+        labels = {"model_id": "m", "rows": 8, "prediction_id": ids, "timestamp": both.number, "label": [0, 1] * 4}
+        both.take([both.record(LABELS, labels)])
     both.agree()
 
 
