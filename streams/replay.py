@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
     from driftline.streams.replay_tables import EventColumns
 
-__all__ = ["BATCH", "EventFiles", "ReplayError", "Totals", "merged", "outcomes", "replay"]
+__all__ = ["BATCH", "EventFiles", "ReplayError", "Totals", "merged", "outcomes", "outcomes_of", "records_of", "replay"]
 
 BATCH: Final = 1000
 
@@ -89,8 +89,8 @@ def replay(
     """
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
-    with _records_of(files) as records, Results(out) as results:
-        for totals.records, outcome in _processed(pipeline, records, batch):
+    with records_of(files) as records, Results(out) as results:
+        for totals.records, outcome in outcomes_of(pipeline, records, batch):
             results.add(outcome)
             totals.alerts += len(outcome.alerts)
             totals.retrain_requests += len(outcome.retrain_requests)
@@ -102,19 +102,20 @@ def replay(
 
 def outcomes(pipeline: Pipeline, files: EventFiles, batch: int) -> Iterator[tuple[int, Outcome]]:
     """Yield what each batch of the records of files leads to, and how many records there have been."""
-    with _records_of(files) as records:
-        yield from _processed(pipeline, records, batch)
+    with records_of(files) as records:
+        yield from outcomes_of(pipeline, records, batch)
 
 
 @contextmanager
-def _records_of(files: EventFiles) -> Iterator[Iterator[Record]]:
+def records_of(files: EventFiles) -> Iterator[Iterator[Record]]:
     """Open both files and give their records in the order of replay."""
     predictions = _open(files.predictions, "prediction", files.columns.predictions)
     with predictions as predicted, _open(files.labels, "label", files.columns.labels) as labelled:
         yield rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
 
 
-def _processed(pipeline: Pipeline, records: Iterator[Record], batch: int) -> Iterator[tuple[int, Outcome]]:
+def outcomes_of(pipeline: Pipeline, records: Iterator[Record], batch: int) -> Iterator[tuple[int, Outcome]]:
+    """Yield what each batch of records leads to, and how many records there have been."""
     count = 0
     while chunk := list(islice(records, batch)):
         outcome = pipeline.process(chunk, found={})

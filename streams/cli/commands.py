@@ -189,6 +189,45 @@ def backtest(
 
 
 @app.command()
+def tune(  # noqa: PLR0913 - its options
+    *,
+    predictions: Annotated[Path, typer.Option(metavar="FILE", help="Predictions, as of replay.")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="Labels, as of replay.")],
+    config: ConfigOption = None,
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML that says where events stand in tables.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Which model, if the files have several.")] = None,
+    feature: Annotated[
+        str | None, typer.Option(help="The numeric feature that is changed; by default the first.")
+    ] = None,
+    calm: Annotated[str, typer.Option(help="Event time that there is to be between two false alarms.")] = "30d",
+) -> None:
+    """Propose a budget of false alarms and gates from history in which all was well, and say what they would find.
+
+    Changes are put into the second half of the history: of a feature, of how often it is missing, and of labels.
+    """
+    from driftline.schemas.durations import parse_duration
+    from driftline.streams.cli.progress import counting
+    from driftline.streams.cli.tuning import show_tuning
+    from driftline.streams.compiled import compile_once
+    from driftline.streams.replay import EventFiles
+    from driftline.streams.replay_tables import TableColumns, read_columns
+    from driftline.streams.tune import tune as tuned
+
+    try:
+        between = parse_duration(calm)
+    except ValueError as error:
+        raise ConfigurationError(f"--calm {error}") from None
+    configuration = _configuration_of(config)
+    files = EventFiles(predictions, labels, TableColumns() if columns is None else read_columns(columns))
+    compile_once(write_note)
+    with counting("records replayed") as show:
+        tuning = tuned(configuration, files, model, calm=between, feature=feature, progress=show)
+    show_tuning(tuning)
+
+
+@app.command()
 def status(
     model: Annotated[str | None, typer.Argument(help="One model in detail; without it, all in a table.")] = None,
     *,
