@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 FEATURES: Final = 20
+REGIONS: Final = 8
 CHUNK: Final = 10_000
 DAY: Final = 86_400_000  # ms
 _BEGIN: Final = 1_767_225_600_000  # 2026-01-01
@@ -36,12 +37,16 @@ _SURE: Final = 3.4  # spread of the logits of scores, with which one prediction 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Events in a row, the first of which is the `start`-th: features, scores, and whether each prediction is wrong."""
+    """Events in a row, the first of which is the `start`-th: features, scores, and whether each prediction is wrong.
+
+    `regions` has the number of the region that each is of.
+    """
 
     start: int
     features: Floats
     scores: Floats
     wrong: npt.NDArray[np.bool_]
+    regions: npt.NDArray[np.int64]
 
     @property
     def nth(self) -> npt.NDArray[np.int64]:
@@ -65,7 +70,8 @@ class Scenario:
     `features` makes the features of events from one number up to another, `errors` says which predictions are wrong
     (None: as often as their scores say), and `change` bends a chunk from event `at` on; without it the stream is that
     of `base`. What the change should be found as is in `targets`, by the words of a subject. The first `categorical`
-    features are categories, by their numbers.
+    features are categories, by their numbers. With `regions` each event is of one of eight. `delays` says after how
+    many events a label comes; without it at once.
     """
 
     name: str
@@ -77,6 +83,8 @@ class Scenario:
     base: str = ""
     per_day: float = 4e3
     categorical: int = 0
+    regions: bool = False
+    delays: Callable[[Chunk, Random], Floats] | None = None
 
     def chunks(self, events: int, seed: int) -> Iterator[Chunk]:
         """Yield the first events, those of one seed."""
@@ -94,7 +102,8 @@ class Scenario:
                 # As sure as it is right: then scores and errors are as the reference says.
                 rate = noise.state["rate"]
                 scores = np.where(scores > 0.5, 1.0 - rate, rate)  # noqa: PLR2004 - the likelier class
-            chunk = Chunk(start, features, scores, wrong)
+            regions = random.integers(0, REGIONS, end - start) if self.regions else np.zeros(end - start, np.int64)
+            chunk = Chunk(start, features, scores, wrong, regions)
             yield chunk if self.change is None or end <= self.at else self.change(chunk, random)
 
     def changed(self, name: str, at: int, change: Callable[[Chunk, Random], Chunk], *targets: str) -> Scenario:
@@ -102,8 +111,42 @@ class Scenario:
         return replace(self, name=name, at=at, change=change, targets=targets, base=self.name)
 
 
-def records(chunk: Chunk, scenario: Scenario, rows: int) -> Iterator[FileRecord]:
-    """Yield the records of a chunk: a batch of so many predictions, then the batch of their labels."""
+class Labels:
+    """Labels that are still to come, in the order in which they do."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._random = np.random.default_rng(1)
+        self._waiting = pa.table({"prediction_id": pa.array([], pa.string()), "timestamp": [], "label": []})
+        self._waiting = self._waiting.cast(_LABELS)
+        self._offset = 0
+
+    def add(self, chunk: Chunk, labels: npt.NDArray[np.int64]) -> None:
+        """Take those of a chunk."""
+        delays = self._scenario.delays
+        nth = chunk.nth.astype(float) + (0.0 if delays is None else delays(chunk, self._random))
+        at = time_of(nth, self._scenario.per_day)
+        columns = pa.array(chunk.nth).cast(pa.string()), pa.array(at), pa.array(labels)
+        added = pa.table(dict(zip(_LABELS.names, columns, strict=True)))
+        both = pa.concat_tables([self._waiting, added])
+        self._waiting = both if delays is None else both.sort_by("timestamp")
+
+    def until(self, at: int) -> Iterator[FileRecord]:
+        """Yield the record of all that have come by a time, if any have."""
+        count = int(np.searchsorted(self._waiting["timestamp"].to_numpy(), at, side="right"))
+        for start in range(0, count, _MOST_ROWS):
+            rows = self._waiting.slice(start, min(count - start, _MOST_ROWS)).combine_chunks().to_batches()[0]
+            yield _record(LABELS, self._offset, rows, at)
+            self._offset += 1
+        self._waiting = self._waiting.slice(count)
+
+
+_LABELS: Final = pa.schema({"prediction_id": pa.string(), "timestamp": pa.int64(), "label": pa.int64()})
+_MOST_ROWS: Final = 10_000
+
+
+def records(chunk: Chunk, scenario: Scenario, rows: int, labels: Labels) -> Iterator[FileRecord]:
+    """Yield the records of a chunk: a batch of so many predictions, then the batch of the labels that have come."""
     at = time_of(chunk.nth, scenario.per_day)
     ids = pa.array(chunk.nth).cast(pa.string())
     predicted = (chunk.scores > 0.5).astype(np.int64)  # noqa: PLR2004 - the likelier class
@@ -113,18 +156,18 @@ def records(chunk: Chunk, scenario: Scenario, rows: int) -> Iterator[FileRecord]
             "timestamp": pa.array(at),
             "prediction": pa.array(predicted),
             "score": pa.array(chunk.scores),
+            **({"segments.region": pa.array(np.char.add("r", chunk.regions.astype(str)))} if scenario.regions else {}),
             **{
                 f"features.x{n}": _column(chunk.features[:, n], is_category=n < scenario.categorical)
                 for n in range(FEATURES)
             },
         }
     )
-    labels = pa.record_batch(
-        {"prediction_id": ids, "timestamp": pa.array(at), "label": pa.array(predicted ^ chunk.wrong)}
-    )
+    labels.add(chunk, predicted ^ chunk.wrong)
     for start in range(0, len(ids), rows):
-        for topic, table in ((PREDICTIONS, predictions), (LABELS, labels)):
-            yield _record(topic, chunk.start + start, table.slice(start, rows), int(at[min(start + rows, len(at)) - 1]))
+        last = int(at[min(start + rows, len(at)) - 1])
+        yield _record(PREDICTIONS, chunk.start + start, predictions.slice(start, rows), last)
+        yield from labels.until(last)
 
 
 def _column(values: Floats, *, is_category: bool) -> Any:  # noqa: ANN401 - of Arrow
@@ -133,7 +176,7 @@ def _column(values: Floats, *, is_category: bool) -> Any:  # noqa: ANN401 - of A
     return pa.array(np.ascontiguousarray(values))
 
 
-def time_of(nth: npt.NDArray[np.int64], per_day: float) -> npt.NDArray[np.int64]:
+def time_of(nth: npt.NDArray[Any], per_day: float) -> npt.NDArray[np.int64]:
     """Return when events were, from their numbers."""
     return (_BEGIN + nth * (DAY / per_day)).astype(np.int64)
 
@@ -259,6 +302,20 @@ def markov_errors(rate: float, related: float) -> Callable[[Noise, int, int], np
     return make
 
 
+def later_if_wrong(chunk: Chunk, random: Random) -> Floats:
+    """Labels that say that a prediction was wrong take ten times as long as others."""
+    return random.exponential(np.where(chunk.wrong, 2000.0, 200.0))
+
+
+def outages(chunk: Chunk, random: Random) -> Floats:
+    """Of every 20,000 events the labels of 2,000 come all when these are over; others take 50 events."""
+    since = chunk.nth % (10 * _OUTAGE)
+    return np.where(since < _OUTAGE, float(_OUTAGE) - since, random.exponential(50.0, len(since)))
+
+
+_OUTAGE: Final = 2000
+
+
 NULLS: Final = (
     Scenario("normal", normal),
     Scenario("t3", heavy),
@@ -278,6 +335,9 @@ NULLS: Final = (
     Scenario("categories", categories(0.0), categorical=10),
     Scenario("Markov categories", categories(0.8), categorical=10),
     Scenario("daily categories, 1e5 a day", categories(0.0, hours=0.5), per_day=1e5, categorical=10),
+    Scenario("eight regions", normal, independent_errors(0.1), regions=True),
+    Scenario("labels later if wrong", normal, independent_errors(0.1), delays=later_if_wrong),
+    Scenario("label outages", normal, independent_errors(0.1), delays=outages),
 )
 
 
@@ -327,8 +387,38 @@ def wrong(at: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
     return change
 
 
+def wrong_in(at: int, region: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
+    """Return what has the predictions of one region wrong at another rate."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        errors, first = chunk.wrong.copy(), _after(chunk, at)
+        others = random.random(len(errors) - first) < rate
+        errors[first:] = np.where(chunk.regions[first:] == region, others, errors[first:])
+        return replace(chunk, wrong=errors)
+
+    return change
+
+
+def more_positives(at: int, share: float) -> Callable[[Chunk, Random], Chunk]:
+    """Return what makes a share of the negative predictions positive ones, and of their labels as many."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        scores, first = chunk.scores.copy(), _after(chunk, at)
+        after = scores[first:]
+        turns = (after < 0.5) & (random.random(len(after)) < share)  # noqa: PLR2004 - the likelier class
+        scores[first:] = np.where(turns, 1.0 - after, after)
+        return replace(chunk, scores=scores)
+
+    return change
+
+
 def _shifted(shift: float) -> Callable[[Floats], Floats]:
     return lambda values: values + shift
+
+
+def _lost(share: float) -> Callable[[Floats], Floats]:
+    """Return what loses a share of the values, by their own digits."""
+    return lambda values: np.where(np.abs(values) * 1e6 % 1.0 < share, np.nan, values)
 
 
 def _scaled(factor: float) -> Callable[[Floats], Floats]:
@@ -379,6 +469,23 @@ CHANGES: Final = (
         )
         for rate in (0.05, 0.13, 0.2, 0.3)
     ),
+    *(
+        BASES["eight regions"].changed(
+            f"errors .1 to {rate} in one of eight regions",
+            LATE,
+            wrong_in(LATE, 3, rate),
+            "performance segment region=r3",
+        )
+        for rate in (0.2, 0.4)
+    ),
+    NULLS[0].changed(
+        "label shift, 10 points",
+        LATE,
+        more_positives(LATE, 0.2),
+        "label_drift metric label",
+        "prediction_drift metric score",
+    ),
+    NULLS[0].changed("missing, 20 %", LATE, moved(LATE, _lost(0.2)), "data_quality feature x0"),
 )
 
 BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from river import drift
 
-from benchmarks.detection_streams import FEATURES, nth_of, records
+from benchmarks.detection_streams import FEATURES, Labels, nth_of, records
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.alerts import AlertPolicy
@@ -64,14 +64,15 @@ def driftline(
     then it ends with the first page about one of the targets.
     """
     configuration = Configuration.model_validate(
-        {"models": [{"model_id": "m", "alerts": {"events_between_false_alarms": between}}]}
+        {"models": [{"model_id": "m", "segments": ["region"], "alerts": {"events_between_false_alarms": between}}]}
     )
+    labels = Labels(scenario)
     pipeline, watched = Pipeline(configuration, partition=0), Watched(events - REFERENCE)
     intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
     with _listening(scenario, watched):
         for chunk in scenario.chunks(events, seed):
             is_after = fine is not None and chunk.start + len(chunk.scores) > scenario.at
-            made = list(records(chunk, scenario, fine if is_after and fine is not None else _ROWS))
+            made = list(records(chunk, scenario, fine if is_after and fine is not None else _ROWS, labels))
             began = time.process_time()
             for record in made:
                 outcome = pipeline.process(pipeline.read([record], intake), {})
@@ -126,7 +127,8 @@ def river(detector: str, scenario: Scenario, events: int, seed: int, *parameters
         began = time.process_time()
         for nth, subject in enumerate(subjects):
             is_feature = subject.startswith("data")
-            values = np.ascontiguousarray(chunk.features[:, nth]) if is_feature else chunk.wrong.astype(np.float64)
+            values = chunk.features[:, nth] if is_feature else chunk.wrong.astype(np.float64)
+            values = np.nan_to_num(values)  # as a service would fill in
             decisions = np.zeros(len(values), np.bool_)
             drive(watches[nth], values, parameters or kind.parameters, decisions)
             at = (np.flatnonzero(decisions) + chunk.start).tolist()

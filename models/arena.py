@@ -10,6 +10,7 @@ from driftline.models.kernels.fast import RECENT
 from driftline.models.kernels.feature import FEATURE
 from driftline.models.kernels.linear_model import LINEAR_MODEL
 from driftline.models.kernels.rows import MODEL, Banks
+from driftline.models.kernels.slices import SLICES
 from driftline.models.kernels.thinned import THINNED, THINNED_PAGE
 from driftline.models.kernels.version import FEATURE_PAGE, VERSION
 from driftline.models.performance.bank import CounterBanks
@@ -26,6 +27,7 @@ class Arena:
         self.features = Bank(FEATURE)
         self.samples = Bank(THINNED)
         self.pages = Bank(THINNED_PAGE)
+        self.slices = Bank(SLICES)
         self.streams = Streams()
         self.challengers = Bank(LINEAR_MODEL)
         self.sketches = SketchBank()
@@ -48,6 +50,7 @@ class Arena:
             self.features.rows,
             self.samples.rows,
             self.pages.rows,
+            self.slices.rows,
             psis,
             shares,
             residuals,

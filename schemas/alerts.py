@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     DATA_DRIFT = "data_drift"
     PREDICTION_DRIFT = "prediction_drift"
+    LABEL_DRIFT = "label_drift"
     CONCEPT_DRIFT = "concept_drift"
     PERFORMANCE = "performance"
     DATA_QUALITY = "data_quality"

@@ -57,6 +57,10 @@ class ReferenceConfig(Section):
     min_span: Duration = Field(
         default=parse_duration("1d"), description="Event time that it must span before slow changes are told apart."
     )
+    label_delay: Duration | None = Field(
+        default=None,
+        description="How long labels mostly take: pairs count from then on. By default, what the first labels tell.",
+    )
 
 
 Detector = Literal["e_sr"]
@@ -70,6 +74,7 @@ class DetectorsConfig(Section):
     categorical: Detectors = ("e_sr",)
     score: Detectors = ("e_sr",)
     error: Detectors = ("e_sr",)
+    label: Detectors = ("e_sr",)
     quality: Detectors = ("e_sr",)
     river: Annotated[tuple[RiverDetector, ...], Field(max_length=20)] = ()
 

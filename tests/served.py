@@ -26,7 +26,8 @@ class Served:
     """A monitor and the offsets of what it is shown."""
 
     def __init__(self, **config: Any) -> None:  # noqa: ANN401 - fields of a configuration
-        self.fields = {"model_id": "m", "reference": {"events": 100}, **config}
+        reference = {"events": 100, "label_delay": "0s", **config.pop("reference", {})}
+        self.fields = {"model_id": "m", "reference": reference, **config}
         self.found: list[Finding] = []
         self.offset = 0
         self._begin(ModelMonitor(ModelConfig(**self.fields), arena := Arena()), arena)

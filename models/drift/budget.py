@@ -17,8 +17,11 @@ EXCESS: Final = 0.1
 FEATURES: Final = 0.25
 """Of all features together, by their values."""
 SCORE: Final = 0.1
-QUALITY: Final = 0.1
+QUALITY: Final = 0.05
 """Of all features together, by what is wrong with their values."""
+LABELS: Final = 0.05
+SLICES: Final = 0.05
+"""Of all slices together, by their losses."""
 
 
 def between(events: int, share: float, *, among: int = 1, is_watched: bool = True) -> float:

@@ -97,10 +97,10 @@ made, and `prediction_offset` and `label_offset` say where it and its label stoo
 `values` is where its features begin, `inputs` where those of the challenger do; `source` is the row of a pair's
 prediction if that is in the same batch; `payload` is where the join has the prediction if that is kept in columns;
 `cell` is what kernels count the pair by (`driftline.models.kernels.tasks`), or `NONE` if none does, and of a prediction
-the class that is predicted; `parts` to
-`parts_end` are the counters that it is counted in. `score` is P(positive) or what else calibration takes, `probability`
-what a multiclass model gave to the label, `duration` the latency in ms or the delay of the label in s, and `predicted`
-what the challenger has predicted.
+the class that is predicted; `parts` to `parts_end` are the counters of its version and segments that it is counted in,
+the first one `NONE` if Python counts it. `score` is P(positive) or what else calibration takes, `probability` what a
+multiclass model gave to the label, `duration` the latency in ms or the delay of the label in s, and `predicted` what
+the challenger has predicted.
 """
 
 
@@ -113,6 +113,7 @@ class Banks(NamedTuple):
     features: Records
     samples: Records
     pages: Records
+    slices: Records
     psis: Records
     shares: Records
     residuals: Records
@@ -178,6 +179,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.features),
         borrowed(banks.samples),
         borrowed(banks.pages),
+        borrowed(banks.slices),
         borrowed(banks.psis),
         borrowed(banks.shares),
         borrowed(banks.residuals),
@@ -266,25 +268,30 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
     if not math.isnan(row.duration):
         quantile_sketch.update(banks.sketches, model.label_delay, row.duration)
     model.pairs += 1
-    if row.cell != NONE:
-        parts = rows.parts[row.parts : row.parts_end]
+    parts, truth = rows.parts[row.parts : row.parts_end], NONE
+    if row.cell != NONE and model.task != REGRESSION:
+        classes = 2 if model.task == BINARY else banks.multiclass.records[model.total].classes
+        truth = row.cell // (classes + 1)
+    # That of a weight other than 1 is counted by Python.
+    is_counted = row.cell != NONE and len(parts) > 0 and parts[0] != NONE
+    if is_counted:
         if model.task == BINARY:
-            outcome = binary.outcome_of(row.cell // 3, _predicted_class(row.cell % 3), row.score)
+            outcome = binary.outcome_of(truth, _predicted_class(row.cell % 3), row.score)
             binary.score_pair(banks.binary, model.total, model.window, parts, outcome)
         elif model.task == REGRESSION:
             error = regression.outcome_of(row.outcome, row.score)
             regression.score_pair(banks.regression, model.total, model.window, parts, error)
         else:
             answers = banks.multiclass.records[model.total].classes + 1
-            told = multiclass.outcome_of(row.cell // answers, row.cell % answers, row.probability)
+            told = multiclass.outcome_of(truth, row.cell % answers, row.probability)
             multiclass.score_pair(banks.multiclass, model.total, model.window, parts, told)
     if row.inputs != NONE:
         predicted = rows.predicted[row.source] if row.source != NONE else row.predicted
         rows.predicted[place] = predicted
-        if row.cell != NONE:
+        if is_counted:
             if model.task == BINARY:
                 says = 1 if predicted >= 0.5 else 0  # noqa: PLR2004 - the likelier class
-                challenged = binary.outcome_of(row.cell // 3, says, predicted)
+                challenged = binary.outcome_of(truth, says, predicted)
                 binary.count(banks.binary, model.challenger_total, challenged)
             else:
                 missed = regression.outcome_of(row.outcome, predicted)
@@ -297,11 +304,16 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         row.loss,
         row.score,
         row.outcome,
+        truth,
+        parts,
         banks.samples,
         banks.pages,
+        banks.slices,
+        banks.psis,
         banks.shares,
         banks.residuals,
         banks.ranked,
+        banks.frequencies,
         banks.trails,
         banks.seasons,
         row.at,

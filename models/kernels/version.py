@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.models.kernels import calibration, feature, frequencies, ranked, residuals, shares, stream, thinned
-from driftline.models.kernels.compiled import inlined
+from driftline.models.kernels import slices as slicing
+from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.linear_model import MOST_INPUTS
 from driftline.models.kernels.lines import lined
 
 if TYPE_CHECKING:
-    from driftline.models.kernels.types import Bytes, Doubles, Integers, Record, Records
+    from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records
 
 NONE = feature.NONE
 
@@ -56,6 +57,9 @@ VERSION = lined(
         ("residual_bank", "i8"),
         ("residual", "i8"),
         ("excess", "i8"),
+        ("labels_bank", "i8"),
+        ("labels", "i8"),
+        ("slices", "i8"),
     ]
 )
 """What is watched of a version, by index, or `NONE` where it is not.
@@ -65,7 +69,7 @@ takes, by place in that order; `layout` is another number each time that these a
 reference is complete, and it is known what all its features are; from then on `taken` counts its predictions, those
 whose rows wait included.
 `score` is of numbers that are predicted, `answers` of classes.
-`loss` and `residual` are in the banks of their measure's kind; `excess` is a residual.
+`loss`, `residual` and `labels` are in the banks of their measure's kind; `excess` is a residual.
 """
 
 PSI, SHARE, RESIDUAL, RANKED, FREQUENCY = range(5)
@@ -167,11 +171,16 @@ def paired(
     loss: float,
     score: float,
     outcome: float,
+    truth: int,
+    parts: Indices,
     samples: Records,
     pages: Records,
+    slices: Records,
+    psis: Records,
     bits: Records,
     signed: Records,
     ranks: Records,
+    categories: Records,
     trails: Records,
     seasons: Records,
     at: int,
@@ -179,17 +188,46 @@ def paired(
     label_offset: int,
     attention: Integers,
 ) -> int:
-    """Take a pair as `driftline.models.watch.truth_watch.Scored` has it; as for the rest, see `predicted`."""
+    """Take a pair as `driftline.models.watch.truth_watch.Scored` has it; as for the rest, see `predicted`.
+
+    `truth` is the class of the label, or `NONE`; `parts` are the counters that the pair is counted in: of its version,
+    and of its segments.
+    """
     noted = 0
     version.pairs += 1
+    if version.slices != NONE:
+        noted = _sliced(
+            slices[version.slices],
+            version.pairs_frozen,
+            loss,
+            truth,
+            parts,
+            bits,
+            ranks,
+            trails,
+            seasons,
+            at,
+            prediction_offset,
+            label_offset,
+            attention,
+        )
     if not version.pairs_frozen:
         version.loss_sum += loss
         thinned.update(samples[version.loss_sample], pages, loss)
         if not math.isnan(score):
             thinned.update(samples[version.calibrated_sample], pages, score)
             thinned.update(samples[version.outcome_sample], pages, outcome)
-        _learned(version, loss, score, outcome, bits, signed, ranks, seasons, at)
+        _learned(version, loss, score, outcome, truth, psis, bits, signed, ranks, categories, seasons, at)
         return noted
+    if version.labels != NONE:
+        seen = stream.QUIET
+        if version.labels_bank == PSI:
+            seen = ranked.update(psis[version.labels], trails, seasons, outcome, at, prediction_offset, label_offset)
+        elif truth != NONE:
+            labels = categories[version.labels]
+            seen = frequencies.update(labels, trails, truth % CELLS, at, prediction_offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, version.labels_bank, version.labels, seen)
     if version.loss != NONE:
         if version.loss_bank == SHARE:
             seen = shares.update(bits[version.loss], trails, loss, at, prediction_offset, label_offset)
@@ -222,13 +260,21 @@ def _learned(
     loss: float,
     score: float,
     outcome: float,
+    truth: int,
+    psis: Records,
     bits: Records,
     signed: Records,
     ranks: Records,
+    categories: Records,
     seasons: Records,
     at: int,
 ) -> None:
     """Let what watches pairs learn from one of the reference, as far as it is there."""
+    if version.labels != NONE:
+        if version.labels_bank == PSI:
+            ranked.learn(psis[version.labels], seasons, outcome, at)
+        elif truth != NONE:
+            frequencies.learn(categories[version.labels], truth % CELLS, at)
     if version.loss != NONE:
         if version.loss_bank == SHARE:
             shares.learn(bits[version.loss], loss)
@@ -244,6 +290,48 @@ def _learned(
             ranked.learn(ranks[version.residual], seasons, residual, at)
     if version.excess != NONE:
         residuals.learn(signed[version.excess], beyond)
+
+
+@kernel
+def _sliced(
+    slices: Record,
+    is_frozen: int,
+    loss: float,
+    truth: int,
+    parts: Indices,
+    bits: Records,
+    ranks: Records,
+    trails: Records,
+    seasons: Records,
+    at: int,
+    prediction_offset: int,
+    label_offset: int,
+    attention: Integers,
+) -> int:
+    """Show the loss of a pair to the slices that it is of; return how many rows of `attention` are filled."""
+    noted = 0
+    for nth in range(len(parts)):
+        key = parts[nth]
+        if nth == 0:  # the counters of the version; in their place, the class
+            key = slicing.key_of_class(truth) if truth != NONE else NONE
+        place = slicing.find(slices, key) if key != NONE else NONE
+        if place == NONE:
+            continue
+        index = slices.stream[place]
+        if not is_frozen:
+            slices.sum[place] += loss
+            if slices.bank == SHARE:
+                shares.learn(bits[index], loss)
+            else:
+                ranked.learn(ranks[index], seasons, loss, at)
+            continue
+        if slices.bank == SHARE:
+            seen = shares.update(bits[index], trails, loss, at, prediction_offset, label_offset)
+        else:
+            seen = ranked.update(ranks[index], trails, seasons, loss, at, prediction_offset, label_offset)
+        if seen != stream.QUIET:
+            noted = _note(attention, noted, slices.bank, index, seen)
+    return noted
 
 
 @inlined

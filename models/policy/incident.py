@@ -24,9 +24,17 @@ _MOST_EVIDENCE: Final = 32
 _MOST_NAMED: Final = 3
 _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
-_DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT})
-_FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT})
-_LEADING: Final = (Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.DATA_QUALITY, Kind.PREDICTION_DRIFT, Kind.DATA_DRIFT)
+_DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT, Kind.LABEL_DRIFT})
+_OF_THE_WORLD: Final = frozenset({Kind.DATA_DRIFT, Kind.LABEL_DRIFT})
+_FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.LABEL_DRIFT})
+_LEADING: Final = (
+    Kind.PERFORMANCE,
+    Kind.CONCEPT_DRIFT,
+    Kind.DATA_QUALITY,
+    Kind.PREDICTION_DRIFT,
+    Kind.LABEL_DRIFT,
+    Kind.DATA_DRIFT,
+)
 """What leads where several are as urgent: what users of the model suffer from first."""
 
 _URGENCY: Final = list(Severity)
@@ -59,14 +67,14 @@ def identify(prefix: str, *parts: str) -> str:
 def severity_of(finding: Finding) -> Severity:
     """Return how urgent a finding is that passed the gate: critical from three times the gate.
 
-    That a feature is distributed otherwise is never critical by itself: where it matters to the model, what is
-    predicted moves with it, or how often that is wrong. Where the distribution of features or predictions moves before
-    the reference covers what is normal, that may be what is normal: it is for information.
+    That a feature or the label is distributed otherwise is never critical by itself: where it matters to the model,
+    what is predicted moves with it, or how often that is wrong. Where a distribution moves before the reference covers
+    what is normal, that may be what is normal: it is for information.
     """
     kind = finding.subject.kind
     if finding.early and kind in _DRIFTS:
         return Severity.INFO
-    is_critical = kind is not Kind.DATA_DRIFT and finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
+    is_critical = kind not in _OF_THE_WORLD and finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
     return Severity.CRITICAL if is_critical else Severity.WARNING
 
 
@@ -75,10 +83,15 @@ def is_worse(severity: Severity, other: Severity) -> bool:
     return _URGENCY.index(severity) > _URGENCY.index(other)
 
 
-def precedence(finding: Finding) -> tuple[int, int, float]:
-    """Return what findings are in order by: the most urgent first, then by kind, then by how far beyond their gate."""
+def precedence(finding: Finding) -> tuple[int, bool, int, float]:
+    """Return what findings are in order by: the most urgent first, then the whole before its slices, then by kind.
+
+    Those that are alike in all of this are by how far they are beyond their gate.
+    """
+    target = finding.subject.target
+    is_slice = target.segment is not None or target.class_ is not None
     beyond = finding.effect.value / finding.min_effect if finding.min_effect else finding.effect.value
-    return -_URGENCY.index(severity_of(finding)), _LEADING.index(finding.subject.kind), -beyond
+    return -_URGENCY.index(severity_of(finding)), is_slice, _LEADING.index(finding.subject.kind), -beyond
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.models.watch.profile import Mistaken, Profile, configured_kinds
 from driftline.models.watch.river_challenger import is_sampled, river_challenger
 from driftline.models.watch.scoreboard import Scoreboard
+from driftline.models.watch.slices import Slice, class_keys
 from driftline.models.watch.version_watch import VersionWatch
 from driftline.schemas.config import FeatureKind, ModelConfig, Task
 from driftline.schemas.river import Challenger
@@ -102,6 +103,11 @@ class Known:
     def pairs(self) -> int:
         """How many pairs there have been since the model was known."""
         return int(self._record["pairs"])
+
+    def slices(self) -> dict[Slice, int]:
+        """Return what pairs may be slices of, by the key with which they come."""
+        of_segments = {Slice(*named): record for named, record in self.scoreboard.segment_records().items()}
+        return of_segments | (class_keys(self.profile.answers) if self.profile.task is Task.MULTICLASS else {})
 
     def open(self, version: str, config: ModelConfig, first: Mark) -> VersionWatch:
         """Begin to watch a version, the first prediction of which stands at a mark."""
@@ -214,7 +220,7 @@ class Known:
             known.online_performance = known.profile.scoring.restore(snapshot["online_performance"])
         known._place()
         for version, watch in snapshot["versions"].items():
-            known._add(VersionWatch.restore(version, config, profile, watch, arena))
+            known._add(VersionWatch.restore(version, config, profile, watch, arena, known.slices()))
         known._record["predictions"], known._record["pairs"] = snapshot["predictions"], snapshot["pairs"]
         known.unwatched = snapshot["unwatched"]
         known._misfits.extend((number, prediction) for number, prediction in snapshot["misfits"])

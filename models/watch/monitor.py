@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _MOST_VERSIONS: Final = 4
 _OUT_OF_USE: Final = 1000  # predictions of others, after which a version counts as replaced
+_MOST: Final = 0.95  # of the labels of a model
 _MOST_RESTARTS: Final = 3  # for what the pairs of a model say; its configuration may be changed as often as one likes
 
 
@@ -168,6 +169,7 @@ class ModelMonitor:
                 self._add_unwatched(known, prediction, rows, offset, label_offset, pending)
                 return
         values = prediction.features
+        watch.truth.maturity.predicted(prediction.timestamp)
         watch.discover(values)
         advances = watch.reserve()
         clear = watch.meet(values, prediction.timestamp, offset, label_offset) if watch.has_newcomers else ()
@@ -223,12 +225,19 @@ class ModelMonitor:
             return
         scored = read_scored(scoring, cell, score, pending, truth)
         if truth.weight != 1.0:
-            self._score_by_python(known, joined, score, scored, rows, delay)
+            self._score_by_python(known, joined, score, scored, rows, delay, cell)
             return
         self._add_pair(known, joined, rows, scored, delay, cell, self._claim(known, pending, rows), None)
 
     def _score_by_python(  # noqa: PLR0913, PLR0917 - what a row is made of
-        self, known: Known, joined: Joined, score: float | None, scored: Scored, rows: Rows, delay: float | None
+        self,
+        known: Known,
+        joined: Joined,
+        score: float | None,
+        scored: Scored,
+        rows: Rows,
+        delay: float | None,
+        cell: int,
     ) -> None:
         """Add the row of a pair that does not weigh 1: no kernel counts it."""
         pending, truth = joined
@@ -236,8 +245,8 @@ class ModelMonitor:
         outcome = known.profile.scoring.interpret(pair)
         rows.run_first()  # into whose panes it goes depends on those before it
         known.touch()  # and a version may lose its counters to another
-        known.scoreboard.update(outcome, pending.version, pending.segments)
-        self._add_pair(known, joined, rows, scored, delay, NONE, (), partial(_judge, known, outcome, truth))
+        parts = [NONE, *known.scoreboard.update(outcome, pending.version, pending.segments)]
+        self._add_pair(known, joined, rows, scored, delay, cell, parts, partial(_judge, known, outcome, truth))
 
     def _add_pair(  # noqa: PLR0913, PLR0917 - what a row is made of
         self,
@@ -252,6 +261,8 @@ class ModelMonitor:
     ) -> None:
         pending = joined.pending
         watch = known.versions.get(pending.version)
+        if watch is not None and not self._is_mature(watch, joined, rows):
+            watch = None
         advances = watch is not None and watch.reserve_pair()
         known.teach(joined)
         online = known.online
@@ -261,7 +272,24 @@ class ModelMonitor:
             self._follow(watch, rows, pending.at, pending.offset, joined.truth.offset)
         if advances and watch is not None:
             rows.run_first()
-            watch.truth.advance(pending.at)
+            watch.truth.advance(pending.at, known.slices())
+
+    def _is_mature(self, watch: VersionWatch, joined: Joined, rows: Rows) -> bool:
+        """Return whether a pair may tell what is normal of its version, and whatever is told by that.
+
+        In a version's first hours only those labels are there that come soon, and these may be better or worse than
+        others. So its reference waits.
+        """
+        maturity, label = watch.truth.maturity, joined.truth
+        if maturity.is_reached:
+            return True
+        if maturity.waited(joined.pending.at, label.at):
+            usual: float | None = None
+            if (takes := self._config.reference.label_delay) is None:
+                rows.run_first()  # those before it are among the delays
+                usual = self._label_delay.quantile(_MOST)
+            maturity.look(label.at, label.at - watch.first.at, takes, 0 if usual is None else int(1000.0 * usual))
+        return maturity.is_reached
 
     @staticmethod
     def _follow(watch: VersionWatch, rows: Rows, at: int, prediction_offset: int, label_offset: int) -> None:

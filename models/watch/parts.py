@@ -67,10 +67,14 @@ class Parts:
             self._other = self._scoring.new_compact()
         return self._other
 
+    def owned(self) -> dict[str, Any]:
+        """Return the counters of each name, and those of all others."""
+        other = {} if self._other is None else {_OTHER: self._other}
+        return self._by_name | other
+
     def report(self) -> dict[str, Report]:
         """Return each part's metrics."""
-        other = {} if self._other is None else {_OTHER: self._other}
-        return {name: part.report() for name, part in (self._by_name | other).items()}
+        return {name: part.report() for name, part in self.owned().items()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""

@@ -75,8 +75,11 @@ class Scoreboard:
         # are looked up once.
         self._claimed: dict[tuple[str | None, ...], list[int]] = {}
 
-    def update(self, outcome: object, version: str, segments: Mapping[str, str] | None) -> None:
-        """Count one outcome of `scoring`; `segments` are the values of those attributes that the event had."""
+    def update(self, outcome: object, version: str, segments: Mapping[str, str] | None) -> list[int]:
+        """Count one outcome of `scoring`; `segments` are the values of those attributes that the event had.
+
+        Return the records of its segments, as `claim` has them.
+        """
         self._total.update(outcome)
         self._versions.update(version, outcome)
         self._recent.update(outcome)
@@ -85,6 +88,18 @@ class Scoreboard:
                 value = segments.get(name)
                 if value is not None:
                     parts.update(value, outcome)
+        return self._records_of(self._values_of(segments))
+
+    def _values_of(self, segments: Mapping[str, str] | None) -> tuple[str | None, ...]:
+        return tuple(map(segments.get, self._segments)) if segments else self._no_values
+
+    def segment_records(self) -> dict[tuple[str, str], int]:
+        """Return the record of each value of each attribute that has its own, and of those that have none together."""
+        return {
+            (name, value): part.record
+            for name, parts in self._segments.items()
+            for value, part in parts.owned().items()
+        }
 
     @property
     def total(self) -> int:
@@ -107,13 +122,16 @@ class Scoreboard:
         part: Any = self._versions.claim(version)
         if part is None:
             return None
-        values = tuple(map(segments.get, self._segments)) if segments else self._no_values
+        values = self._values_of(segments)
+        return [part.record, *self._records_of(values)]
+
+    def _records_of(self, values: tuple[str | None, ...]) -> list[int]:
         records = self._claimed.get(values)
         if records is None:
             records = [self._record_of(*named) for named in zip(self._segments.values(), values, strict=True)]
             if len(self._claimed) < _MOST_CLAIMED:
                 self._claimed[tuple(map(_alike, values))] = records
-        return [part.record, *records]
+        return records
 
     @property
     def recents(self) -> int:
@@ -132,8 +150,7 @@ class Scoreboard:
 
     def claimed(self, segments: Mapping[str, str] | None) -> list[int] | None:
         """Return what `claim` gave for values of segments; None if they have not been claimed, or are forgotten."""
-        values = tuple(map(segments.get, self._segments)) if segments else self._no_values
-        return self._claimed.get(values)
+        return self._claimed.get(self._values_of(segments))
 
     @staticmethod
     def _record_of(parts: Parts, value: str | None) -> int:

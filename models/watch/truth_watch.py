@@ -8,26 +8,30 @@ score tells less than it did, though neither class became more frequent).
 
 from __future__ import annotations
 
+from functools import partial
 from math import nan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from driftline.models.drift.budget import EXCESS, LOSS, RESIDUAL, between
+from driftline.models.drift.budget import EXCESS, LABELS, LOSS, RESIDUAL, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
-from driftline.models.drift.measure import Residual, ShareGrowth
-from driftline.models.drift.rank import MeanGrowth, RankShift
-from driftline.models.drift.stream import Stream, restore_stream
+from driftline.models.drift.measure import CategoryPsi, Residual, ShareGrowth
+from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift, complete
+from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
+from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.version import NONE
 from driftline.models.performance import BinaryScoring, MulticlassScoring, absolute_error
 from driftline.models.watch import wording
 from driftline.models.watch.calibration import Calibration
+from driftline.models.watch.maturity import Maturity
+from driftline.models.watch.slices import Slices
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import Task
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from driftline.models.arena import Arena
     from driftline.models.drift.measure import Measure
@@ -35,11 +39,14 @@ if TYPE_CHECKING:
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.kernels.types import Record
     from driftline.models.performance import Scoring
+    from driftline.models.watch.profile import Profile
+    from driftline.models.watch.slices import Slice
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
 _SAMPLES: Final = ("loss_sample", "calibrated_sample", "outcome_sample")
 _FEWEST_SCORES: Final = 50  # of which a calibration says anything before the reference ends
+_LABELS: Final = Subject(Kind.LABEL_DRIFT, Target(metric="label"))
 _CONCEPT: Final = Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration"))
 
 
@@ -78,16 +85,18 @@ class TruthWatch:
 
     Parameters
     ----------
-    task, version, config
+    profile, version, config
         What the model is, which version this is, and how it is watched.
     arena, index
         Where the numbers are, and which record there is the version's.
 
     """
 
-    def __init__(self, task: Task, version: str, config: ModelConfig, arena: Arena, index: int) -> None:
+    def __init__(self, profile: Profile, version: str, config: ModelConfig, arena: Arena, index: int) -> None:
         self.frozen = False
-        self._task = task
+        self.maturity: Final = Maturity(config.reference.events)
+        self._task = profile.task
+        self._classes = profile.answers
         self._version = version
         self._config = config
         self._arena = arena
@@ -97,9 +106,11 @@ class TruthWatch:
         self._loss: Stream | None = None
         self._residual: Stream | None = None
         self._excess: Stream | None = None
+        self._labels: Stream | None = None
+        self._slices = Slices(profile.task, version, config, arena, index)
         self._samples: list[Thinned] = []
         self._begin_samples([Thinned(arena.samples, arena.pages) for _ in _SAMPLES])
-        for name in ("loss", "residual", "excess"):
+        for name in ("loss", "residual", "excess", "labels"):
             self._record[name] = NONE
 
     @property
@@ -129,28 +140,42 @@ class TruthWatch:
     def close(self) -> None:
         """Give back all records but that of the version."""
         self._end_samples()
-        for stream in self.streams():
+        self._slices.close()
+        for stream in self._own():
             stream.close()
 
-    def advance(self, at: int) -> None:
-        """Go on to the next part of the reference at an event time, or end it."""
+    def advance(self, at: int, slices: Mapping[Slice, int]) -> None:
+        """Go on to the next part of the reference at an event time, or end it; pairs come by the keys of `slices`."""
         self._begun = min(self._begun or at, at)  # one pair may have a time that is far ahead
-        self._begin()
+        self._begin(slices)
         if self.pairs >= self._config.reference.events:
             self._freeze()
         self._place()
 
-    def _begin(self) -> None:
+    def _begin(self, slices: Mapping[Slice, int]) -> None:
         """Watch for what the pairs so far are enough to tell, and let it learn from them."""
         losses, scores, outcomes = (sample.values for sample in self._samples)
         detectors = self._config.detectors
         if self._loss is None and detectors.watches(Watched.ERROR):
             self._loss = self._loss_stream(self._loss_measure(losses))
             self._loss.learn(losses, self._config.reference.events - self.pairs)
+        if losses:
+            self._slices.begin(slices, losses)
+        if self._labels is None and detectors.label:
+            self._begin_labels(outcomes)
         is_last = self.pairs >= self._config.reference.events
         enough = len(scores) >= _FEWEST_SCORES or (is_last and len(scores) > 0)
         if self._residual is None and enough and detectors.watches(Watched.RESIDUAL):
             self._calibrate(scores, outcomes)
+
+    def _begin_labels(self, outcomes: Sequence[float]) -> None:
+        more = self._config.reference.events - self.pairs
+        if self._task is not Task.REGRESSION:
+            self._labels = self._label_stream(CategoryPsi())
+            self._labels.learn((), more)
+        elif len(outcomes) >= _FEWEST_SCORES:
+            self._labels = self._label_stream(RankPsi.of(outcomes))
+            self._labels.learn(outcomes, more)
 
     def _loss_measure(self, losses: Sequence[float]) -> Measure:
         if self._task is Task.REGRESSION:
@@ -178,7 +203,12 @@ class TruthWatch:
         self.frozen = True
         record = self._record
         record["pairs_frozen"] = 1
+        if self._labels is not None and self._task is Task.REGRESSION:
+            complete(self._labels.measure, self._samples[-1].values)
+        elif self._labels is not None:
+            self._labels.measure["reference"] = self._labels.learned
         self._end_samples()
+        self._slices.freeze()
         if self._loss is not None:
             self._loss.measure["before"] = float(record["loss_sum"]) / self.pairs
             self._loss.measure["reference"] = self.pairs
@@ -194,6 +224,9 @@ class TruthWatch:
         for stream, share in ((self._loss, LOSS), (self._residual, RESIDUAL), (self._excess, EXCESS)):
             if stream is not None:
                 stream.promise(between(events, share, is_watched=is_watched), covered)
+        if self._labels is not None:
+            self._labels.promise(between(events, LABELS), covered)
+        self._slices.promise(events, covered)
 
     def _place(self) -> None:
         """Tell kernels where streams and calibration are."""
@@ -201,10 +234,11 @@ class TruthWatch:
         if self._calibration is not None:
             record["calibrated"] = 1
             self._calibration.fill(record["calibration"])
-        for name, stream in (("loss", self._loss), ("residual", self._residual), ("excess", self._excess)):
+        for name, stream in self._by_name().items():
             record[name] = NONE if stream is None else stream.index
-        record["loss_bank"] = 0 if self._loss is None else self._loss.bank
-        record["residual_bank"] = 0 if self._residual is None else self._residual.bank
+        for name in ("loss", "residual", "labels"):
+            stream = self._by_name()[name]
+            record[f"{name}_bank"] = 0 if stream is None else stream.bank
 
     def _loss_stream(self, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -230,6 +264,24 @@ class TruthWatch:
         min_effect = self._config.alerts.min_effect.calibration
         marks = None if self._residual is None else self._residual.trail  # both are of the pairs with a score
         return self._stream(_CONCEPT, measure, "e_sr:excess", min_effect, wording.score_tells_less, None, marks)
+
+    def _label_stream(self, measure: Measure) -> Stream:
+        is_number = self._task is Task.REGRESSION
+        return Stream(
+            _LABELS,
+            self._version,
+            measure,
+            trail=None if self._loss is None else self._loss.trail,  # both are of all pairs
+            detectors=RANK_DETECTORS if is_number else CATEGORY_DETECTORS,
+            min_effect=self._config.alerts.min_effect.psi,
+            describe=partial(wording.shifted, "the label") if is_number else self._describe_labels,
+            streams=self._arena.streams,
+            has_hours=True,
+        )
+
+    def _describe_labels(self, effect: Effect) -> str:
+        names = [] if self._labels is None else classes_moved(self._labels, self._classes)
+        return wording.categories_shifted("the label", names, effect)
 
     def _stream(  # noqa: PLR0913, PLR0917 - what one stream differs in from another
         self,
@@ -257,28 +309,36 @@ class TruthWatch:
 
     def streams(self) -> list[Stream]:
         """Return what is watched."""
-        return [stream for stream in (self._loss, self._residual, self._excess) if stream is not None]
+        return [*self._own(), *self._slices.streams()]
+
+    def _own(self) -> list[Stream]:
+        return [stream for stream in self._by_name().values() if stream is not None]
+
+    def _by_name(self) -> dict[str, Stream | None]:
+        return {"loss": self._loss, "residual": self._residual, "excess": self._excess, "labels": self._labels}
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         record = self._record
-        streams = {"loss": self._loss, "residual": self._residual, "excess": self._excess}
         return {
             "begun": self._begun,
             "pairs": self.pairs,
             "frozen": self.frozen,
+            "maturity": self.maturity.snapshot(),
             "loss_sum": float(record["loss_sum"]),
             "samples": [sample.snapshot() for sample in self._samples],
             "calibration": None if self._calibration is None else self._calibration.snapshot(),
-            **{name: None if stream is None else stream.snapshot() for name, stream in streams.items()},
+            **{name: None if stream is None else stream.snapshot() for name, stream in self._by_name().items()},
+            "slices": self._slices.snapshot(),
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take over what `snapshot` returned."""
+    def restore(self, snapshot: dict[str, Any], slices: Mapping[Slice, int]) -> None:
+        """Take over what `snapshot` returned; pairs come by the keys of `slices` from now on."""
         record = self._record
         self._begun = snapshot["begun"]
         record["pairs"], record["loss_sum"] = snapshot["pairs"], snapshot["loss_sum"]
         record["pairs_frozen"] = self.frozen = snapshot["frozen"]
+        self.maturity.restore(snapshot["maturity"])
         self._end_samples()
         if snapshot["samples"]:
             banks = self._arena.samples, self._arena.pages
@@ -288,6 +348,14 @@ class TruthWatch:
         self._loss = restore_stream(self._loss_stream, snapshot["loss"])
         self._residual = restore_stream(self._residual_stream, snapshot["residual"])
         self._excess = restore_stream(self._excess_stream, snapshot["excess"])
+        self._labels = restore_stream(self._label_stream, snapshot["labels"])
+        self._slices.restore(snapshot["slices"], slices)
         self._place()
         if self.frozen:
             self._promise()
+
+
+def classes_moved(stream: Stream, names: Sequence[str | None]) -> list[str | None]:
+    """Return the classes that the number stands for which has moved most; of more than 16 some share one."""
+    moved, _, _ = stream.moved()
+    return [name for number, name in enumerate(names) if number % CELLS == moved]

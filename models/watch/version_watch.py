@@ -16,13 +16,12 @@ from driftline.models.drift.rank import RankPsi, complete
 from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
 from driftline.models.drift.trail import Mark, Trail
-from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.version import MOST_FEATURES, NONE, PAGE
 from driftline.models.watch import wording
 from driftline.models.watch.feature import Feature
 from driftline.models.watch.newcomer import Newcomer
 from driftline.models.watch.quality import Absent
-from driftline.models.watch.truth_watch import TruthWatch
+from driftline.models.watch.truth_watch import TruthWatch, classes_moved
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureKind, Task
 from driftline.schemas.fields import MAX_EPOCH_MS, format_timestamp
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
     from driftline.models.watch.profile import Profile
+    from driftline.models.watch.slices import Slice
     from driftline.schemas.alerts import Effect
     from driftline.schemas.config import ModelConfig
 
@@ -103,7 +103,7 @@ class VersionWatch:
         self._begin_sample(Thinned(arena.samples, arena.pages))
         self._record["score"] = self._record["answers"] = NONE
         self._taken = self._taken_pairs = self._room = self._pair_room = 0
-        self.truth = TruthWatch(profile.task, version, config, arena, self.index)
+        self.truth = TruthWatch(profile, version, config, arena, self.index)
         for name, kind in profile.kinds.items():
             if self._has_room():
                 self._features[name] = Feature(name, kind, version, config, arena=arena)
@@ -385,8 +385,7 @@ class VersionWatch:
         )
 
     def _describe_answers(self, effect: Effect) -> str:
-        moved = None if self._answers is None else self._answers.moved()[0]
-        names = [name for number, name in enumerate([*self._classes, None]) if number % CELLS == moved]
+        names = [] if self._answers is None else classes_moved(self._answers, [*self._classes, None])
         return wording.categories_shifted("what is predicted", names, effect)
 
     def streams(self) -> list[Stream]:
@@ -411,6 +410,7 @@ class VersionWatch:
         return {
             "predictions": min(self.predictions, events),
             "pairs": min(self.truth.pairs, events),
+            "immature_pairs": self.truth.maturity.waiting,
             "events": events,
             "predictions_complete": self._frozen,
             "covered_at": format_timestamp(self._covered) if self._begun else None,
@@ -437,10 +437,16 @@ class VersionWatch:
         }
 
     @classmethod
-    def restore(
-        cls, version: str, config: ModelConfig, profile: Profile, snapshot: dict[str, Any], arena: Arena
+    def restore(  # noqa: PLR0913, PLR0917 - what it is made of
+        cls,
+        version: str,
+        config: ModelConfig,
+        profile: Profile,
+        snapshot: dict[str, Any],
+        arena: Arena,
+        slices: Mapping[Slice, int],
     ) -> VersionWatch:
-        """Rebuild what `snapshot` returned."""
+        """Rebuild what `snapshot` returned; pairs come by the keys of `slices` from now on."""
         watch = cls(version, config, replace(profile, kinds={}), Mark(*snapshot["first"]), arena)
         watch._begun = snapshot["begun"]
         watch._end_sample()
@@ -462,7 +468,7 @@ class VersionWatch:
         watch._watch_answers(restore_stream(watch._answers_stream, snapshot["answers"]))
         if watch._frozen:
             watch._promise()
-        watch.truth.restore(snapshot["truth"])
+        watch.truth.restore(snapshot["truth"], slices)
         watch._taken, watch._taken_pairs = watch.predictions, watch.truth.pairs
         record["taken"] = watch.predictions
         return watch

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from driftline.models.drift.finding import Subject
-    from driftline.schemas.alerts import Effect
+    from driftline.schemas.alerts import Effect, Target
 
 _PROBLEMS = {
     Problem.MISSING: "missing",
@@ -27,6 +27,7 @@ _METRICS = {
     "calibration": "calibration",
     "score": "the distribution of the score",
     "prediction": "the distribution of what is predicted",
+    "label": "the distribution of the labels",
     "bad_records": "the share of records that cannot be used",
     "lost_records": "the loss of records",
     "lost_state": "the loss of the state",
@@ -93,16 +94,32 @@ def bad_values(feature: str, problem: Problem | None, effect: Effect) -> str:
     )
 
 
-def more_errors(effect: Effect) -> str:
-    """Say how often predictions are wrong."""
-    return f"predictions are wrong in {effect.after:.1%} of recent pairs, against {effect.before:.1%} in the reference"
+def more_errors(effect: Effect, of: Target | None = None) -> str:
+    """Say how often predictions are wrong, of all pairs or of a slice.
 
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect, Target
+    >>> more_errors(Effect(measure="error_rate", value=0.2, before=0.1, after=0.35), Target(segment="region=eu"))
+    'predictions are wrong in 35.0% of recent pairs of segment region=eu, against 10.0% in the reference'
 
-def larger_errors(effect: Effect) -> str:
-    """Say how far predictions are off."""
+    """
     return (
-        f"the mean absolute error is {effect.after:.4g} over recent pairs, against {effect.before:.4g} in the reference"
+        f"predictions are wrong in {effect.after:.1%} of recent pairs{_of(of)}, against {effect.before:.1%} in the "
+        "reference"
     )
+
+
+def larger_errors(effect: Effect, of: Target | None = None) -> str:
+    """Say how far predictions are off, of all pairs or of a slice."""
+    return (
+        f"the mean absolute error is {effect.after:.4g} over recent pairs{_of(of)}, against {effect.before:.4g} in the "
+        "reference"
+    )
+
+
+def _of(which: Target | None) -> str:
+    return "" if which is None else f" of {which.as_text()}"
 
 
 def positives_differ(effect: Effect) -> str:

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from driftline.models.arena import Arena
+from driftline.models.drift.finding import Subject
 from driftline.models.join.entry import Pending, Truth
-from driftline.models.kernels.version import paired
+from driftline.models.kernels.version import NONE, paired
 from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring
 from driftline.models.snapshot import seal
+from driftline.models.watch.profile import Profile
+from driftline.models.watch.slices import Slice, class_keys
 from driftline.models.watch.truth_watch import TruthWatch, read_scored
 from driftline.models.watch.version_watch import quarter
-from driftline.schemas.alerts import Kind
+from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import ModelConfig, Task
 from tests.restoring import as_stored
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     Draw = Callable[[Random], tuple[Pending, Truth]]
 
 REFERENCE: Final = 1000
+KEYS: Final = {Slice("region", name): 10 + number for number, name in enumerate(("eu", "us", "asia", "rare"))}
 SCORINGS: Final[dict[Task, Scoring[Any]]] = {
     Task.BINARY: BinaryScoring(ClassSet([0, 1])),
     Task.MULTICLASS: MulticlassScoring(ClassSet(["a", "b", "c"])),
@@ -41,14 +45,17 @@ SCORINGS: Final[dict[Task, Scoring[Any]]] = {
 def new(task: Task, **config: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
     arena = Arena()
     # All pairs are of one moment: no day is to be covered first.
-    config = {**config, "reference": {"events": REFERENCE, "min_span": "0s", **config.get("reference", {})}}
-    return TruthWatch(task, "1", ModelConfig(model_id="m", **config), arena, arena.versions.allocate())
+    reference = {"events": REFERENCE, "min_span": "0s", **config.pop("reference", {})}
+    detectors = {"label": [], **config.pop("detectors", {})}
+    config |= {"reference": reference, "detectors": detectors}
+    profile = Profile(task, SCORINGS[task], {})
+    return TruthWatch(profile, "1", ModelConfig(model_id="m", **config), arena, arena.versions.allocate())
 
 
 def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) -> list[Finding]:
     """Return the findings that are large enough to be told."""
     found: list[Finding] = []
-    attention = np.zeros((4, 3), np.int64)
+    attention = np.zeros((8, 3), np.int64)
     arena = watch._arena  # noqa: SLF001 - what a row would say of the watch
     for pending, truth in pairs:
         cell = SCORINGS[task].cell(truth.label, pending.prediction)
@@ -56,13 +63,18 @@ def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) 
         loss, score, value, _ = read_scored(SCORINGS[task], cell, pending.score, pending, truth)
         watch.reserve(1)
         banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
-        seen = (loss, math.nan if score is None else score, value)
+        of_label = NONE if task is Task.REGRESSION else cell // (3 if task is Task.BINARY else 4)
+        keys = (KEYS[Slice(*named)] for named in (pending.segments or {}).items())
+        seen = (loss, math.nan if score is None else score, value, of_label, np.array([7, *keys], np.int32))
         of_streams = (
             banks.samples,
             banks.pages,
+            banks.slices,
+            banks.psis,
             banks.shares,
             banks.residuals,
             banks.ranked,
+            banks.frequencies,
             banks.trails,
             banks.seasons,
         )
@@ -70,7 +82,7 @@ def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) 
         noted = paired(version, *seen, *of_streams, *place, attention)
         events = watch._config.reference.events  # noqa: SLF001 - as above
         if watch.pairs in {quarter(events), events}:
-            watch.advance(pending.at)
+            watch.advance(pending.at, KEYS | (class_keys(["a", "b", "c"]) if task is Task.MULTICLASS else {}))
         attended = (
             arena.streams.owner(bank, index).attend(what, *place) for bank, index, what in attention[:noted].tolist()
         )
@@ -240,7 +252,7 @@ def test_errors_are_compared_with_those_of_the_whole_reference() -> None:
     watch, pairs = new(Task.BINARY, reference={"events": 5000}), draw(binary(), 5300)
     feed(watch, Task.BINARY, pairs[:3000])
     again = new(Task.BINARY, reference={"events": 5000})
-    again.restore(as_stored(watch.snapshot()))
+    again.restore(as_stored(watch.snapshot()), KEYS)
     feed(again, Task.BINARY, pairs[3000:])
     wrong = sum(pending.prediction != truth.label for pending, truth in pairs[:5000])
     loss, *_ = again.streams()
@@ -252,8 +264,141 @@ def test_a_restored_watch_continues_identically() -> None:
     for cut in (500, 1400, 1650):
         whole, second = new(Task.BINARY), new(Task.BINARY)
         feed(whole, Task.BINARY, pairs[:cut])
-        second.restore(as_stored(whole.snapshot()))
+        second.restore(as_stored(whole.snapshot()), KEYS)
         found = feed(whole, Task.BINARY, pairs[cut:])
         assert found
         assert feed(second, Task.BINARY, pairs[cut:]) == found
         assert second.snapshot() == whole.snapshot()
+
+
+# -- slices -----------------------------------------------------------------------------------------------------------
+
+
+def by_region(wrong: dict[str, float], weights: dict[str, float]) -> Draw:
+    """Return a draw of pairs that are wrong so often in each region."""
+
+    def one(random: Random) -> tuple[Pending, Truth]:
+        (region,) = random.choices(list(weights), list(weights.values()))
+        label = random.randrange(2)
+        answer = label ^ (random.random() < wrong[region])
+        return Pending(1, 1, "1", answer, segments={"region": region}), Truth(2, 2, label)
+
+    return one
+
+
+USUAL: Final = {"eu": 0.1, "us": 0.2, "asia": 0.05}
+OFTEN: Final = {"eu": 0.6, "us": 0.3, "asia": 0.1}
+
+
+def test_a_slice_that_is_worse_is_found_where_the_whole_hardly_is() -> None:
+    for seed in range(5):
+        watch = new(Task.BINARY, reference={"events": 10_000})
+        assert feed(watch, Task.BINARY, draw(by_region(USUAL, OFTEN), 20_000, seed)) == []
+        found = feed(watch, Task.BINARY, draw(by_region(USUAL | {"asia": 0.4}, OFTEN), 2000, seed + 100))
+        (first, *_) = (finding for finding in found if finding.subject.target.segment)
+        assert first.subject == Subject(Kind.PERFORMANCE, Target(segment="region=asia"))
+        assert first.effect.before == pytest.approx(0.05, abs=0.02)
+        assert {finding.subject.target.segment for finding in found} <= {"region=asia", None}
+        assert "of segment region=asia, against" in first.summary
+
+
+def test_a_mix_of_slices_that_changes_is_no_change_of_any() -> None:
+    watch = new(Task.BINARY, reference={"events": 10_000})
+    feed(watch, Task.BINARY, draw(by_region(USUAL, OFTEN), 15_000))
+    found = feed(watch, Task.BINARY, draw(by_region(USUAL, {"eu": 0.1, "us": 0.8, "asia": 0.1}), 5000, 2))
+    assert {finding.subject.target.segment for finding in found} <= {None}
+
+
+def test_a_slice_of_too_few_pairs_is_not_watched() -> None:
+    watch = new(Task.BINARY)
+    rarely = OFTEN | {"rare": 0.02}
+    feed(watch, Task.BINARY, draw(by_region(USUAL | {"rare": 0.1}, rarely), 2000))
+    watched = {stream.subject.target.segment for stream in watch.streams()} - {None}
+    assert watched == {"region=eu", "region=us"}  # a tenth of 750 is too few as well
+    assert feed(watch, Task.BINARY, draw(by_region(USUAL | {"rare": 0.9}, rarely), 5000)) == []
+
+
+def test_numbers_have_slices_too() -> None:
+    def one(random: Random, off: float = 1.0) -> tuple[Pending, Truth]:
+        region = random.choice(["eu", "us"])
+        error = random.gauss(0, off if region == "us" else 1.0)
+        return Pending(1, 1, "1", 10.0, segments={"region": region}), Truth(2, 2, 10.0 + error)
+
+    watch = new(Task.REGRESSION)
+    assert feed(watch, Task.REGRESSION, draw(one, 5000)) == []
+    found = feed(watch, Task.REGRESSION, draw(lambda random: one(random, 3.0), 500, 2))
+    assert "segment region=us" in {finding.subject.target.as_text() for finding in found}
+    assert "segment region=eu" not in {finding.subject.target.as_text() for finding in found}
+
+
+def confused(chances: dict[str, float]) -> Draw:
+    """Return a draw of pairs of three classes, which are taken for another one so often."""
+
+    def one(random: Random) -> tuple[Pending, Truth]:
+        label = random.choice("abc")
+        answer = random.choice("abc".replace(label, "")) if random.random() < chances[label] else label
+        return Pending(1, 1, "1", answer), Truth(2, 2, label)
+
+    return one
+
+
+def test_a_class_that_is_taken_for_others_is_named() -> None:
+    watch = new(Task.MULTICLASS, reference={"events": 3000})
+    usual = dict.fromkeys("abc", 0.1)
+    assert feed(watch, Task.MULTICLASS, draw(confused(usual), 8000)) == []
+    found = feed(watch, Task.MULTICLASS, draw(confused(usual | {"b": 0.4}), 1000, 2))
+    assert {finding.subject.target.class_ for finding in found} - {None} == {"b"}
+    assert any("of class b, against 1" in finding.summary for finding in found)
+
+
+def test_a_restored_watch_goes_on_with_its_slices_by_their_new_keys() -> None:
+    pairs = draw(by_region(USUAL, OFTEN), 3000) + draw(by_region(USUAL | {"us": 0.6}, OFTEN), 600, 2)
+    for cut in (500, 900, 2500, 3100):
+        whole, second = new(Task.BINARY, reference={"events": 1500}), new(Task.BINARY, reference={"events": 1500})
+        feed(whole, Task.BINARY, pairs[:cut])
+        second.restore(as_stored(whole.snapshot()), KEYS)
+        found = feed(whole, Task.BINARY, pairs[cut:])
+        assert "segment region=us" in {finding.subject.target.as_text() for finding in found}
+        assert feed(second, Task.BINARY, pairs[cut:]) == found
+        assert second.snapshot() == whole.snapshot()
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_that_are_positive_more_often_are_label_drift_alone_where_the_score_says_so() -> None:
+    watch = new(Task.BINARY, reference={"events": 3000}, detectors={"label": ["e_sr"]})
+    assert feed(watch, Task.BINARY, draw(binary(), 8000)) == []
+    found = feed(watch, Task.BINARY, draw(binary(scores=lambda random: random.random() ** 0.25), 1000, 2))
+    assert kinds(found) == {Kind.LABEL_DRIFT}
+    assert found[-1].effect.before == pytest.approx(0.5, abs=0.05)
+    assert 'the label is distributed differently: "' in found[-1].summary
+
+
+def test_classes_and_numbers_have_label_drift_too() -> None:
+    def of_class(weights: list[float]) -> Draw:
+        return lambda random: (Pending(1, 1, "1", "a"), Truth(2, 2, random.choices("abc", weights)[0]))
+
+    watch = new(Task.MULTICLASS, detectors={"error": [], "label": ["e_sr"]})
+    assert feed(watch, Task.MULTICLASS, draw(of_class([1, 1, 1]), 5000)) == []
+    found = feed(watch, Task.MULTICLASS, draw(of_class([1, 3, 1]), 500, 2))
+    assert {finding.subject for finding in found} == {Subject(Kind.LABEL_DRIFT, Target(metric="label"))}
+    assert '"b" is' in found[-1].summary
+
+    def of_number(shift: float) -> Draw:
+        def one(random: Random) -> tuple[Pending, Truth]:
+            true = random.gauss(shift, 1)
+            return Pending(1, 1, "1", true + random.gauss(0, 0.1)), Truth(2, 2, true)
+
+        return one
+
+    watch = new(Task.REGRESSION, detectors={"label": ["e_sr"]})
+    assert feed(watch, Task.REGRESSION, draw(of_number(0.0), 5000)) == []
+    assert kinds(feed(watch, Task.REGRESSION, draw(of_number(1.0), 500, 2))) == {Kind.LABEL_DRIFT}
+
+
+def test_labels_need_not_be_watched() -> None:
+    watch = new(Task.BINARY, detectors={"label": []})
+    found = feed(watch, Task.BINARY, draw(binary(), 5000))
+    found += feed(watch, Task.BINARY, draw(binary(scores=lambda random: random.random() ** 0.25), 1000, 2))
+    assert found == []

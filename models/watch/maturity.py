@@ -1,0 +1,110 @@
+"""When the labels of a version come as they mostly do: from then on its pairs tell what is normal.
+
+In a version's first hours only those labels are there that come soon, and these may be better or worse than others. Of
+all that have come by then most are of recent predictions, so that slow ones are hardly among them. Those of its first
+predictions have all had about the same time to come, and tell how long that takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_FIRST: Final = 256  # predictions
+_FEWEST: Final = 32  # labels of these that tell how long labels take
+_MOST_KEPT: Final = 1024
+_NEARLY_ALL: Final = 0.98
+_TIMES: Final = 2
+_LOOK_EVERY: Final = 64  # pairs
+_BULK: Final = 1000  # pairs
+_BULK_SHARE: Final = 0.01
+
+
+class Maturity:
+    """Waits for twice as long as nearly all labels of a version's first predictions take.
+
+    Labels that come all at once, as by a job at night, have no such order, and are not waited for.
+
+    Parameters
+    ----------
+    events
+        Predictions of the version's reference, which are shown one by one.
+
+    Examples
+    --------
+    >>> maturity = Maturity(10_000)
+    >>> for second in range(400):
+    ...     maturity.predicted(second)
+    ...     if second >= 10 and not maturity.is_reached and maturity.waited(second - 10, second):
+    ...         maturity.look(second, second, said=None, usual=10)
+    >>> maturity.is_reached, maturity.waiting
+    (True, 320)
+
+    """
+
+    __slots__ = ("_delays", "_ended", "_first", "_first_label", "_predictions", "is_reached", "waiting")
+
+    def __init__(self, events: int) -> None:
+        self._first = min(_FIRST, events)
+        self.is_reached = False
+        self.waiting = 0  # pairs that came before: they tell nothing
+        self._predictions = 0
+        self._ended: int | None = None  # the event time of the last of the first predictions
+        self._first_label = 0
+        self._delays: list[int] = []
+
+    def predicted(self, at: int) -> None:
+        """Take the event time of a prediction."""
+        if self._predictions < self._first:
+            self._predictions += 1
+            if self._predictions == self._first:
+                self._ended = at
+
+    def waited(self, predicted_at: int, label_at: int) -> bool:
+        """Take a pair that came before labels had matured, as far as is known; return whether to `look` now."""
+        if self.waiting == 0:
+            self._first_label = label_at
+        self.waiting += 1
+        is_of_first = self._ended is None or predicted_at <= self._ended
+        if is_of_first and len(self._delays) < _MOST_KEPT:
+            self._delays.append(label_at - predicted_at)
+        return self.waiting % _LOOK_EVERY == 1
+
+    def look(self, label_at: int, elapsed: int, said: int | None, usual: int) -> None:
+        """Tell whether labels have matured with the pair that came last, which is the first that counts then.
+
+        Parameters
+        ----------
+        label_at, elapsed
+            The event time of its label, and the milliseconds since the version's first prediction.
+        said
+            How long labels take by the configuration, in milliseconds.
+        usual
+            How long those of the model have mostly taken, in case that there are few of the first predictions.
+
+        """
+        if said is not None:
+            is_reached = elapsed >= said
+        else:
+            takes = self._takes(label_at, usual)
+            is_reached = takes == 0 or (self._ended is not None and label_at - self._ended >= takes)
+        if is_reached:
+            self.is_reached = True
+            self.waiting -= 1
+            self._delays = []
+
+    def _takes(self, label_at: int, usual: int) -> int:
+        known = sorted(self._delays)
+        nearly_all = known[int(_NEARLY_ALL * (len(known) - 1))] if known else 0
+        if len(known) < _FEWEST:
+            nearly_all = max(nearly_all, usual)
+        is_bulk = self.waiting > _BULK and label_at - self._first_label < _BULK_SHARE * nearly_all
+        return 0 if is_bulk else _TIMES * nearly_all
+
+    def snapshot(self) -> list[Any]:
+        """Return plain values."""
+        return [self.is_reached, self.waiting, self._predictions, self._ended, self._first_label, list(self._delays)]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take over what `snapshot` returned."""
+        self.is_reached, self.waiting, self._predictions, self._ended, self._first_label, delays = snapshot
+        self._delays = list(delays)
