@@ -139,8 +139,8 @@ class Reading(Sequence[Record]):
             columns["template"][first : first + one.batch.rows] = NONE
             columns[places] = sheet.columns
             rows["id"][places] = _hashed(one.batch.prediction_id)
-            left = np.flatnonzero(columns["template"][first : first + one.batch.rows] == NONE) + first
-            alone += left.tolist()  # a list and an array would be added up
+            # As a list: a list and an array would be added up.
+            alone += (np.flatnonzero(columns["template"][first : first + one.batch.rows] == NONE) + first).tolist()
         _fill(rows, columns, book)
         reading = cls(_Rows(records, raws, sizes, is_last), intake, rows, columns, features)
         reading.alone = sorted(map(int, alone))
