@@ -475,6 +475,7 @@ CHANGES: Final = (
             LATE,
             wrong_in(LATE, 3, rate),
             "performance segment region=r3",
+            "fairness segment region=r3",
         )
         for rate in (0.2, 0.4)
     ),

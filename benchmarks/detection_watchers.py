@@ -64,7 +64,16 @@ def driftline(
     then it ends with the first page about one of the targets.
     """
     configuration = Configuration.model_validate(
-        {"models": [{"model_id": "m", "segments": ["region"], "alerts": {"events_between_false_alarms": between}}]}
+        {
+            "models": [
+                {
+                    "model_id": "m",
+                    "segments": ["region"],
+                    "fairness": {"attributes": ["region"]},
+                    "alerts": {"events_between_false_alarms": between},
+                }
+            ]
+        }
     )
     labels = Labels(scenario)
     pipeline, watched = Pipeline(configuration, partition=0), Watched(events - REFERENCE)

@@ -42,7 +42,7 @@ class Arena:
     @property
     def banks(self) -> Banks:
         """All records as they are now: the next allocation may move them."""
-        psis, shares, residuals, ranked, frequencies = (bank.rows for bank in self.streams.banks)
+        psis, shares, residuals, ranked, frequencies, gaps = (bank.rows for bank in self.streams.banks)
         return Banks(
             self.models.rows,
             self.versions.rows,
@@ -56,6 +56,7 @@ class Arena:
             residuals,
             ranked,
             frequencies,
+            gaps,
             self.streams.trails.rows,
             self.streams.seasons.rows,
             self.challengers.rows,

@@ -17,6 +17,7 @@ from driftline.models.policy.retrain import RetrainPolicy
 from driftline.models.record import Refusal
 from driftline.models.watch.monitor import ModelMonitor
 from driftline.schemas import topics
+from driftline.schemas.alerts import AlertState
 from driftline.schemas.state import Counts, ModelState
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ class Model:
         self._retrain.noted(decided.noted)
         alerts = decided.alerts
         if review:
-            over = self._policy.review(self, place, records)
-            self._retrain.resolved(over)
-            alerts += over
+            reviewed = self._policy.review(self, place, records)
+            self._retrain.resolved([alert for alert in reviewed if alert.state is AlertState.RESOLVED])
+            alerts += reviewed
         if self._retrain.is_idle and not is_scheduled:
             return alerts, None
         return alerts, self._retrain.decide(self._monitor.served(), place)

@@ -89,7 +89,7 @@ def _mark() -> Path | None:
 
 def _ask_seldom() -> None:
     """Ask for what takes much traffic to come to pass; of what is empty it does nothing."""
-    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked, frequencies), strict=True):
+    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked, frequencies), strict=False):
         kernels.settle(bank.rows[bank.allocate()])
     Book(Arena(), Joins()).spread()
     JoinTable().let_go(np.zeros(0, np.int32), np.zeros(0, np.int64))

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CONCEPT_DRIFT = "concept_drift"
     PERFORMANCE = "performance"
     DATA_QUALITY = "data_quality"
+    FAIRNESS = "fairness"
 
 
 class AlertState(StrEnum):

@@ -107,7 +107,7 @@ class MinEffect(Section):
 
 
 class Silence(Section):
-    """Event time in which nothing is told: maintenance, say. What still stands out after it is told then."""
+    """Event time in which no finding is told: maintenance, say. What stands apart for long after it is told then."""
 
     start: Instant
     end: Instant
@@ -154,6 +154,25 @@ class AlertsConfig(Section):
     silences: Annotated[tuple[Silence, ...], Field(max_length=100)] = ()
 
 
+class FairnessMetric(StrEnum):
+    """The rate that is to be alike for all groups of an attribute, of joined pairs."""
+
+    TRUE_POSITIVE_RATE = "true_positive_rate"
+    FALSE_POSITIVE_RATE = "false_positive_rate"
+    SELECTION_RATE = "selection_rate"
+    ERROR_RATE = "error_rate"
+
+
+class FairnessConfig(Section):
+    """Between which groups a gap is watched for."""
+
+    attributes: Annotated[tuple[Name, ...], Field(max_length=4), Distinct] = ()
+    metric: FairnessMetric = FairnessMetric.TRUE_POSITIVE_RATE
+    max_gap: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.1, description="Between the rate of a group and that of all others; what is larger pages."
+    )
+
+
 class RetrainBudget(Section):
     """How many requests to retrain there may be, at most."""
 
@@ -191,6 +210,7 @@ class ModelConfig(Section):
     reference: ReferenceConfig = ReferenceConfig()
     features: Annotated[dict[Name, FeatureConfig], Field(max_length=1000)] = Field(default={})
     segments: Annotated[tuple[Name, ...], Field(max_length=20), Distinct] = ()
+    fairness: FairnessConfig = FairnessConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     alerts: AlertsConfig = AlertsConfig()
     retrain: RetrainConfig = RetrainConfig()
@@ -223,6 +243,17 @@ class ModelConfig(Section):
             raise ValueError(f"a binary model has two classes, not {len(self.classes)}")
         if self.positive_label is not None and class_token(self.positive_label) not in by_token:
             raise ValueError(f"positive_label: {self.positive_label!r} is not among the classes")
+        return self
+
+    @model_validator(mode="after")
+    def _fairness_fits(self) -> ModelConfig:
+        for attribute in self.fairness.attributes:
+            if attribute not in self.segments:
+                raise ValueError(f"fairness: {attribute!r} is not among the segments; add it to them")
+        metric = self.fairness.metric
+        fitting = {None, Task.BINARY} | ({Task.MULTICLASS} if metric is FairnessMetric.ERROR_RATE else set())
+        if self.fairness.attributes and self.task not in fitting:
+            raise ValueError(f"fairness: {metric} does not fit task: {self.task}")
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,9 @@ import statistics
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
+from driftline.models.kernels.version import MOST_FEATURES
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record
 from driftline.models.wire import WireLabel, WirePrediction
@@ -23,7 +25,7 @@ from driftline.schemas.topics import PREDICTIONS
 from driftline.streams.replay import BATCH, EventFiles, outcomes_of, records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from driftline.models.outcome import Outcome
     from driftline.schemas.events import Label, Prediction
@@ -34,11 +36,11 @@ if TYPE_CHECKING:
     """What an event of the model becomes, if it is another one, given how many predictions came before it."""
 
 _DAY: Final = 86_400_000
-_LOOK_EVERY: Final = 10  # batches
 _MARGIN: Final = 1.5  # times the farthest that a stream has strayed
 _LEAST_BUDGET, _MOST_BUDGET = 1000, 1_000_000_000_000
 _SHARES: Final = (0.05, 0.2)  # of values that are lost, or of labels that are turned
 _SHIFTS: Final = (0.25, 1.0)  # standard deviations
+_SHARES_OF: Final = frozenset({"error_rate", "calibration", "residual_rank", "bad_share"})  # gates of 1 at most
 
 
 class TuneError(DriftlineError):
@@ -142,7 +144,9 @@ def tune(  # noqa: PLR0913 - what one may ask
     gates = [_gate(name, value, farthest.get(name, 0.0)) for name, value in config.alerts.min_effect]
     budget = _rounded(min(max(history.per_day * calm / _DAY, _LEAST_BUDGET), _MOST_BUDGET))
     proposed = _Replay(_with(configuration, config, gates, budget), files, model_id, done)
-    powers = [_power(proposed, name, half, change) for name, change in _changes(history, state, half, feature)]
+    changes = _changes(history, state, half, feature)
+    usual = _incidents(proposed)
+    powers = [_power(proposed, name, half, change, usual) for name, change in changes]
     return Tuning(model_id, history.predictions, detections, alerts, gates, budget, powers)
 
 
@@ -179,7 +183,7 @@ def _histories(files: EventFiles) -> dict[str, History]:
                 for name, value in event.features.items():
                     if type(value) in {int, float} and math.isfinite(value):
                         kept = history.numbers.setdefault(name, [])
-                        if len(kept) < _MOST_KEPT:
+                        if len(kept) < _MOST_KEPT and len(history.numbers) <= MOST_FEATURES:
                             kept.append(float(value))
             elif isinstance(event, WireLabel) and event.model_id in found:
                 labels = found[event.model_id].labels
@@ -206,13 +210,19 @@ def _as_it_is(replay: _Replay) -> tuple[dict[str, float], int, int, ModelState]:
     """Return how far streams have strayed by measure, how many changes were seen, and alerts; and the last state."""
     pipeline, farthest, alerts = Pipeline(replay.configuration, partition=0), dict[str, float](), 0
     with records_of(replay.files) as records:
-        for nth, outcome in enumerate(_played(pipeline, records, replay.done)):
+        for outcome in _played(pipeline, records, replay.done):
             alerts += sum(a.model_id == replay.model_id and a.state is AlertState.FIRING for a in outcome.alerts)
-            if nth % _LOOK_EVERY == 0:
-                _note(farthest, pipeline.documents().get(replay.model_id))
+            _note(farthest, pipeline.documents().get(replay.model_id))
     state = pipeline.documents()[replay.model_id]
     _note(farthest, state)
     return farthest, sum(report["detections"] for report in state.detectors.values()), alerts, state
+
+
+def _incidents(replay: _Replay) -> set[str]:
+    """Return the incidents that the history leads to as it is."""
+    with records_of(replay.files) as records:
+        played = _played(Pipeline(replay.configuration, partition=0), records, replay.done)
+        return {alert.incident_id for outcome in played for alert in outcome.alerts}
 
 
 def _note(farthest: dict[str, float], state: ModelState | None) -> None:
@@ -230,7 +240,8 @@ def _played(pipeline: Pipeline, records: Iterator[Record], done: _Counter) -> It
 
 
 def _gate(name: str, configured: float, farthest: float) -> Gate:
-    return Gate(name, configured, farthest, max(configured, math.ceil(_MARGIN * farthest * 100) / 100))
+    proposed = max(configured, math.ceil(_MARGIN * farthest * 100) / 100)
+    return Gate(name, configured, farthest, min(proposed, 1.0) if name in _SHARES_OF else proposed)
 
 
 def _rounded(events: float) -> int:
@@ -260,7 +271,8 @@ def _with(configuration: Configuration, config: ModelConfig, gates: Sequence[Gat
 
 def _changes(history: History, state: ModelState, half: int, feature: str | None) -> Iterator[tuple[str, Change]]:
     """Yield what is put into the second half of a history."""
-    numeric = sorted(name for name, report in state.features.items() if report["kind"] == FeatureKind.NUMERIC)
+    kinds = {name: report["kind"] for name, report in state.features.items()}
+    numeric = sorted(name for name in history.numbers if kinds.get(name) == FeatureKind.NUMERIC)
     name = feature or next(iter(numeric), None)
     if feature is not None and feature not in numeric:
         raise TuneError(f"{feature!r} is none of the numeric features: {', '.join(numeric[:10]) or 'there are none'}")
@@ -277,14 +289,16 @@ def _changes(history: History, state: ModelState, half: int, feature: str | None
         yield f"labels turned, {share:.0%}", _turned(half, sorted(history.labels, key=str), share)
 
 
-def _of_feature(half: int, name: str, bend: Callable[[int, float], float | None]) -> Change:
+def _of_feature(half: int, name: str, bend: Callable[[str, float], float | None]) -> Change:
     def change(nth: int, event: Event) -> Prediction | None:
         if nth < half or not isinstance(event, WirePrediction):
             return None
         value: Any = event.features.get(name)
         if type(value) not in {int, float}:
             return None
-        return event.event().model_copy(update={"features": {**event.features, name: bend(nth, float(value))}})
+        return event.event().model_copy(
+            update={"features": {**event.features, name: bend(event.prediction_id, float(value))}}
+        )
 
     return change
 
@@ -298,12 +312,12 @@ def _scaled(half: int, name: str, about: float) -> Change:
 
 
 def _lost(half: int, name: str, share: float) -> Change:
-    return _of_feature(half, name, lambda nth, value: None if _is_chosen(nth, share) else value)
+    return _of_feature(half, name, lambda which, value: None if _is_chosen(which, share) else value)
 
 
 def _turned(half: int, labels: Sequence[str | bool | int | float], share: float) -> Change:
     def change(nth: int, event: Event) -> Label | None:
-        if nth < half or not isinstance(event, WireLabel) or not _is_chosen(nth, share):
+        if nth < half or not isinstance(event, WireLabel) or not _is_chosen(event.prediction_id, share):
             return None
         others = [label for label in labels if label != event.label]
         return event.event().model_copy(update={"label": others[nth % len(others)]}) if others else None
@@ -311,9 +325,9 @@ def _turned(half: int, labels: Sequence[str | bool | int | float], share: float)
     return change
 
 
-def _is_chosen(nth: int, share: float) -> bool:
-    """Return whether the n-th is one of a share: spread evenly, by the golden ratio."""
-    return nth * 0.618_033_988_75 % 1.0 < share
+def _is_chosen(prediction_id: str, share: float) -> bool:
+    """Return whether a prediction is one of a share."""
+    return crc32(prediction_id.encode()) < share * 2**32
 
 
 def _rewritten(record: Record, event: Prediction | Label) -> Record:
@@ -322,8 +336,8 @@ def _rewritten(record: Record, event: Prediction | Label) -> Record:
     return Record(raw, event, record.row, record.is_last)
 
 
-def _power(replay: _Replay, name: str, half: int, change: Change) -> Power:
-    """Put a change into a history; return what came of it."""
+def _power(replay: _Replay, name: str, half: int, change: Change, usual: Collection[str]) -> Power:
+    """Put a change into a history; return what came of it, but for the incidents that there are without it."""
     pipeline, offsets = Pipeline(replay.configuration, partition=0), list[int]()  # of predictions from the change on
     seen = 0
 
@@ -344,7 +358,7 @@ def _power(replay: _Replay, name: str, half: int, change: Change) -> Power:
     with records_of(replay.files) as records:
         for outcome in _played(pipeline, changed(records), replay.done):
             for alert in outcome.alerts:
-                if alert.model_id != replay.model_id or alert.state is AlertState.RESOLVED:
+                if alert.model_id != replay.model_id or alert.incident_id in usual:
                     continue
                 ends = [read.end for read in alert.offsets if read.topic == PREDICTIONS]
                 delay = bisect_left(offsets, max(ends, default=0))

@@ -20,8 +20,10 @@ SCORE: Final = 0.1
 QUALITY: Final = 0.05
 """Of all features together, by what is wrong with their values."""
 LABELS: Final = 0.05
-SLICES: Final = 0.05
+SLICES: Final = 0.025
 """Of all slices together, by their losses."""
+FAIRNESS: Final = 0.025
+"""Of all gaps together."""
 
 
 def between(events: int, share: float, *, among: int = 1, is_watched: bool = True) -> float:

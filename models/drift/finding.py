@@ -8,6 +8,9 @@ from typing import Any, Final, NamedTuple
 from driftline.models.drift.trail import Mark
 from driftline.schemas.alerts import Effect, Kind, Target
 
+FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.LABEL_DRIFT, Kind.FAIRNESS})
+"""Kinds of what joined pairs tell; of others predictions alone do."""
+
 LEVEL: Final = "level"
 """In place of a detector's name: that the stream still stands where it stood, and not that it changed."""
 
@@ -47,10 +50,15 @@ class Span(NamedTuple):
 
 
 class Level(NamedTuple):
-    """How a subject stands now, and how many predictions other versions have had since the newest of its version."""
+    """How a subject stands now, and how many predictions other versions have had since the newest of its version.
+
+    It has had so many `values`, and its version so many events; where nothing is said of these, its values go on.
+    """
 
     effect: Effect | None
     others: int = 0
+    values: int = 0
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
+from driftline.models.kernels.groups import GROUPS
 from driftline.models.kernels.season import DAILY, FLAT, LEARNS, SEASON
 from driftline.models.kernels.trail import TRAIL
 from driftline.schemas.alerts import Effect
@@ -59,16 +60,23 @@ NEVER: Final = math.inf
 """The events between two false alarms of a stream that is not to say anything by itself."""
 
 
+class Attending(Protocol):
+    """Whoever does what is due after a value about which a kernel has said something."""
+
+    def attend(self, seen: int, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
+        """Do it, and return what was found."""
+
+
 class Streams:
-    """The records of all streams of a partition, side by side by layout, and whose each is."""
+    """The records of all streams of a partition, side by side by layout, and whose each is; and those of gaps."""
 
     def __init__(self) -> None:
-        self.banks = tuple(map(Bank, kernels.LAYOUTS))
+        self.banks = tuple(map(Bank, (*kernels.LAYOUTS, GROUPS)))
         self.trails = Bank(TRAIL)
         self.seasons = Bank(SEASON)
-        self._owners: tuple[dict[int, Stream], ...] = tuple({} for _ in self.banks)
+        self._owners: tuple[dict[int, Attending], ...] = tuple({} for _ in self.banks)
 
-    def open(self, stream: Stream, bank: int) -> int:
+    def open(self, stream: Attending, bank: int) -> int:
         """Return the index of a new record, in a bank, that is the stream's."""
         index = self.banks[bank].allocate()
         self._owners[bank][index] = stream
@@ -79,7 +87,7 @@ class Streams:
         del self._owners[bank][index]
         self.banks[bank].free(index)
 
-    def owner(self, bank: int, index: int) -> Stream:
+    def owner(self, bank: int, index: int) -> Attending:
         """Return the stream whose record that is."""
         return self._owners[bank][index]
 

@@ -119,6 +119,7 @@ class Banks(NamedTuple):
     residuals: Records
     ranked: Records
     frequencies: Records
+    gaps: Records
     trails: Records
     seasons: Records
     challengers: Records
@@ -185,6 +186,7 @@ def _borrow_banks(banks: Banks) -> Banks:
         borrowed(banks.residuals),
         borrowed(banks.ranked),
         borrowed(banks.frequencies),
+        borrowed(banks.gaps),
         borrowed(banks.trails),
         borrowed(banks.seasons),
         borrowed(banks.challengers),
@@ -268,22 +270,21 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
     if not math.isnan(row.duration):
         quantile_sketch.update(banks.sketches, model.label_delay, row.duration)
     model.pairs += 1
-    parts, truth = rows.parts[row.parts : row.parts_end], NONE
+    parts, truth, answer = rows.parts[row.parts : row.parts_end], NONE, NONE
     if row.cell != NONE and model.task != REGRESSION:
         classes = 2 if model.task == BINARY else banks.multiclass.records[model.total].classes
-        truth = row.cell // (classes + 1)
+        truth, answer = row.cell // (classes + 1), row.cell % (classes + 1)
     # That of a weight other than 1 is counted by Python.
     is_counted = row.cell != NONE and len(parts) > 0 and parts[0] != NONE
     if is_counted:
         if model.task == BINARY:
-            outcome = binary.outcome_of(truth, _predicted_class(row.cell % 3), row.score)
+            outcome = binary.outcome_of(truth, _predicted_class(answer), row.score)
             binary.score_pair(banks.binary, model.total, model.window, parts, outcome)
         elif model.task == REGRESSION:
             error = regression.outcome_of(row.outcome, row.score)
             regression.score_pair(banks.regression, model.total, model.window, parts, error)
         else:
-            answers = banks.multiclass.records[model.total].classes + 1
-            told = multiclass.outcome_of(truth, row.cell % answers, row.probability)
+            told = multiclass.outcome_of(truth, answer, row.probability)
             multiclass.score_pair(banks.multiclass, model.total, model.window, parts, told)
     if row.inputs != NONE:
         predicted = rows.predicted[row.source] if row.source != NONE else row.predicted
@@ -305,10 +306,12 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         row.score,
         row.outcome,
         truth,
+        answer,
         parts,
         banks.samples,
         banks.pages,
         banks.slices,
+        banks.gaps,
         banks.psis,
         banks.shares,
         banks.residuals,

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import calibration, feature, frequencies, ranked, residuals, shares, stream, thinned
+from driftline.models.kernels import (
+    calibration,
+    feature,
+    frequencies,
+    groups,
+    ranked,
+    residuals,
+    shares,
+    stream,
+    thinned,
+)
 from driftline.models.kernels import slices as slicing
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.e_frequency import CELLS
@@ -24,6 +34,9 @@ NONE = feature.NONE
 
 MOST_FEATURES = 1000
 """Features of one version that are watched."""
+
+MOST_ATTRIBUTES = 4
+"""Attributes by which fairness of one version is watched."""
 
 PAGE = 16
 """Features that stand together in the list of a version: few have as many features as there is to be room for."""
@@ -60,6 +73,7 @@ VERSION = lined(
         ("labels_bank", "i8"),
         ("labels", "i8"),
         ("slices", "i8"),
+        ("gaps", "i4", MOST_ATTRIBUTES),
     ]
 )
 """What is watched of a version, by index, or `NONE` where it is not.
@@ -68,12 +82,13 @@ VERSION = lined(
 takes, by place in that order; `layout` is another number each time that these are others. It is `steady` if its
 reference is complete, and it is known what all its features are; from then on `taken` counts its predictions, those
 whose rows wait included.
+`gaps` are those of attributes, the first of which that is `NONE` has none behind it.
 `score` is of numbers that are predicted, `answers` of classes.
 `loss`, `residual` and `labels` are in the banks of their measure's kind; `excess` is a residual.
 """
 
-PSI, SHARE, RESIDUAL, RANKED, FREQUENCY = range(5)
-"""The banks of streams, as in `stream.LAYOUTS`."""
+PSI, SHARE, RESIDUAL, RANKED, FREQUENCY, GAPS = range(6)
+"""The banks of streams, as in `stream.LAYOUTS`, and that of `groups.GROUPS` behind them."""
 
 
 @inlined
@@ -172,10 +187,12 @@ def paired(
     score: float,
     outcome: float,
     truth: int,
+    answer: int,
     parts: Indices,
     samples: Records,
     pages: Records,
     slices: Records,
+    gaps: Records,
     psis: Records,
     bits: Records,
     signed: Records,
@@ -190,8 +207,8 @@ def paired(
 ) -> int:
     """Take a pair as `driftline.models.watch.truth_watch.Scored` has it; as for the rest, see `predicted`.
 
-    `truth` is the class of the label, or `NONE`; `parts` are the counters that the pair is counted in: of its version,
-    and of its segments.
+    `truth` is the class of the label, or `NONE`, and `answer` the one that was predicted; `parts` are the counters that
+    the pair is counted in: of its version, and of its segments.
     """
     noted = 0
     version.pairs += 1
@@ -211,6 +228,8 @@ def paired(
             label_offset,
             attention,
         )
+    if truth != NONE and version.gaps[0] != NONE:
+        noted = _compared(version, gaps, truth, answer, loss, parts, attention, noted)
     if not version.pairs_frozen:
         version.loss_sum += loss
         thinned.update(samples[version.loss_sample], pages, loss)
@@ -331,6 +350,30 @@ def _sliced(
             seen = ranked.update(ranks[index], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = _note(attention, noted, slices.bank, index, seen)
+    return noted
+
+
+@kernel
+def _compared(
+    version: Record,
+    gaps: Records,
+    truth: int,
+    answer: int,
+    loss: float,
+    parts: Indices,
+    attention: Integers,
+    noted: int,
+) -> int:
+    """Count a pair for the groups that it is of; return how many rows of `attention` are filled then."""
+    for nth in range(MOST_ATTRIBUTES):
+        index = version.gaps[nth]
+        if index == NONE:
+            return noted
+        compared = gaps[index]
+        if compared.place < len(parts) and parts[compared.place] != NONE:
+            group = groups.update(compared, parts[compared.place], truth, answer, loss)
+            if group != groups.NONE:
+                noted = _note(attention, noted, GAPS, index, group)
     return noted
 
 

@@ -18,9 +18,10 @@ from driftline.models.watch import wording
 from driftline.schemas.alerts import AlertState, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from driftline.models.drift.finding import Finding, Level, Subject
+    from driftline.models.policy.incident import Part
     from driftline.schemas.alerts import Alert
     from driftline.schemas.config import AlertsConfig
     from driftline.schemas.state import Incident as IncidentState
@@ -51,7 +52,7 @@ class AlertPolicy:
         self._config = config
         self._open: dict[str, Incident] = {}
         self._of: dict[Subject, Incident] = {}  # which open incident each subject is of
-        self._resolved: dict[Subject, Incident] = {}  # by what led
+        self._resolved: dict[Subject, Incident] = {}  # by all that each was about
         self.silenced = 0
 
     @property
@@ -61,8 +62,8 @@ class AlertPolicy:
 
     def decide(self, findings: Sequence[Finding], levels: Levels, place: Place) -> Decided:
         """Return the alerts that findings lead to, one for each incident that has something to tell."""
-        taken: dict[str, list[tuple[Finding, bool]]] = {}
-        opened = set()
+        touched: dict[str, Incident] = {}
+        decided, opened = Decided([], []), set()
         for finding in sorted(filter(_passes, findings), key=precedence):
             if self._is_silent(finding, place.at):
                 continue
@@ -74,19 +75,14 @@ class AlertPolicy:
                 incident = self._new(finding, place)
                 opened.add(incident.incident_id)
             self._of[finding.subject] = incident
-            is_fresh = incident.add(finding, place.at)
-            taken.setdefault(incident.incident_id, []).append((finding, is_fresh))
-        decided = Decided([], [])
-        for incident_id, added in taken.items():
-            incident, found = self._open[incident_id], [finding for finding, _ in added]
-            more = [finding for finding, is_fresh in added if is_fresh or incident.is_more(finding)]
+            touched[incident.incident_id] = incident
+            if incident.add(finding, place.at):
+                decided.noted.append((incident.incident_id, finding))
+        for incident_id, incident in touched.items():
             if incident_id in opened:
-                decided.alerts.append(incident.tell(AlertState.FIRING, found, place))
-            elif self._is_due(incident, found, place.at):
-                decided.alerts.append(incident.tell(AlertState.UPDATED, found, place))
-            else:
-                more = [finding for finding, is_fresh in added if is_fresh]
-            decided.noted.extend((incident_id, finding) for finding in more)
+                decided.alerts.append(incident.tell(AlertState.FIRING, place))
+            elif (alert := self._update(incident, place)) is not None:
+                decided.alerts.append(alert)
         return decided
 
     def _is_silent(self, finding: Finding, at: int) -> bool:
@@ -108,27 +104,37 @@ class AlertPolicy:
 
     def _new(self, finding: Finding, place: Place) -> Incident:
         """Open an incident; back within a cooldown of its end it is the same, so that a flapping signal is one."""
-        incident = self._resolved.pop(finding.subject, None)
+        incident = self._resolved.get(finding.subject)
         if incident is None or place.at - incident.updated >= self._config.cooldown:
             name = finding.subject.as_text()
             identity = identify("inc", self._model_id or "", name, finding.version, place.trigger)
             incident = Incident(identity, self._model_id, finding.subject, place.at)
+        self._resolved = {subject: each for subject, each in self._resolved.items() if each is not incident}
         incident.parts.clear()
-        incident.severity = severity_of(finding)
+        incident.leading, incident.severity = finding.subject, severity_of(finding)
         self._open[incident.incident_id] = incident
         return incident
 
-    def _is_due(self, incident: Incident, findings: Sequence[Finding], at: int) -> bool:
-        """Return whether an open incident is to tell of findings that were just added, the most urgent of them first.
+    def _update(self, incident: Incident, place: Place) -> Alert | None:
+        """Return the alert of an open incident that is due, if one is.
 
-        What is worse is told at once, and what else is news after a cooldown.
+        What is worse is told at once, and what else is news after a cooldown. Where it was for information it fires
+        when it is more than that.
         """
-        if is_worse(severity_of(findings[0]), incident.severity):
-            return True
-        return at - incident.updated >= self._config.cooldown and any(map(incident.is_news, findings))
+        if not (untold := incident.untold):
+            return None
+        if is_worse(severity_of(untold[-1]), incident.severity):
+            is_first = incident.severity is Severity.INFO
+            return incident.tell(AlertState.FIRING if is_first else AlertState.UPDATED, place)
+        if place.at - incident.updated < self._config.cooldown:
+            return None
+        return incident.tell(AlertState.UPDATED, place)
 
     def review(self, levels: Levels, place: Place, records: int) -> list[Alert]:
-        """Return the alerts of incidents that have ended; `records` is how many the model has had."""
+        """Return the alerts of incidents that have ended, or have something left to tell.
+
+        `records` is how many the model has had. It is to be called after each `REVIEW_EVERY` of them.
+        """
         self._resolved = {
             subject: incident
             for subject, incident in self._resolved.items()
@@ -142,7 +148,9 @@ class AlertPolicy:
                 level = levels.level_of(finding.subject, finding.version)
                 alerts.append(incident.resolve(place, None if level is None else level.effect, why))
                 del self._open[incident.incident_id]
-                self._resolved[incident.leading] = incident
+                self._resolved |= dict.fromkeys(incident.subjects, incident)
+            elif (alert := self._update(incident, place)) is not None:
+                alerts.append(alert)
         self._index()
         return alerts
 
@@ -152,17 +160,14 @@ class AlertPolicy:
     def _why_over(self, incident: Incident, levels: Levels, records: int) -> str:
         """Return why an incident is over, if it is; what it holds of versions that are served no more is dropped."""
         standing = {key: levels.level_of(*key) for key in incident.parts}
-        served = {subject for (subject, _), level in standing.items() if self._is_served(level)}
-        finding = incident.finding
-        if incident.leading not in served:
+        gone = [key for key, level in standing.items() if not self._is_served(level)]
+        if len(gone) == len(standing):
+            finding = incident.finding
             return self._why_gone(incident, standing[finding.subject, finding.version])
+        incident.drop(gone)
         since = 0
-        for key, level in standing.items():
-            part = incident.parts[key]
-            if not self._is_served(level):
-                del incident.parts[key]
-                continue
-            if not self._is_small(level, part.finding.min_effect):
+        for key, part in incident.parts.items():
+            if not self._is_over(part, standing[key]):
                 part.calm_since = None
             elif part.calm_since is None:
                 part.calm_since = records
@@ -180,8 +185,14 @@ class AlertPolicy:
     def _why_gone(incident: Incident, level: Level | None) -> str:
         what = wording.name(incident.leading)
         if level is None:
-            return f"{what} is no longer watched, because newer versions have taken the place of this one"
+            return f"{what} is no longer watched"
         return f"{what} no longer matters, because the last {level.others:,} predictions were of other versions"
+
+    def _is_over(self, part: Part, level: Level | None) -> bool:
+        """Return whether the effect of a part is small, or nothing comes of it any more though its version goes on."""
+        if level is not None and part.silent_for(level) >= self._config.resolve_after:
+            return True
+        return self._is_small(level, part.finding.min_effect)
 
     @staticmethod
     def _is_small(level: Level | None, min_effect: float) -> bool:
@@ -197,16 +208,21 @@ class AlertPolicy:
         """Return plain values."""
         return {
             "open": [incident.snapshot() for incident in self._open.values()],
-            "resolved": [incident.snapshot() for incident in self._resolved.values()],
+            "resolved": [incident.snapshot() for incident in _distinct(self._resolved.values())],
             "silenced": self.silenced,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self._open = {incident.incident_id: incident for incident in map(Incident.restore, snapshot["open"])}
-        self._resolved = {incident.leading: incident for incident in map(Incident.restore, snapshot["resolved"])}
+        resolved = map(Incident.restore, snapshot["resolved"])
+        self._resolved = {subject: incident for incident in resolved for subject in incident.subjects}
         self.silenced = snapshot["silenced"]
         self._index()
+
+
+def _distinct(incidents: Iterable[Incident]) -> Iterable[Incident]:
+    return {incident.incident_id: incident for incident in incidents}.values()
 
 
 def _passes(finding: Finding) -> bool:

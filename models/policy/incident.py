@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.drift.finding import LEVEL, Finding, Subject
+from driftline.models.drift.finding import FROM_LABELS, LEVEL, Finding, Subject
 from driftline.schemas import topics
 from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Related, Severity
 from driftline.schemas.fields import format_timestamp
 from driftline.schemas.state import Incident as IncidentState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from driftline.models.drift.finding import Span
+    from driftline.models.drift.finding import Level, Span
     from driftline.models.drift.trail import Mark
     from driftline.schemas.alerts import Effect
 
@@ -26,9 +26,9 @@ _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
 _DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT, Kind.LABEL_DRIFT})
 _OF_THE_WORLD: Final = frozenset({Kind.DATA_DRIFT, Kind.LABEL_DRIFT})
-_FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.LABEL_DRIFT})
 _LEADING: Final = (
     Kind.PERFORMANCE,
+    Kind.FAIRNESS,
     Kind.CONCEPT_DRIFT,
     Kind.DATA_QUALITY,
     Kind.PREDICTION_DRIFT,
@@ -98,13 +98,68 @@ def precedence(finding: Finding) -> tuple[int, bool, int, float]:
 class Part:
     """What one version of one subject has to do with an incident.
 
-    `finding` is the newest one that an alert has told of, or, where none has (`is_told`), the newest one. `calm_since`
-    counts records of the model: since when the effect is small.
+    `finding` is what the newest alert tells of it, or would (`is_told`), and `news` what no alert has told of yet.
+    `changes` are those that were seen, by detector. `calm_since` counts records of the model: since when the effect is
+    small. When it had its newest value, as far as is known, it had had so many `values`, and its version so many
+    `events`.
     """
 
     finding: Finding
     is_told: bool = False
     calm_since: int | None = None
+    news: Finding | None = None
+    changes: dict[str, int] = field(default_factory=dict)
+    values: int = -1
+    events: int = 0
+
+    def silent_for(self, level: Level) -> int:
+        """Return for how many events of its version it has had no value."""
+        if level.values != self.values:
+            self.values, self.events = level.values, level.events
+        return level.events - self.events
+
+    def take(self, finding: Finding) -> bool:
+        """Take a finding; return whether it says more than is known: of another change, or that it is worse.
+
+        That a change lasts is no more, nor what else is known of it.
+        """
+        self.calm_since = None
+        nth = finding.span.latest.nth
+        is_other = finding.detector != LEVEL and self.changes.get(finding.detector) != nth
+        known = self.finding if self.news is None else self.news
+        if is_other:
+            self.changes[finding.detector] = nth
+        if not is_other and not is_worse(severity_of(finding), severity_of(known)):
+            return False
+        if self.is_told:
+            self.news = finding
+        else:
+            self.finding = finding
+        return True
+
+    @property
+    def untold(self) -> Finding | None:
+        """What no alert has told of."""
+        return self.news if self.is_told else self.finding
+
+    def tell(self) -> None:
+        """Say that an alert tells of all of it."""
+        if self.news is not None:
+            self.finding = self.news
+        self.is_told, self.news = True, None
+
+    def snapshot(self) -> list[Any]:
+        """Return plain values."""
+        news = None if self.news is None else self.news.snapshot()
+        counts = self.calm_since, self.values, self.events
+        return [self.finding.snapshot(), self.is_told, news, self.changes, *counts]
+
+    @classmethod
+    def restore(cls, snapshot: list[Any]) -> Part:
+        """Rebuild what `snapshot` returned."""
+        finding, is_told, news, changes, calm_since, values, events = snapshot
+        restored = None if news is None else Finding.restore(news)
+        return cls(Finding.restore(finding), is_told, calm_since, restored, dict(changes), values, events)
 
 
 @dataclass(slots=True)
@@ -137,50 +192,38 @@ class Incident:
         return list(dict.fromkeys([self.leading, *(subject for subject, _ in self.parts)]))
 
     def add(self, finding: Finding, at: int) -> bool:
-        """Take a finding; return whether it is about what was not among the parts yet."""
+        """Take a finding; return whether it says more than was known."""
         self._add_evidence(finding, at)
         key = finding.subject, finding.version
         part = self.parts.get(key)
-        if part is None:
-            # What the newest alert tells of stays the last one of its subject.
-            self.parts = {key: Part(finding), **self.parts}
-            return True
-        part.calm_since = None
-        if not part.is_told and self.is_more(finding):
-            part.finding = finding
-        return False
+        if part is not None:
+            return part.take(finding)
+        part = Part(finding)
+        part.take(finding)
+        self.parts = {key: part, **self.parts}  # what the newest alert tells of stays the last one of its subject
+        return True
 
-    def is_more(self, finding: Finding) -> bool:
-        """Return whether a finding says more of its part than what that has: of another change, or that it is worse.
+    @property
+    def untold(self) -> list[Finding]:
+        """What no alert has told of, the least urgent first."""
+        untold = (part.untold for part in self.parts.values())
+        return sorted((finding for finding in untold if finding is not None), key=precedence, reverse=True)
 
-        That a change lasts is no more, nor what else is known of it.
-        """
-        known = self.parts[finding.subject, finding.version].finding
-        if is_worse(severity_of(finding), severity_of(known)):
-            return True
-        is_same = known.detector == finding.detector and known.span.latest.nth == finding.span.latest.nth
-        return not (is_same or finding.detector == LEVEL)
-
-    def is_news(self, finding: Finding) -> bool:
-        """Return whether no alert has told of what a finding, just added, is about, or of as much."""
-        return not self.parts[finding.subject, finding.version].is_told or self.is_more(finding)
-
-    def tell(self, state: AlertState, findings: Sequence[Finding], place: Place) -> Alert:
-        """Pass to `state`, firing or updated, and return the alert of it, which is the one that is due.
-
-        It tells of findings that were just added, the first one first, and of what no alert has told of yet.
-        """
-        for finding in reversed(findings):
+    def tell(self, state: AlertState, place: Place) -> Alert:
+        """Pass to `state`, firing or updated, and return the alert of it, which tells of all that was untold."""
+        for finding in self.untold:
             key = finding.subject, finding.version
-            if not self.is_news(finding):
-                continue
-            if self.is_more(finding):
-                self.parts[key].finding = finding
+            self.parts[key].tell()
             self.parts[key] = self.parts.pop(key)
-        for part in self.parts.values():
-            part.is_told = True
         self.severity = max((severity_of(part.finding) for part in self.parts.values()), key=_URGENCY.index)
         return self._alert(state, place, self.finding.effect, self._message())
+
+    def drop(self, keys: Iterable[tuple[Subject, str]]) -> None:
+        """Forget parts, but not all of them; if none is left of what led, the most urgent one leads."""
+        for key in keys:
+            del self.parts[key]
+        if self.leading not in {subject for subject, _ in self.parts}:
+            self.leading = min((part.finding for part in self.parts.values()), key=precedence).subject
 
     def is_of_the_time_of(self, finding: Finding) -> bool:
         """Return whether the change that leads may have begun when that did which a finding tells of.
@@ -198,7 +241,10 @@ class Incident:
     def _add_evidence(self, finding: Finding, at: int) -> None:
         key = finding.subject, finding.detector
         if key not in self.evidence and len(self.evidence) >= _MOST_EVIDENCE:
-            return
+            least = max(self.evidence, key=self._rank)
+            if _LEADING.index(finding.subject.kind) > self._rank(least)[0]:
+                return
+            del self.evidence[least]
         self.evidence[key] = Evidence(
             kind=finding.subject.kind,
             target=finding.subject.target,
@@ -210,6 +256,10 @@ class Incident:
             change_point=change_point(finding.span),
             event_time=at,
         )
+
+    def _rank(self, key: tuple[Subject, str]) -> tuple[int, float]:
+        evidence = self.evidence[key]
+        return _LEADING.index(evidence.kind), -evidence.effect.value
 
     def _message(self) -> str:
         """Say what has moved, by how much, since when, and what has at the same time."""
@@ -294,7 +344,7 @@ class Incident:
             "counters": [self.opened, self.updated, self.transitions],
             "severity": self.severity.value,
             "state": self.state.value,
-            "parts": [[part.finding.snapshot(), part.is_told, part.calm_since] for part in self.parts.values()],
+            "parts": [part.snapshot() for part in self.parts.values()],
             "evidence": [evidence.model_dump(mode="json", by_alias=True) for evidence in self.evidence.values()],
         }
 
@@ -302,7 +352,7 @@ class Incident:
     def restore(cls, snapshot: dict[str, Any]) -> Incident:
         """Rebuild what `snapshot` returned."""
         opened, updated, transitions = snapshot["counters"]
-        parts = [Part(Finding.restore(finding), *rest) for finding, *rest in snapshot["parts"]]
+        parts = [Part.restore(part) for part in snapshot["parts"]]
         evidence = [Evidence.model_validate(stored) for stored in snapshot["evidence"]]
         return cls(
             snapshot["incident_id"],
@@ -335,6 +385,6 @@ def ranges(start: Mark, place: Place, inputs: Iterable[str]) -> list[OffsetRange
 
 def _read_from(subjects: Iterable[Subject]) -> tuple[str, ...]:
     """Return the topics that what is said of subjects was read from; only predictions have features and scores."""
-    if any(subject.kind in _FROM_LABELS or subject.target.metric == _BAD_RECORDS for subject in subjects):
+    if any(subject.kind in FROM_LABELS or subject.target.metric == _BAD_RECORDS for subject in subjects):
         return topics.INPUTS
     return (topics.PREDICTIONS,)

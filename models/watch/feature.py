@@ -169,7 +169,7 @@ class Feature:
         self._room -= 1
         problem, number = self.read(value)
         arena, place = self._arena, (at, offset, label_offset)
-        psis, shares, *_, categories = (bank.rows for bank in arena.streams.banks)
+        psis, shares, _, _, categories, _ = (bank.rows for bank in arena.streams.banks)
         banks = (
             arena.samples.rows,
             arena.pages.rows,

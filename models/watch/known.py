@@ -105,9 +105,9 @@ class Known:
         return int(self._record["pairs"])
 
     def slices(self) -> dict[Slice, int]:
-        """Return what pairs may be slices of, by the key with which they come."""
-        of_segments = {Slice(*named): record for named, record in self.scoreboard.segment_records().items()}
-        return of_segments | (class_keys(self.profile.answers) if self.profile.task is Task.MULTICLASS else {})
+        """Return what pairs may be slices of, by the keys with which they come: classes, then what has most pairs."""
+        classes = class_keys(self.profile.answers) if self.profile.task is Task.MULTICLASS else {}
+        return classes | {Slice(*named): record for named, record in self.scoreboard.segment_records().items()}
 
     def open(self, version: str, config: ModelConfig, first: Mark) -> VersionWatch:
         """Begin to watch a version, the first prediction of which stands at a mark."""

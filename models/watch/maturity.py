@@ -7,10 +7,11 @@ predictions have all had about the same time to come, and tell how long that tak
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import Any, Final
 
 _FIRST: Final = 256  # predictions
-_FEWEST: Final = 32  # labels of these that tell how long labels take
+_LAST: Final = 0.95  # of them: before that time all are taken to have been
 _MOST_KEPT: Final = 1024
 _NEARLY_ALL: Final = 0.98
 _TIMES: Final = 2
@@ -35,76 +36,75 @@ class Maturity:
     >>> for second in range(400):
     ...     maturity.predicted(second)
     ...     if second >= 10 and not maturity.is_reached and maturity.waited(second - 10, second):
-    ...         maturity.look(second, second, said=None, usual=10)
+    ...         maturity.look(second, said=None, usual=10)
     >>> maturity.is_reached, maturity.waiting
-    (True, 320)
+    (True, 256)
 
     """
 
-    __slots__ = ("_delays", "_ended", "_first", "_first_label", "_predictions", "is_reached", "waiting")
+    __slots__ = ("_delays", "_first", "_first_label", "_times", "is_reached", "waiting")
 
     def __init__(self, events: int) -> None:
         self._first = min(_FIRST, events)
         self.is_reached = False
         self.waiting = 0  # pairs that came before: they tell nothing
-        self._predictions = 0
-        self._ended: int | None = None  # the event time of the last of the first predictions
+        self._times: list[int] = []  # of the first predictions, in order
         self._first_label = 0
         self._delays: list[int] = []
 
     def predicted(self, at: int) -> None:
         """Take the event time of a prediction."""
-        if self._predictions < self._first:
-            self._predictions += 1
-            if self._predictions == self._first:
-                self._ended = at
+        if not self.is_reached and len(self._times) < self._first:
+            insort(self._times, at)
 
     def waited(self, predicted_at: int, label_at: int) -> bool:
         """Take a pair that came before labels had matured, as far as is known; return whether to `look` now."""
         if self.waiting == 0:
             self._first_label = label_at
         self.waiting += 1
-        is_of_first = self._ended is None or predicted_at <= self._ended
-        if is_of_first and len(self._delays) < _MOST_KEPT:
+        if predicted_at <= self._time(_LAST) and len(self._delays) < _MOST_KEPT:
             self._delays.append(label_at - predicted_at)
         return self.waiting % _LOOK_EVERY == 1
 
-    def look(self, label_at: int, elapsed: int, said: int | None, usual: int) -> None:
+    def _time(self, share: float) -> int:
+        """Return before which time such a share of the first predictions was: a few may have one that is far off."""
+        return self._times[int(share * (len(self._times) - 1))] if self._times else 0
+
+    def look(self, label_at: int, said: int | None, usual: int) -> None:
         """Tell whether labels have matured with the pair that came last, which is the first that counts then.
 
         Parameters
         ----------
-        label_at, elapsed
-            The event time of its label, and the milliseconds since the version's first prediction.
+        label_at
+            The event time of its label, in epoch milliseconds.
         said
             How long labels take by the configuration, in milliseconds.
         usual
-            How long those of the model have mostly taken, in case that there are few of the first predictions.
+            How long those of the model have mostly taken.
 
         """
         if said is not None:
-            is_reached = elapsed >= said
+            is_reached = said == 0 or label_at - self._time(1.0 - _LAST) >= said
         else:
             takes = self._takes(label_at, usual)
-            is_reached = takes == 0 or (self._ended is not None and label_at - self._ended >= takes)
+            are_all = len(self._times) >= self._first
+            is_reached = takes == 0 or (are_all and label_at - self._time(_LAST) >= takes)
         if is_reached:
             self.is_reached = True
             self.waiting -= 1
-            self._delays = []
+            self._delays, self._times = [], []
 
     def _takes(self, label_at: int, usual: int) -> int:
         known = sorted(self._delays)
-        nearly_all = known[int(_NEARLY_ALL * (len(known) - 1))] if known else 0
-        if len(known) < _FEWEST:
-            nearly_all = max(nearly_all, usual)
+        nearly_all = max(known[int(_NEARLY_ALL * (len(known) - 1))] if known else 0, usual)
         is_bulk = self.waiting > _BULK and label_at - self._first_label < _BULK_SHARE * nearly_all
         return 0 if is_bulk else _TIMES * nearly_all
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [self.is_reached, self.waiting, self._predictions, self._ended, self._first_label, list(self._delays)]
+        return [self.is_reached, self.waiting, self._first_label, list(self._times), list(self._delays)]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Take over what `snapshot` returned."""
-        self.is_reached, self.waiting, self._predictions, self._ended, self._first_label, delays = snapshot
-        self._delays = list(delays)
+        self.is_reached, self.waiting, self._first_label, times, delays = snapshot
+        self._times, self._delays = list(times), list(delays)

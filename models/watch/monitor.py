@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.arena import Arena
-from driftline.models.drift.finding import Level
+from driftline.models.drift.finding import FROM_LABELS, Level
 from driftline.models.drift.trail import Mark
 from driftline.models.join.entry import Pending
 from driftline.models.performance import BinaryOutcome, Pair
@@ -245,7 +245,8 @@ class ModelMonitor:
         outcome = known.profile.scoring.interpret(pair)
         rows.run_first()  # into whose panes it goes depends on those before it
         known.touch()  # and a version may lose its counters to another
-        parts = [NONE, *known.scoreboard.update(outcome, pending.version, pending.segments)]
+        known.scoreboard.update(outcome, pending.version, pending.segments)
+        parts = [NONE, *known.scoreboard.counted_in(pending.segments)]
         self._add_pair(known, joined, rows, scored, delay, cell, parts, partial(_judge, known, outcome, truth))
 
     def _add_pair(  # noqa: PLR0913, PLR0917 - what a row is made of
@@ -288,7 +289,7 @@ class ModelMonitor:
             if (takes := self._config.reference.label_delay) is None:
                 rows.run_first()  # those before it are among the delays
                 usual = self._label_delay.quantile(_MOST)
-            maturity.look(label.at, label.at - watch.first.at, takes, 0 if usual is None else int(1000.0 * usual))
+            maturity.look(label.at, takes, 0 if usual is None else int(1000.0 * usual))
         return maturity.is_reached
 
     @staticmethod
@@ -332,7 +333,7 @@ class ModelMonitor:
         if (known := self._known) is None:
             return []
         return [
-            Served(watch.version, known.predictions - watch.served < _OUT_OF_USE, watch.first, watch.truth.pairs)
+            Served(watch.version, known.predictions - watch.served < _OUT_OF_USE, watch.first, watch.labelled)
             for watch in known.versions.values()
         ]
 
@@ -404,8 +405,16 @@ class ModelMonitor:
         watch = None if known is None else known.versions.get(version)
         if known is None or watch is None:
             return None
-        effects = [stream.level for stream in watch.streams() if stream.subject == subject and stream.level is not None]
-        return Level(max(effects, key=lambda effect: effect.value, default=None), known.predictions - watch.served)
+        streams = [stream for stream in watch.watched() if stream.subject == subject]
+        if not streams:
+            return None
+        effects = [effect for stream in streams if (effect := stream.level) is not None]
+        return Level(
+            max(effects, key=lambda effect: effect.value, default=None),
+            known.predictions - watch.served,
+            sum(stream.count for stream in streams),
+            watch.truth.pairs if subject.kind in FROM_LABELS else watch.predictions,
+        )
 
     def report(self) -> dict[str, Any]:
         """Return the monitor's part of the state document.
@@ -449,7 +458,7 @@ class ModelMonitor:
             "features": {} if watch is None else watch.features_report(),
             "detectors": {}
             if watch is None
-            else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.streams() for r in s.reports()},
+            else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.watched() for r in s.reports()},
             "reference": {} if known is None or watch is None else self._reference(known, watch),
             "outside_labels": self._outside_labels,
         }

@@ -75,11 +75,8 @@ class Scoreboard:
         # are looked up once.
         self._claimed: dict[tuple[str | None, ...], list[int]] = {}
 
-    def update(self, outcome: object, version: str, segments: Mapping[str, str] | None) -> list[int]:
-        """Count one outcome of `scoring`; `segments` are the values of those attributes that the event had.
-
-        Return the records of its segments, as `claim` has them.
-        """
+    def update(self, outcome: object, version: str, segments: Mapping[str, str] | None) -> None:
+        """Count one outcome of `scoring`; `segments` are the values of those attributes that the event had."""
         self._total.update(outcome)
         self._versions.update(version, outcome)
         self._recent.update(outcome)
@@ -88,18 +85,20 @@ class Scoreboard:
                 value = segments.get(name)
                 if value is not None:
                     parts.update(value, outcome)
-        return self._records_of(self._values_of(segments))
 
     def _values_of(self, segments: Mapping[str, str] | None) -> tuple[str | None, ...]:
         return tuple(map(segments.get, self._segments)) if segments else self._no_values
 
     def segment_records(self) -> dict[tuple[str, str], int]:
-        """Return the record of each value of each attribute that has its own, and of those that have none together."""
-        return {
-            (name, value): part.record
-            for name, parts in self._segments.items()
-            for value, part in parts.owned().items()
-        }
+        """Return the record of each value of each attribute that has its own, and of those that have none together.
+
+        Those that have had most pairs come first.
+        """
+        owned = [
+            ((name, value), part) for name, parts in self._segments.items() for value, part in parts.owned().items()
+        ]
+        owned.sort(key=lambda named: named[1].report()["pairs"], reverse=True)
+        return {named: part.record for named, part in owned}
 
     @property
     def total(self) -> int:
@@ -147,6 +146,10 @@ class Scoreboard:
         """Return the record of each version that has its own, and its place among the recent ones; the newest first."""
         owners: list[tuple[str, Any, int]] = self._versions.owners()
         return [(version, part.record, slot) for version, part, slot in owners]
+
+    def counted_in(self, segments: Mapping[str, str] | None) -> list[int]:
+        """Return the records of segments that a pair was counted in by `update`, as `claim` has them."""
+        return self._records_of(self._values_of(segments))
 
     def claimed(self, segments: Mapping[str, str] | None) -> list[int] | None:
         """Return what `claim` gave for values of segments; None if they have not been claimed, or are forgotten."""

@@ -85,7 +85,10 @@ class Slices:
         yield from self._streams.values()
 
     def begin(self, keys: Mapping[Slice, int], losses: Sequence[float]) -> None:
-        """Let slices learn from the rest of the reference; the first losses of all pairs tell which are large."""
+        """Let slices learn from the rest of the reference, the first ones of `keys` if there are too many.
+
+        The first losses of all pairs tell which are large.
+        """
         if self._index is not None or not keys or not self._config.detectors.error:
             return
         for each in list(keys)[:MOST_SLICES]:
@@ -128,7 +131,8 @@ class Slices:
         """Share what false alarms there may be: a pair has one value of each attribute, and one class."""
         among = len({each.attribute for each in self._streams})
         for stream in self._streams.values():
-            stream.promise(between(events, SLICES, among=among), covered)
+            is_watched = bool(self._config.detectors.error)
+            stream.promise(between(events, SLICES, among=among, is_watched=is_watched), covered)
 
     def _stream(self, which: Slice, measure: Measure) -> Stream:
         effects = self._config.alerts.min_effect
@@ -163,6 +167,8 @@ class Slices:
         """Take over what `snapshot` returned; by `keys` pairs come from now on."""
         sums = []
         for attribute, value, total, stored in snapshot:
+            if attribute is not None and attribute not in self._config.segments:
+                continue  # it is not configured any more
             each = Slice(attribute, value)
             stream = restore_stream(partial(self._stream, each), stored)
             if stream is not None:

@@ -24,6 +24,7 @@ from driftline.models.kernels.version import NONE
 from driftline.models.performance import BinaryScoring, MulticlassScoring, absolute_error
 from driftline.models.watch import wording
 from driftline.models.watch.calibration import Calibration
+from driftline.models.watch.fairness import gaps_of
 from driftline.models.watch.maturity import Maturity
 from driftline.models.watch.slices import Slices
 from driftline.schemas.alerts import Kind, Target
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.kernels.types import Record
     from driftline.models.performance import Scoring
+    from driftline.models.watch.fairness import GapView
     from driftline.models.watch.profile import Profile
     from driftline.models.watch.slices import Slice
     from driftline.schemas.alerts import Effect
@@ -108,6 +110,9 @@ class TruthWatch:
         self._excess: Stream | None = None
         self._labels: Stream | None = None
         self._slices = Slices(profile.task, version, config, arena, index)
+        self._gaps = gaps_of(profile.task, version, config, arena)
+        self._record["gaps"] = NONE
+        self._record["gaps"][: len(self._gaps)] = [gaps.index for gaps in self._gaps]
         self._samples: list[Thinned] = []
         self._begin_samples([Thinned(arena.samples, arena.pages) for _ in _SAMPLES])
         for name in ("loss", "residual", "excess", "labels"):
@@ -141,6 +146,8 @@ class TruthWatch:
         """Give back all records but that of the version."""
         self._end_samples()
         self._slices.close()
+        for gaps in self._gaps:
+            gaps.close()
         for stream in self._own():
             stream.close()
 
@@ -148,6 +155,8 @@ class TruthWatch:
         """Go on to the next part of the reference at an event time, or end it; pairs come by the keys of `slices`."""
         self._begun = min(self._begun or at, at)  # one pair may have a time that is far ahead
         self._begin(slices)
+        for gaps in self._gaps:
+            gaps.begin(slices, at)
         if self.pairs >= self._config.reference.events:
             self._freeze()
         self._place()
@@ -225,7 +234,7 @@ class TruthWatch:
             if stream is not None:
                 stream.promise(between(events, share, is_watched=is_watched), covered)
         if self._labels is not None:
-            self._labels.promise(between(events, LABELS), covered)
+            self._labels.promise(between(events, LABELS, is_watched=bool(self._config.detectors.label)), covered)
         self._slices.promise(events, covered)
 
     def _place(self) -> None:
@@ -311,6 +320,10 @@ class TruthWatch:
         """Return what is watched."""
         return [*self._own(), *self._slices.streams()]
 
+    def gaps(self) -> list[GapView]:
+        """Return the groups that are compared."""
+        return [view for gaps in self._gaps for view in gaps.views()]
+
     def _own(self) -> list[Stream]:
         return [stream for stream in self._by_name().values() if stream is not None]
 
@@ -330,6 +343,7 @@ class TruthWatch:
             "calibration": None if self._calibration is None else self._calibration.snapshot(),
             **{name: None if stream is None else stream.snapshot() for name, stream in self._by_name().items()},
             "slices": self._slices.snapshot(),
+            "gaps": {gaps.attribute: gaps.snapshot() for gaps in self._gaps},
         }
 
     def restore(self, snapshot: dict[str, Any], slices: Mapping[Slice, int]) -> None:
@@ -350,6 +364,9 @@ class TruthWatch:
         self._excess = restore_stream(self._excess_stream, snapshot["excess"])
         self._labels = restore_stream(self._label_stream, snapshot["labels"])
         self._slices.restore(snapshot["slices"], slices)
+        for gaps in self._gaps:
+            if gaps.attribute in snapshot["gaps"]:
+                gaps.restore(snapshot["gaps"][gaps.attribute], slices)
         self._place()
         if self.frozen:
             self._promise()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Record
+    from driftline.models.watch.fairness import GapView
     from driftline.models.watch.profile import Profile
     from driftline.models.watch.slices import Slice
     from driftline.schemas.alerts import Effect
@@ -124,6 +125,11 @@ class VersionWatch:
     def served(self) -> int:
         """The number that the newest prediction had among all of the model's."""
         return int(self._record["served"])
+
+    @property
+    def labelled(self) -> int:
+        """How many of its predictions have their label."""
+        return self.truth.pairs + self.truth.maturity.waiting
 
     @property
     def features(self) -> Mapping[str, Feature]:
@@ -393,6 +399,10 @@ class VersionWatch:
         predicted = [stream for stream in (self._score, self._answers) if stream is not None]
         of_features = [stream for feature in self._features.values() for stream in feature.streams()]
         return [*of_features, *predicted, *self.truth.streams()]
+
+    def watched(self) -> list[Stream | GapView]:
+        """Return what is watched, the gaps between groups included."""
+        return [*self.streams(), *self.truth.gaps()]
 
     def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
         """Let River's detectors have what the row has brought that has just run; return what they have found."""

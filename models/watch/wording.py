@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from driftline.models.drift.finding import Subject
     from driftline.schemas.alerts import Effect, Target
+    from driftline.schemas.config import FairnessMetric
 
 _PROBLEMS = {
     Problem.MISSING: "missing",
@@ -115,6 +116,25 @@ def larger_errors(effect: Effect, of: Target | None = None) -> str:
     return (
         f"the mean absolute error is {effect.after:.4g} over recent pairs{_of(of)}, against {effect.before:.4g} in the "
         "reference"
+    )
+
+
+def treated_otherwise(metric: FairnessMetric, group: Target, effect: Effect, error: float) -> str:
+    """Say how a group fares beside all others; the gap is known up to an error.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect, Target
+    >>> from driftline.schemas.config import FairnessMetric
+    >>> effect = Effect(measure="error_rate_gap", value=0.21, before=0.1, after=0.31)
+    >>> treated_otherwise(FairnessMetric.ERROR_RATE, Target(segment="sex=f"), effect, 0.05)
+    'the error rate of segment sex=f is 31.0%, against 10.0% of all others: a gap of 21.0 points (16.0 to 26.0)'
+
+    """
+    name = metric.value.replace("_", " ")
+    return (
+        f"the {name} of {group.as_text()} is {effect.after:.1%}, against {effect.before:.1%} of all others: a gap of "
+        f"{effect.value * 100:.1f} points ({(effect.value - error) * 100:.1f} to {(effect.value + error) * 100:.1f})"
     )
 
 

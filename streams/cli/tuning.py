@@ -15,6 +15,10 @@ def show_tuning(tuning: Tuning) -> None:
     """Print it; the last lines are YAML."""
     seen = f"{tuning.detections} changes seen by detectors, {tuning.alerts} alerts"
     write_line(f"{tuning.predictions:,} predictions of model {tuning.model_id}, as they are: {seen}")
+    if tuning.alerts:
+        write_line(
+            "  so not all was well, or gates are too low for it: see what `driftline replay` says of these files"
+        )
     for power in tuning.powers:
         told = "not found" if power.delay is None else f"found after {power.delay:,} predictions, as {power.told}"
         write_line(f"  {power.change}: {told}")

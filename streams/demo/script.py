@@ -37,7 +37,9 @@ class Incident:
     topic
         Where the wrong records are: delays are counted in records of this topic.
     expected
-        What the alerts of one incident must tell of, all of it, whichever leads; anything else is a failure.
+        What the alerts of one incident must tell of, all of it, whichever leads.
+    possible
+        What they may tell of as well; anything else is a failure.
     retrains
         Whether a request to retrain must follow; otherwise none may.
 
@@ -50,6 +52,7 @@ class Incident:
     topic: str
     expected: tuple[Subject, ...]
     retrains: bool
+    possible: tuple[Subject, ...] = ()
 
 
 UNIT_FEATURE: Final = "f3"
@@ -93,6 +96,7 @@ INCIDENTS: Final[Sequence[Incident]] = (
             Subject(Kind.CONCEPT_DRIFT, Target(metric="calibration")),
         ),
         retrains=True,
+        possible=(Subject(Kind.LABEL_DRIFT, Target(metric="label")),),
     ),
 )
 

@@ -80,7 +80,11 @@ def judge(
     causes: dict[str, Fault] = {}
     for incident, following in zip(incidents, (*incidents[1:], None), strict=True):
         end = None if following is None else following.start
-        own = [a for a in alerts if _leading(a) in incident.expected and _decided_within(a, incident.start, end)]
+        own = [
+            a
+            for a in alerts
+            if _leading(a) in (*incident.expected, *incident.possible) and _decided_within(a, incident.start, end)
+        ]
         verdict.rows.append(_caught(incident, extents[incident.fault], own, verdict.complaints))
         for alert in own:
             strays.pop(alert.alert_id, None)
@@ -115,7 +119,8 @@ def _caught(incident: Incident, extent: Extent, alerts: Sequence[Alert], complai
     name = _leading(firing[0]).as_text()
     told = {Subject(each.kind, each.target).as_text() for alert in alerts for each in alert.evidence}
     complaints += [f"{incident.fault}: nothing says {missed}" for missed in sorted(expected - told)]
-    complaints += [f"{incident.fault}: {stray} is told with it" for stray in sorted(told - expected)]
+    strays = told - expected - {subject.as_text() for subject in incident.possible}
+    complaints += [f"{incident.fault}: {stray} is told with it" for stray in sorted(strays)]
     delay = _end(firing[0].offsets, incident.topic) - extent.first
     if _end(firing[0].offsets, incident.topic) > extent.over:
         complaints.append(f"{incident.fault}: {name} was found only when it was over")

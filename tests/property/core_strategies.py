@@ -30,7 +30,7 @@ _GARBAGE: Final = (b"", b"\xff\x00", b"[1]", b'{"model_id":', b"null", b'{"a":1,
 
 _WATCHED: Final = {
     "segments": ["region"],
-    "reference": {"events": 120, "min_span": "0s"},
+    "reference": {"events": 120, "min_span": "0s", "label_delay": "0s"},
     "alerts": {
         "events_between_false_alarms": 1000,
         "cooldown": "20s",
@@ -45,9 +45,15 @@ _WATCHED: Final = {
 CONFIGURATION: Final[Configuration] = parse_configuration(
     {
         "models": [
-            {"model_id": "fraud", **_WATCHED, "max_pending": 25, "features": {"amount": {"min": 0}}},
+            {
+                "model_id": "fraud",
+                **_WATCHED,
+                "max_pending": 25,
+                "features": {"amount": {"min": 0}},
+                "fairness": {"attributes": ["region"], "metric": "selection_rate", "max_gap": 0.01},
+            },
             {"model_id": "topics", **_WATCHED, "max_pending": 1000},
-            # For a while what is found in its inputs is early.
+            # For a while what is found in its inputs is early; and it waits until its labels have matured.
             {"model_id": "price", **_WATCHED, "reference": {"events": 120, "min_span": "30s"}},
         ],
         "max_models": 4,

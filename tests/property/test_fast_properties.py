@@ -44,10 +44,21 @@ if TYPE_CHECKING:
 
 START = 1_767_225_600_000
 KINDS: Final = ["cat", "dog", "bird", "cow"]
-OF_A_MOMENT: Final = {"events": 200, "min_span": "0s"}  # the others are early in all of these streams
+OF_A_MOMENT: Final = {
+    "events": 200,
+    "min_span": "0s",
+    "label_delay": "0s",
+}  # the others are early in all of these streams
+OF_MANY: Final = {"events": 300, "min_span": "0s", "label_delay": "0s"}
 MODELS: Final[list[dict[str, Any]]] = [
-    {"model_id": "m", "segments": ["region", "tier"], "reference": {"events": 300, "min_span": "0s"}, "window": 200},
-    {"model_id": "n", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 200}, "window": 100},
+    {"model_id": "m", "segments": ["region", "tier"], "reference": OF_MANY, "window": 200},
+    {
+        "model_id": "n",
+        "label_timeout": "3s",
+        "max_pending": 40,
+        "reference": {"events": 200, "label_delay": "0s"},
+        "window": 100,
+    },
     {"model_id": "numbers", "task": "regression", "segments": ["tier"], "reference": OF_A_MOMENT, "window": 150},
     {"model_id": "kinds", "classes": KINDS, "segments": ["region"], "reference": OF_A_MOMENT, "window": 150},
     {
@@ -56,7 +67,13 @@ MODELS: Final[list[dict[str, Any]]] = [
         "reference": OF_A_MOMENT,
         "features": {"code": {"kind": "categorical"}},
     },
-    {"model_id": "only", "label_timeout": "3s", "max_pending": 40, "reference": {"events": 150}, "window": 100},
+    {
+        "model_id": "only",
+        "label_timeout": "3s",
+        "max_pending": 40,
+        "reference": {"events": 150, "label_delay": "0s"},
+        "window": 100,
+    },
 ]
 CONFIGURATION = parse_configuration({"models": MODELS})
 ON_ALL: Final = ["numeric", "score", "error", "residual"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 few = settings(max_examples=4)
 
 _RIVER: Final[dict[str, Any]] = {
-    "reference": {"events": 120, "min_span": "0s"},
+    "reference": {"events": 120, "min_span": "0s", "label_delay": "0s"},
     "alerts": {
         "events_between_false_alarms": 10**12,  # so that River's are the first to see something
         "cooldown": "20s",
@@ -114,9 +114,10 @@ def undisturbed(seed: int) -> list[bytes]:
 def test_rivers_detectors_find_something_in_these_streams_and_its_challengers_learn() -> None:
     ended = [json.loads(each) for each in undisturbed(0) if each.startswith(b"{")]  # and no snapshot
     alerts = [each for each in ended if "alert_id" in each]
-    assert {"river:KSWIN", "river:PageHinkley"} < {alert["detector"] for alert in alerts}
+    found = [evidence for alert in alerts for evidence in alert["evidence"]]
+    assert {"river:KSWIN", "river:PageHinkley"} < {evidence["detector"] for evidence in found}
     assert {"data_drift", "prediction_drift", "performance", "concept_drift"} <= {
-        alert["kind"] for alert in alerts if alert["detector"].startswith("river:")
+        evidence["kind"] for evidence in found if evidence["detector"].startswith("river:")
     }
     documents = {each["model_id"]: each for each in ended if "challenger" in each}
     heard = {report["detector"] for each in documents.values() for report in each["detectors"].values()}

@@ -23,7 +23,7 @@ from driftline.streams.cli.output import printable
 from driftline.streams.cli.progress import counting
 
 DRIFTLINE = [sys.executable, "-m", "driftline"]
-COMMANDS = ["demo", "worker", "warm", "replay", "backtest", "status", "alerts", "topics", "topics create"]
+COMMANDS = ["demo", "worker", "warm", "replay", "backtest", "tune", "status", "alerts", "topics", "topics create"]
 COMMANDS += ["check", "schema"]
 SECONDS = 60
 

@@ -132,7 +132,7 @@ def test_what_is_wrong_or_worse_is_no_less_so_for_being_early(subject: Subject) 
 @pytest.mark.parametrize(
     ("value", "severity"), [(0.2, Severity.WARNING), (0.9, Severity.CRITICAL)], ids=["warning", "critical"]
 )
-def test_an_incident_that_was_for_information_is_updated_once_the_reference_is_covered(
+def test_an_incident_that_was_for_information_fires_again_once_the_reference_is_covered(
     value: float, severity: Severity
 ) -> None:
     policy = new()
@@ -140,7 +140,7 @@ def test_an_incident_that_was_for_information_is_updated_once_the_reference_is_c
     assert decide(policy, finding(value, SCORE, early=True), at=1) == []
     # It does not wait for the cooldown, nor for another change: that it lasts is enough.
     (second,) = decide(policy, finding(value, SCORE, detector=LEVEL), at=2)
-    assert (second.incident_id, second.state, second.severity) == (first.incident_id, AlertState.UPDATED, severity)
+    assert (second.incident_id, second.state, second.severity) == (first.incident_id, AlertState.FIRING, severity)
     assert "for information" not in second.message
     assert decide(policy, finding(value, SCORE, detector=LEVEL), at=3) == []
 
@@ -327,6 +327,48 @@ def test_what_joins_is_told_after_the_cooldown_and_at_once_if_it_is_worse() -> N
     assert (worse.incident_id, worse.severity) == (first.incident_id, Severity.CRITICAL)
 
 
+def test_what_has_joined_is_told_though_nothing_more_is_found() -> None:
+    policy = new()
+    (first,) = decide(policy, finding())
+    assert decide(policy, finding(subject=ERRORS), finding(start=50), at=1) == []
+    assert policy.review(Stands(v1=level(0.9)), place(COOLDOWN - 1), 256) == []
+    (told,) = policy.review(Stands(v1=level(0.9)), place(COOLDOWN), 512)
+    assert (told.incident_id, told.state, told.severity) == (first.incident_id, AlertState.UPDATED, Severity.WARNING)
+    assert {(each.kind, each.target) for each in told.evidence} == {AMOUNT, ERRORS}
+    assert policy.review(Stands(v1=level(0.9)), place(9 * COOLDOWN), 768) == []
+
+
+def test_an_incident_goes_on_with_what_came_with_it_where_what_led_is_served_no_more() -> None:
+    policy = new()
+    (first,) = decide(policy, finding(subject=ERRORS), finding())
+    assert decide(policy, finding(version="2", detector=LEVEL), at=1) == []
+    stands = Stands(v1=level(0.9, others=RESOLVE_AFTER), v2=level(0.9))
+    (told,) = policy.review(stands, place(COOLDOWN), 256)
+    assert (told.incident_id, told.model_version, told.kind) == (first.incident_id, "2", AMOUNT.kind)
+    (over,) = policy.review(Stands(v1=None, v2=None), place(COOLDOWN), 512)
+    assert (over.incident_id, over.state) == (first.incident_id, AlertState.RESOLVED)
+
+
+def test_what_comes_back_of_what_came_with_it_is_the_same_incident_too() -> None:
+    policy = new()
+    (first,) = decide(policy, finding(subject=ERRORS), finding())
+    end(policy, at=10)
+    again = new()
+    again.restore(as_stored(policy.snapshot()))
+    (back,) = decide(again, finding(detector="b"), at=20, trigger="later")
+    assert (back.incident_id, back.kind, back.state) == (first.incident_id, AMOUNT.kind, AlertState.FIRING)
+    (other,) = decide(again, finding(subject=ERRORS, began=5000), at=30, trigger="later still")
+    assert other.incident_id != first.incident_id
+
+
+def test_what_is_most_urgent_is_among_the_evidence_however_much_there_is() -> None:
+    policy = new()
+    decide(policy, *(finding(subject=Subject(Kind.DATA_DRIFT, Target(feature=f"f{n}"))) for n in range(40)))
+    (worse,) = decide(policy, finding(0.9, ERRORS), at=1)
+    assert len(worse.evidence) == 32
+    assert ERRORS in {(each.kind, each.target) for each in worse.evidence}
+
+
 def test_many_that_change_at_once_are_counted_and_what_is_said_of_them_is_bounded() -> None:
     policy = new()
     features = [Subject(Kind.DATA_DRIFT, Target(feature=f"f{n}")) for n in range(50)]
@@ -367,6 +409,8 @@ def test_findings_that_join_an_incident_are_handed_on_once() -> None:
     assert [each.subject for _, each in later.noted] == [CALIBRATION]
     assert {incident_id for incident_id, _ in later.noted} == {first.alerts[0].incident_id}
     assert policy.decide([finding(subject=CALIBRATION)], SERVED, place(2)).noted == []
+    worse = policy.decide([finding(0.9, CALIBRATION)], SERVED, place(3))
+    assert [each.effect.value for _, each in worse.noted] == [0.9]
 
 
 def silence(start: int, end: int, **fields: Any) -> Any:  # noqa: ANN401 - as in a configuration
@@ -481,10 +525,7 @@ def test_an_incident_of_a_version_that_is_no_longer_watched_is_over() -> None:
     policy = new()
     decide(policy, finding())
     (over,) = review(policy, Stands(), 1)
-    assert over.message == (
-        "Model fraud, version 1: feature amount is no longer watched, because newer versions have taken the place of "
-        "this one."
-    )
+    assert over.message == ("Model fraud, version 1: feature amount is no longer watched.")
 
 
 @pytest.mark.parametrize("stands", [Stands(), Stands(v1=level(0.9, others=RESOLVE_AFTER))])
@@ -522,6 +563,19 @@ def test_an_incident_outlives_the_version_that_opened_it(gone: Level | None) -> 
     assert (incident.model_version, incident.effect.value) == ("2", 0.25)
     (over,) = review(policy, Stands(v1=gone, v2=gone), 20 * RESOLVE_AFTER)
     assert over.model_version == "2"
+
+
+def test_an_incident_is_over_when_nothing_more_comes_of_it_though_its_version_goes_on() -> None:
+    policy, stands = new(), Stands()
+    decide(policy, finding(subject=ERRORS))
+    for events in range(0, 3 * RESOLVE_AFTER, REVIEW_EVERY):  # with values it goes on
+        stands.versions["v1"] = Level(level(0.9).effect, 0, values=events, events=events)
+        assert review(policy, stands, events) == []
+    ended = []
+    for events in range(3 * RESOLVE_AFTER, 8 * RESOLVE_AFTER, REVIEW_EVERY):
+        stands.versions["v1"] = Level(level(0.9).effect, 0, values=2999, events=events)
+        ended += review(policy, stands, events)
+    assert [alert.state for alert in ended] == [AlertState.RESOLVED]
 
 
 def test_an_incident_is_over_when_every_version_has_been_small_for_long_enough() -> None:
@@ -613,8 +667,9 @@ def test_a_restored_policy_knows_what_it_has_told() -> None:
     decide(policy, finding(version="1"))
     decide(policy, finding(version="2"), at=1)
     again.restore(as_stored(policy.snapshot()))
-    assert decide(again, finding(version="1", detector=LEVEL), at=COOLDOWN) == []
-    assert len(decide(again, finding(version="2", detector=LEVEL), at=COOLDOWN)) == 1
+    (other,) = decide(again, finding(version="1", detector=LEVEL), at=COOLDOWN)
+    assert other.model_version == "2"
+    assert decide(again, finding(version="2", detector=LEVEL), at=2 * COOLDOWN) == []
 
 
 def test_the_state_document_names_what_is_open() -> None:

@@ -48,7 +48,7 @@ def fire(
     finding = Finding(subject, version, "d", 0.5, 0.3, effect, 0.1, span, "", early=severity is Severity.INFO)
     incident = Incident(f"inc-{subject.as_text()}", "fraud", subject, START)
     incident.add(finding, START)
-    alert = incident.tell(AlertState.FIRING, [finding], place())
+    alert = incident.tell(AlertState.FIRING, place())
     assert alert.severity is severity
     policy.noted([(incident.incident_id, finding)])
     return alert

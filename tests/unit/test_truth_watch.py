@@ -4,99 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pytest
 
-from driftline.models.arena import Arena
 from driftline.models.drift.finding import Subject
 from driftline.models.join.entry import Pending, Truth
-from driftline.models.kernels.version import NONE, paired
-from driftline.models.performance import BinaryScoring, ClassSet, MulticlassScoring, RegressionScoring
 from driftline.models.snapshot import seal
-from driftline.models.watch.profile import Profile
-from driftline.models.watch.slices import Slice, class_keys
-from driftline.models.watch.truth_watch import TruthWatch, read_scored
-from driftline.models.watch.version_watch import quarter
 from driftline.schemas.alerts import Kind, Target
-from driftline.schemas.config import ModelConfig, Task
+from driftline.schemas.config import Task
 from tests.restoring import as_stored
+from tests.truths import KEYS, REFERENCE, draw, feed, new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from random import Random
 
     from driftline.models.drift.finding import Finding
-    from driftline.models.performance import Scoring
     from driftline.schemas.fields import Scalar
 
     Draw = Callable[[Random], tuple[Pending, Truth]]
 
-REFERENCE: Final = 1000
-KEYS: Final = {Slice("region", name): 10 + number for number, name in enumerate(("eu", "us", "asia", "rare"))}
-SCORINGS: Final[dict[Task, Scoring[Any]]] = {
-    Task.BINARY: BinaryScoring(ClassSet([0, 1])),
-    Task.MULTICLASS: MulticlassScoring(ClassSet(["a", "b", "c"])),
-    Task.REGRESSION: RegressionScoring(),
-}
-
-
-def new(task: Task, **config: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
-    arena = Arena()
-    # All pairs are of one moment: no day is to be covered first.
-    reference = {"events": REFERENCE, "min_span": "0s", **config.pop("reference", {})}
-    detectors = {"label": [], **config.pop("detectors", {})}
-    config |= {"reference": reference, "detectors": detectors}
-    profile = Profile(task, SCORINGS[task], {})
-    return TruthWatch(profile, "1", ModelConfig(model_id="m", **config), arena, arena.versions.allocate())
-
-
-def feed(watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]]) -> list[Finding]:
-    """Return the findings that are large enough to be told."""
-    found: list[Finding] = []
-    attention = np.zeros((8, 3), np.int64)
-    arena = watch._arena  # noqa: SLF001 - what a row would say of the watch
-    for pending, truth in pairs:
-        cell = SCORINGS[task].cell(truth.label, pending.prediction)
-        assert cell is not None
-        loss, score, value, _ = read_scored(SCORINGS[task], cell, pending.score, pending, truth)
-        watch.reserve(1)
-        banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
-        of_label = NONE if task is Task.REGRESSION else cell // (3 if task is Task.BINARY else 4)
-        keys = (KEYS[Slice(*named)] for named in (pending.segments or {}).items())
-        seen = (loss, math.nan if score is None else score, value, of_label, np.array([7, *keys], np.int32))
-        of_streams = (
-            banks.samples,
-            banks.pages,
-            banks.slices,
-            banks.psis,
-            banks.shares,
-            banks.residuals,
-            banks.ranked,
-            banks.frequencies,
-            banks.trails,
-            banks.seasons,
-        )
-        version = banks.versions[watch._index]  # noqa: SLF001 - as above
-        noted = paired(version, *seen, *of_streams, *place, attention)
-        events = watch._config.reference.events  # noqa: SLF001 - as above
-        if watch.pairs in {quarter(events), events}:
-            watch.advance(pending.at, KEYS | (class_keys(["a", "b", "c"]) if task is Task.MULTICLASS else {}))
-        attended = (
-            arena.streams.owner(bank, index).attend(what, *place) for bank, index, what in attention[:noted].tolist()
-        )
-        found += (finding for finding in attended if finding is not None)
-    return [finding for finding in found if finding.effect.value >= finding.min_effect]
-
 
 def kinds(found: Iterable[Finding]) -> set[Kind]:
     return {finding.subject.kind for finding in found}
-
-
-def draw(draw_one: Draw, size: int, seed: int = 1) -> list[tuple[Pending, Truth]]:
-    random = Random(seed)
-    return [draw_one(random) for _ in range(size)]
 
 
 def binary(
@@ -353,14 +284,33 @@ def test_a_class_that_is_taken_for_others_is_named() -> None:
 
 def test_a_restored_watch_goes_on_with_its_slices_by_their_new_keys() -> None:
     pairs = draw(by_region(USUAL, OFTEN), 3000) + draw(by_region(USUAL | {"us": 0.6}, OFTEN), 600, 2)
+    keys = {each: key + 100 for each, key in KEYS.items()}
     for cut in (500, 900, 2500, 3100):
-        whole, second = new(Task.BINARY, reference={"events": 1500}), new(Task.BINARY, reference={"events": 1500})
+        whole, second = (new(Task.BINARY, reference={"events": 1500}, segments=["region"]) for _ in range(2))
         feed(whole, Task.BINARY, pairs[:cut])
-        second.restore(as_stored(whole.snapshot()), KEYS)
+        second.restore(as_stored(whole.snapshot()), keys)
         found = feed(whole, Task.BINARY, pairs[cut:])
         assert "segment region=us" in {finding.subject.target.as_text() for finding in found}
-        assert feed(second, Task.BINARY, pairs[cut:]) == found
-        assert second.snapshot() == whole.snapshot()
+        assert feed(second, Task.BINARY, pairs[cut:], keys) == found
+        assert [stream.report() for stream in second.streams()] == [stream.report() for stream in whole.streams()]
+
+
+def test_slices_of_what_is_configured_no_more_are_not_watched_after_a_restart() -> None:
+    watch, again = new(Task.BINARY, segments=["region"]), new(Task.BINARY)
+    feed(watch, Task.BINARY, draw(by_region(USUAL, OFTEN), 2000))
+    assert {stream.subject.target.segment for stream in watch.streams()} > {None}
+    again.restore(as_stored(watch.snapshot()), {})
+    assert {stream.subject.target.segment for stream in again.streams()} == {None}
+
+
+def test_what_is_switched_off_at_a_restart_says_nothing_but_that_it_lasts() -> None:
+    pairs = draw(by_region(USUAL, OFTEN), 3000)
+    watch = new(Task.BINARY, segments=["region"], detectors={"label": ["e_sr"]})
+    off = new(Task.BINARY, segments=["region"], detectors={"error": [], "label": []})
+    feed(watch, Task.BINARY, pairs)
+    off.restore(as_stored(watch.snapshot()), KEYS)
+    found = feed(off, Task.BINARY, draw(by_region(USUAL | {"us": 0.7}, OFTEN), 3000, 2))
+    assert {finding.detector for finding in found} == {"level"}
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

@@ -65,13 +65,30 @@ def test_a_calm_history_keeps_its_gates_and_says_what_would_be_found(files: Even
     assert turned.delay is not None
     assert turned.delay < 600
     assert seen == sorted(seen)
+    assert seen[-1] > 4 * 2 * PREDICTIONS  # as it is, twice, and up to what was found of each change
 
 
-def test_a_gate_that_the_history_comes_near_is_raised(files: EventFiles) -> None:
-    tuning = tune(configured(min_effect={"error_rate": 0.0}), files, "calm", feature="y")
-    gate = next(gate for gate in tuning.gates if gate.name == "error_rate")
-    assert gate.configured == 0.0
-    assert gate.proposed >= 1.5 * gate.farthest
+def test_a_gate_that_the_history_comes_near_is_raised_and_no_more_than_there_can_be(tmp_path: Path) -> None:
+    random, events = Random(2), []
+    for nth in range(PREDICTIONS):
+        of = {"model_id": "m", "model_version": "1", "prediction_id": str(nth), "timestamp": START + nth * 1000}
+        x = None if 2000 < nth < 4000 and random.random() < 0.8 else random.gauss(0, 1)
+        events.append({**of, "prediction": 0.5, "features": {"x": x, "never": None}})
+    paths = tmp_path / "predictions.jsonl", tmp_path / "labels.jsonl"
+    paths[0].write_text("".join(json.dumps(event) + "\n" for event in events))
+    paths[1].write_text("")
+    features = {"x": {"kind": "numeric"}, "never": {"kind": "numeric"}}
+    model = {"model_id": "m", "task": "regression", "features": features, "reference": {"events": 1500}}
+    tuning = tune(parse_configuration({"models": [model]}), EventFiles(*paths))
+    gate = next(gate for gate in tuning.gates if gate.name == "bad_share")
+    assert gate.farthest > 0.7
+    assert gate.proposed == 1.0
+    assert tuning.alerts > 0
+    assert {power.change.split()[0] for power in tuning.powers} == {"x"}  # of what has no values nothing can be changed
+
+
+def test_the_feature_that_is_changed_can_be_chosen(files: EventFiles) -> None:
+    tuning = tune(configured(), files, "calm", feature="y")
     assert {power.change.split()[0] for power in tuning.powers} == {"y", "labels"}
 
 

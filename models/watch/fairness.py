@@ -1,0 +1,272 @@
+"""Whether a model treats the groups of an attribute alike: the gap between the rate of each and that of all others.
+
+What is compared is the share of joined pairs that are treated in one way: of those whose label is positive, how many
+are predicted so, and the like. Nothing of it needs a reference: a gap may have been there from the beginning.
+
+A group's pairs are taken in blocks, each beside those of the other groups that came meanwhile, so that what happens to
+all of them is no gap. Of a block the difference D of both rates is sub-Gaussian with the variance ``s = 1/4n + 1/4m``
+(Hoeffding, 1963), however high the rates are. While the gap is no larger than is allowed,
+``exp((d * (D - allowed) - d * d / 2) / s)`` is at most 1 on average for each d, so it is a factor of an e-detector as
+in `driftline.models.kernels.e_sr` (Shin, Ramdas and Rinaldo, 2023): the mean number of blocks before a false alarm is
+at least the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from driftline.models.drift.budget import FAIRNESS, between
+from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
+from driftline.models.drift.trail import Mark
+from driftline.models.kernels.groups import BLOCK, MOST_GROUPS, NONE
+from driftline.models.kernels.version import GAPS
+from driftline.models.watch import wording
+from driftline.models.watch.slices import Slice
+from driftline.schemas.alerts import Effect, Kind
+from driftline.schemas.config import FairnessMetric, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from driftline.models.arena import Arena
+    from driftline.models.kernels.types import Record
+    from driftline.schemas.config import ModelConfig
+
+_DETECTOR: Final = "e_sr:gap"
+_BEYOND: Final = (0.03, 0.06, 0.12, 0.25)  # gaps beyond what is allowed that there is a bet for
+_BLOCKS: Final = 8  # that tell how large a gap is
+_FEWEST: Final = 16  # pairs of all others, below which a block goes on
+_ERRORS: Final = 2.0
+_METRICS: Final = tuple(FairnessMetric)
+"""In the order of the numbers that kernels have for them."""
+
+_OF_TWO: Final = frozenset(_METRICS) - {FairnessMetric.ERROR_RATE}
+
+
+@dataclass(slots=True)
+class _Group:
+    """A group: what its evidence has come to, and its last blocks as (pairs, ones, those of all others, ones).
+
+    `taken` are the counts of itself and of all when its last block ended, `began` is where there was last no evidence.
+    """
+
+    which: Slice
+    began: Mark
+    up: list[float] = field(default_factory=lambda: [0.0] * len(_BEYOND))
+    down: list[float] = field(default_factory=lambda: [0.0] * len(_BEYOND))
+    blocks: deque[tuple[int, int, int, int]] = field(default_factory=lambda: deque(maxlen=_BLOCKS))
+    taken: tuple[int, int, int, int] = (0, 0, 0, 0)
+    seen: float = 0.0
+    detections: int = 0
+    is_open: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(Kind.FAIRNESS, self.which.target)
+
+
+class Gaps:
+    """The groups of one attribute of one version.
+
+    Parameters
+    ----------
+    attribute, version, config
+        Which attribute of which version, and how it is watched.
+    arena
+        Where the numbers are.
+
+    """
+
+    def __init__(self, attribute: str, version: str, config: ModelConfig, arena: Arena) -> None:
+        self.attribute = attribute
+        self._version = version
+        self._fairness = config.fairness
+        self._arena = arena
+        self._groups: list[_Group] = []
+        self._threshold = math.inf
+        self.index = arena.streams.open(self, GAPS)
+        record = self._record
+        record["metric"] = _METRICS.index(self._fairness.metric)
+        record["place"] = 1 + config.segments.index(attribute)  # the first counters are those of the version
+        self._events = config.alerts.events_between_false_alarms
+
+    @property
+    def _record(self) -> Record:
+        return self._arena.streams.banks[GAPS].rows[self.index]
+
+    def begin(self, keys: Mapping[Slice, int], at: int) -> None:
+        """Compare the groups that there are so far."""
+        if not self._groups:
+            here = Mark(0, at, -1)
+            self._groups = [_Group(each, here) for each in keys if each.attribute == self.attribute][:MOST_GROUPS]
+            self._place(keys)
+
+    def _place(self, keys: Mapping[Slice, int]) -> None:
+        record = self._record
+        record["count"] = len(self._groups)
+        record["key"][: len(self._groups)] = [keys.get(group.which, NONE) for group in self._groups]
+        self.promise()
+
+    def attend(self, seen: int, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
+        """Take a block of the group with the number `seen`, which has just ended."""
+        group, record = self._groups[seen], self._record
+        all_pairs, all_ones = int(record["pairs"].sum()), int(record["ones"].sum())
+        now = int(record["pairs"][seen]), int(record["ones"][seen]), all_pairs, all_ones
+        n, ones, total, of_all = (after - before for after, before in zip(now, group.taken, strict=True))
+        m, others = total - n, of_all - ones
+        if m < _FEWEST:
+            return None
+        group.taken = now
+        group.blocks.append((n, ones, m, others))
+        here = Mark(now[0], at, prediction_offset, label_offset)
+        if not group.is_open:
+            self._gather(group, ones / n - others / m, 0.25 / n + 0.25 / m, here)
+            return self._fire(group, here) if group.seen >= self._threshold else None
+        effect, allowed = self._effect(group), self._fairness.max_gap
+        group.is_open = effect.value >= allowed / 2
+        return self._finding(group, LEVEL, (effect.value, allowed), here) if effect.value >= allowed else None
+
+    def _gather(self, group: _Group, difference: float, variance: float, here: Mark) -> None:
+        allowed, weight = self._fairness.max_gap, 1.0 / len(_BEYOND)
+        for side, evidence in ((1.0, group.up), (-1.0, group.down)):
+            for nth, beyond in enumerate(_BEYOND):
+                gained = (beyond * (side * difference - allowed) - beyond * beyond / 2.0) / variance
+                evidence[nth] = min(math.exp(min(gained, 100.0)) * (evidence[nth] + weight), 1e100)
+        group.seen = max(sum(group.up), sum(group.down))
+        if group.seen < 1.0:
+            group.began = here
+
+    def _fire(self, group: _Group, here: Mark) -> Finding:
+        group.is_open = True
+        group.detections += 1
+        evidence = group.seen, self._threshold
+        group.up, group.down, group.seen = [0.0] * len(_BEYOND), [0.0] * len(_BEYOND), 0.0
+        return self._finding(group, _DETECTOR, evidence, here)
+
+    def _effect(self, group: _Group) -> Effect:
+        """Return the gap in the last blocks, the rate of all others, and that of the group."""
+        n, ones, m, others = (sum(column) for column in zip(*group.blocks, strict=True))
+        gap = abs(ones / n - others / m)
+        return Effect(measure=f"{self._fairness.metric}_gap", value=gap, before=others / m, after=ones / n)
+
+    def _error(self, group: _Group) -> float:
+        """Return two standard errors of the gap in the last blocks."""
+        n, ones, m, others = (sum(column) for column in zip(*group.blocks, strict=True))
+        return _ERRORS * math.sqrt(_variance(ones, n) + _variance(others, m))
+
+    def _finding(self, group: _Group, detector: str, evidence: tuple[float, float], here: Mark) -> Finding:
+        effect = self._effect(group)
+        said = wording.treated_otherwise(self._fairness.metric, group.which.target, effect, self._error(group))
+        span = Span(group.began, here)
+        allowed = self._fairness.max_gap
+        return Finding(group.subject, self._version, detector, *evidence, effect, allowed, span, said)
+
+    def views(self) -> Iterator[GapView]:
+        """Yield what is watched, group by group."""
+        for group in self._groups:
+            yield GapView(group.subject, self, group)
+
+    def promise(self) -> None:
+        """Share what false alarms there may be among all groups, each of which may be treated better or worse."""
+        among = 2 * max(len(self._groups), 1)
+        events = between(self._events, FAIRNESS / len(self._fairness.attributes), among=among)
+        self._threshold = events / BLOCK
+
+    def level(self, group: _Group) -> Effect | None:
+        """Return how large the gap of a group is at least; None before its first block."""
+        return self._effect(group) if group.blocks else None
+
+    def count(self, group: _Group) -> int:
+        """Return how many pairs of a group there have been that count."""
+        return int(self._record["pairs"][self._groups.index(group)])
+
+    def report(self, group: _Group) -> dict[str, Any]:
+        """Return what there is of a group in the state document."""
+        effect = self.level(group)
+        return {
+            "kind": Kind.FAIRNESS.value,
+            "detector": _DETECTOR,
+            "count": self.count(group),
+            "evidence": group.seen,
+            "threshold": self._threshold,
+            "detections": group.detections,
+            "held": 0,
+            "measure": None if effect is None else effect.measure,
+            "effect": None if effect is None else effect.value,
+            "before": None if effect is None else effect.before,
+            "after": None if effect is None else effect.after,
+            "min_effect": self._fairness.max_gap,
+        }
+
+    def close(self) -> None:
+        """Give the record back."""
+        self._arena.streams.close(GAPS, self.index)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return plain values."""
+        record = self._record
+        groups = [
+            [
+                group.which.value,
+                group.began,
+                group.up,
+                group.down,
+                list(group.blocks),
+                group.taken,
+                group.seen,
+                group.detections,
+                group.is_open,
+            ]
+            for group in self._groups
+        ]
+        return {"groups": groups, "pairs": record["pairs"].tolist(), "ones": record["ones"].tolist()}
+
+    def restore(self, snapshot: dict[str, Any], keys: Mapping[Slice, int]) -> None:
+        """Take over what `snapshot` returned; by `keys` pairs come from now on."""
+        self._record["pairs"], self._record["ones"] = snapshot["pairs"], snapshot["ones"]
+        for value, began, up, down, blocks, taken, *rest in snapshot["groups"]:
+            group = _Group(Slice(self.attribute, value), Mark(*began), list(up), list(down))
+            group.blocks.extend(tuple(block) for block in blocks)
+            group.taken = tuple(taken)
+            group.seen, group.detections, group.is_open = rest
+            self._groups.append(group)
+        self._place(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class GapView:
+    """One group, as other streams are seen."""
+
+    subject: Subject
+    _gaps: Gaps
+    _group: _Group
+
+    @property
+    def level(self) -> Effect | None:
+        """How large the gap is at least; None before the first block."""
+        return self._gaps.level(self._group)
+
+    @property
+    def count(self) -> int:
+        """How many pairs of the group there have been."""
+        return self._gaps.count(self._group)
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        """Yield what there is of it in the state document."""
+        yield self._gaps.report(self._group)
+
+
+def gaps_of(task: Task, version: str, config: ModelConfig, arena: Arena) -> list[Gaps]:
+    """Return the attributes by which a model of a task is watched: rates of one class are those of two."""
+    metric = config.fairness.metric
+    if task is Task.REGRESSION or (metric in _OF_TWO and task is not Task.BINARY):
+        return []
+    return [Gaps(attribute, version, config, arena) for attribute in config.fairness.attributes]
+
+
+def _variance(hits: int, pairs: int) -> float:
+    guess = (hits + 1.0) / (pairs + 2.0)
+    return guess * (1.0 - guess) / (pairs + 2.0)
