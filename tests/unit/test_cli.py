@@ -167,11 +167,11 @@ def test_an_option_stands_above_its_variable(cli: Cli, monkeypatch: pytest.Monke
 
 def test_every_mistake_of_a_configuration_is_told(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text("models:\n- model_id: fraud\n  label_timeout: 7\n  fairness: {}\nmax_models: 0\n")
+    path.write_text("models:\n- model_id: fraud\n  label_timeout: 7\n  shadow: {}\nmax_models: 0\n")
     code, out, err = cli("check", path)
     assert (code, out) == (2, "")
     assert err.startswith(f"driftline: {path}: ")
-    assert [mistake in err for mistake in ("label_timeout", "fairness", "max_models")] == [True] * 3
+    assert [mistake in err for mistake in ("label_timeout", "shadow", "max_models")] == [True] * 3
     assert len(err.splitlines()) == 3
 
 
