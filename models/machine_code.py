@@ -135,12 +135,11 @@ def _copy(origin: Path, folder: Path) -> bool:
                 copied.mkdir()
             else:
                 copyfile(path, copied)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            return False  # another process was quicker
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        return False  # another process was quicker, and may have taken this copy for one that was given up
     finally:
         rmtree(unfinished, ignore_errors=True)
     return True

@@ -182,14 +182,20 @@ def _histories(files: EventFiles) -> dict[str, History]:
                 history.last = event.timestamp
                 for name, value in event.features.items():
                     if type(value) in {int, float} and math.isfinite(value):
-                        kept = history.numbers.setdefault(name, [])
-                        if len(kept) < _MOST_KEPT and len(history.numbers) <= MOST_FEATURES:
-                            kept.append(float(value))
+                        _keep(history.numbers, name, float(value))
             elif isinstance(event, WireLabel) and event.model_id in found:
                 labels = found[event.model_id].labels
                 if len(labels) < _MOST_LABELS:
                     labels.add(event.label)
     return found
+
+
+def _keep(numbers: dict[str, list[float]], name: str, value: float) -> None:
+    if name not in numbers and len(numbers) >= MOST_FEATURES:
+        return
+    kept = numbers.setdefault(name, [])
+    if len(kept) < _MOST_KEPT:
+        kept.append(value)
 
 
 _MOST_KEPT: Final = 10_000  # values of a feature, of which its standard deviation is

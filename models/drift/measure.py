@@ -55,20 +55,13 @@ class Measure:
         kernels.tally(self.record, np.array(values, float), len(values), summed)
         return summed
 
-    def bounds(self, tally: Tally) -> tuple[float, float]:
-        """Return how far what was summed up is from the reference, at least and at most, from 0 up."""
-        return kernels.bounds(self.record, np.array(tally, float))
-
     def effect(self, recent: Sequence[float], tally: Tally | None = None) -> Effect:
         """Compare recent values, at least one, with the reference, or what was summed up; a median is of the recent."""
         summed = self.tally(recent) if tally is None else np.array(tally, float)
         at_least, _ = kernels.bounds(self.record, summed)
         middle = kernels.middle(self.record, np.array(recent, float), len(recent))
-        return self.as_effect(at_least, kernels.after(self.record, middle, summed))
-
-    def as_effect(self, value: float, after: float) -> Effect:
-        """Return the effect that a kernel has measured."""
-        return Effect(measure=self.name, value=value, before=float(self.record["before"]), after=after)
+        after = kernels.after(self.record, middle, summed)
+        return Effect(measure=self.name, value=at_least, before=float(self.record["before"]), after=after)
 
     def snapshot(self) -> list[Any]:
         """Return plain values; `restore_measure` reads them."""

@@ -66,6 +66,7 @@ class AlertPolicy:
         decided, opened = Decided([], []), set()
         for finding in sorted(filter(_passes, findings), key=precedence):
             if self._is_silent(finding, place.at):
+                self.silenced += 1
                 continue
             incident = self._of.get(finding.subject)
             if incident is None and not self._is_served(levels.level_of(finding.subject, finding.version)):
@@ -86,9 +87,7 @@ class AlertPolicy:
         return decided
 
     def _is_silent(self, finding: Finding, at: int) -> bool:
-        is_silent = any(silence.covers(finding.subject.kind, at) for silence in self._config.silences)
-        self.silenced += is_silent
-        return is_silent
+        return any(silence.covers(finding.subject.kind, at) for silence in self._config.silences)
 
     def _related(self, finding: Finding) -> Incident | None:
         """Return the open incident that a finding is of the same cause as.
@@ -121,7 +120,8 @@ class AlertPolicy:
         What is worse is told at once, and what else is news after a cooldown. Where it was for information it fires
         when it is more than that.
         """
-        if not (untold := incident.untold):
+        untold = incident.untold
+        if all(self._is_silent(finding, place.at) for finding in untold):  # of none too
             return None
         if is_worse(severity_of(untold[-1]), incident.severity):
             is_first = incident.severity is Severity.INFO

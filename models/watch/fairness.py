@@ -176,7 +176,7 @@ class Gaps:
         self._threshold = events / BLOCK
 
     def level(self, group: _Group) -> Effect | None:
-        """Return how large the gap of a group is at least; None before its first block."""
+        """Return how large the gap of a group was in its last blocks; None before the first."""
         return self._effect(group) if group.blocks else None
 
     def count(self, group: _Group) -> int:
@@ -222,10 +222,24 @@ class Gaps:
             ]
             for group in self._groups
         ]
-        return {"groups": groups, "pairs": record["pairs"].tolist(), "ones": record["ones"].tolist()}
+        counts = {"pairs": record["pairs"].tolist(), "ones": record["ones"].tolist()}
+        return {"compared": self._compared, "groups": groups, **counts}
+
+    @property
+    def _compared(self) -> list[Any]:
+        """What evidence and rates are of."""
+        return [self._fairness.metric.value, self._fairness.max_gap]
 
     def restore(self, snapshot: dict[str, Any], keys: Mapping[Slice, int]) -> None:
-        """Take over what `snapshot` returned; by `keys` pairs come from now on."""
+        """Take over what `snapshot` returned, but only the groups if another gap is looked for by now.
+
+        By `keys` pairs come from now on.
+        """
+        if snapshot["compared"] != self._compared:
+            whole = [Slice(self.attribute, value) for value, *_ in snapshot["groups"]]
+            self._groups = [_Group(which, Mark(0, 0, -1)) for which in whole]
+            self._place(keys)
+            return
         self._record["pairs"], self._record["ones"] = snapshot["pairs"], snapshot["ones"]
         for value, began, up, down, blocks, taken, *rest in snapshot["groups"]:
             group = _Group(Slice(self.attribute, value), Mark(*began), list(up), list(down))
@@ -246,7 +260,7 @@ class GapView:
 
     @property
     def level(self) -> Effect | None:
-        """How large the gap is at least; None before the first block."""
+        """How large the gap was in the last blocks; None before the first."""
         return self._gaps.level(self._group)
 
     @property

@@ -102,9 +102,14 @@ class Maturity:
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [self.is_reached, self.waiting, self._first_label, list(self._times), list(self._delays)]
+        counts = self.is_reached, self.waiting, self._first, self._first_label
+        return [*counts, list(self._times), list(self._delays)]
 
     def restore(self, snapshot: list[Any]) -> None:
-        """Take over what `snapshot` returned."""
-        self.is_reached, self.waiting, self._first_label, times, delays = snapshot
+        """Take over what `snapshot` returned.
+
+        A reference that was complete with fewer predictions than are asked for now is shown no more of them.
+        """
+        self.is_reached, self.waiting, first, self._first_label, times, delays = snapshot
+        self._first = min(self._first, first)
         self._times, self._delays = list(times), list(delays)

@@ -138,6 +138,16 @@ def test_a_restored_watch_goes_on_by_its_new_keys() -> None:
         assert second.snapshot() == whole.snapshot()
 
 
+@pytest.mark.parametrize("fairness", [{"metric": "error_rate"}, {"max_gap": 0.35}], ids=str)
+def test_a_restart_with_another_gap_to_look_for_begins_anew_with_the_same_groups(fairness: dict[str, Any]) -> None:
+    watch, again = watched(), watched(**fairness)
+    assert gaps(watch, treated(0.5, 0.8), 8000) != []
+    again.restore(as_stored(watch.snapshot()), KEYS)
+    assert {view.subject for view in again.gaps()} == {WOMEN, MEN}
+    assert [(view.level, view.count) for view in again.gaps()] == [(None, 0)] * 2
+    assert gaps(again, treated(0.8, 0.8), 4000, 2) == []
+
+
 def test_all_records_are_given_back() -> None:
     watch = watched()
     gaps(watch, treated(0.8, 0.8), 3000)

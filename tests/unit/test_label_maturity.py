@@ -9,10 +9,12 @@ import pytest
 
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record
+from driftline.models.watch.maturity import Maturity
 from driftline.schemas.alerts import Kind
 from driftline.schemas.config import parse_configuration
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
+from tests.restoring import as_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +94,20 @@ def test_labels_that_come_all_at_once_are_not_waited_for() -> None:
     assert alerts == []
     assert 1000 < reference["immature_pairs"] < 1100  # it takes as many to see that they do
     assert reference["pairs_complete"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(100, 5000), (5000, 200)])
+def test_another_size_of_the_reference_at_a_restart_does_not_keep_labels_from_maturing(before: int, after: int) -> None:
+    maturity, again = Maturity(before), Maturity(after)
+    shown = min(before, 230)  # of the first, all that a reference of 100 shows one by one
+    for second in range(shown):
+        maturity.predicted(second * SECOND)
+    again.restore(as_stored(maturity.snapshot()))
+    for second in range(shown, 2000):
+        if not again.is_reached and again.waited((second - 10) * SECOND, second * SECOND):
+            again.look(second * SECOND, None, 10 * SECOND)
+    assert again.is_reached
+    assert again.waiting < 400
 
 
 @pytest.mark.parametrize("seconds", [500, 2000])

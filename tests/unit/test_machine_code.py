@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,24 @@ def test_of_many_at_once_one_copies(tmp_path: Path) -> None:
         found = [job.result() for job in [pool.submit(begin) for _ in range(8)]]
     assert {place and place[0] for place in found} == {tmp_path / "own" / NAME}
     assert [path.name for path in (tmp_path / "own").iterdir()] == [NAME]
+
+
+def test_a_copy_that_a_quicker_process_has_removed_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_only(tmp_path / "image")
+    folder = tmp_path / "own" / NAME
+
+    def be_late(origin: Path, copied: Path) -> None:
+        del origin
+        unfinished = next(path for path in folder.parent.iterdir() if path in copied.parents)
+        filled(folder.parent)
+        shutil.rmtree(unfinished)
+        raise FileNotFoundError(copied)
+
+    monkeypatch.setattr("driftline.models.machine_code.copyfile", be_late)
+    assert find_place(NAME, [tmp_path / "image", tmp_path / "own"]) == (folder, None)
+    assert content(folder) == CODE
 
 
 @pytest.mark.parametrize("path", ["", "kernels_1", "kernels_1/a.nbi"])

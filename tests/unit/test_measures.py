@@ -20,6 +20,7 @@ from driftline.models.drift.measure import Measure, Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, Ranks, RankShift, restore_measure
 from driftline.models.drift.thinned import Thinned, pack, unpack
 from driftline.models.drift.trail import Mark, around, marks
+from driftline.models.kernels.measure import bounds
 from driftline.models.kernels.trail import TRAIL, note
 from driftline.models.watch.calibration import Calibration
 from tests.restoring import as_stored
@@ -163,7 +164,7 @@ def test_tallies_add_up(reference: list[float], first: list[float], second: list
 @given(values, values)
 def test_an_effect_is_the_lower_of_two_bounds(reference: list[float], recent: list[float]) -> None:
     for measure in measures(reference)[:3]:
-        at_least, at_most = measure.bounds(measure.tally([abs(v) for v in recent]))
+        at_least, at_most = bounds(measure.record, measure.tally([abs(v) for v in recent]))
         assert at_least == measure.effect([abs(v) for v in recent]).value
         assert 0.0 <= at_least <= at_most
 

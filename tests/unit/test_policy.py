@@ -425,6 +425,15 @@ def test_nothing_is_told_in_a_silence_but_what_still_stands_out_after_it(at: int
     assert policy.is_calm == (not told)
 
 
+def test_what_has_joined_waits_for_the_end_of_a_silence() -> None:
+    policy = new(silences=[silence(COOLDOWN, 2 * COOLDOWN, kinds=["performance"])])
+    decide(policy, finding())
+    assert decide(policy, finding(subject=ERRORS), at=1) == []
+    assert policy.review(Stands(v1=level(0.9)), place(COOLDOWN), 256) == []
+    (told,) = policy.review(Stands(v1=level(0.9)), place(2 * COOLDOWN), 512)
+    assert ERRORS in {(each.kind, each.target) for each in told.evidence}
+
+
 def test_a_silence_may_come_again_and_be_of_some_kinds_alone() -> None:
     policy = new(silences=[silence(10, 20, every="60s", kinds=["data_drift"])])
     assert decide(policy, finding(), at=60_000 * 7 + 15) == []
