@@ -10,7 +10,7 @@
     ├── UnavailableError      Kafka or Redis does not answer: exit code 1
     │   └── UndeliveredError  records were given up, and must be sent again
     ├── FencedError           another worker has become the owner of a partition: it is dropped, and work goes on
-    ├── ReplayError           a file cannot be read or written (driftline.streams.replay_files): exit code 1
+    ├── ReplayError           a file, or records of Kafka, cannot be read (driftline.streams.replay_files): exit code 1
     └── TooManyBadRecordsError  bad_records.stop_share is reached (driftline.streams.lane): exit code 1
 """
 

@@ -29,11 +29,22 @@ if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
     from driftline.streams.replay_tables import EventColumns
 
-__all__ = ["BATCH", "EventFiles", "ReplayError", "Totals", "merged", "outcomes", "outcomes_of", "records_of", "replay"]
+__all__ = [
+    "BATCH",
+    "EventFiles",
+    "ReplayError",
+    "Totals",
+    "event_time",
+    "merged",
+    "outcomes",
+    "outcomes_of",
+    "records_of",
+    "replay",
+]
 
 BATCH: Final = 1000
 
-R = TypeVar("R", bound=Record | BatchRecord)
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -44,6 +55,12 @@ class Totals:
     alerts: int = 0
     retrain_requests: int = 0
     dead_letters: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what some records led to."""
+        self.alerts += len(outcome.alerts)
+        self.retrain_requests += len(outcome.retrain_requests)
+        self.dead_letters += len(outcome.dead_letters)
 
 
 class EventFiles(NamedTuple):
@@ -92,9 +109,7 @@ def replay(
     with records_of(files) as records, Results(out) as results:
         for totals.records, outcome in outcomes_of(pipeline, records, batch):
             results.add(outcome)
-            totals.alerts += len(outcome.alerts)
-            totals.retrain_requests += len(outcome.retrain_requests)
-            totals.dead_letters += len(outcome.dead_letters)
+            totals.add(outcome)
             progress(totals)
         results.finish(pipeline.documents())
     return totals
@@ -111,7 +126,7 @@ def records_of(files: EventFiles) -> Iterator[Iterator[Record]]:
     """Open both files and give their records in the order of replay."""
     predictions = _open(files.predictions, "prediction", files.columns.predictions)
     with predictions as predicted, _open(files.labels, "label", files.columns.labels) as labelled:
-        yield rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS)))
+        yield rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS), event_time))
 
 
 def outcomes_of(pipeline: Pipeline, records: Iterator[Record], batch: int) -> Iterator[tuple[int, Outcome]]:
@@ -128,14 +143,14 @@ def _open(path: Path, kind: str, columns: EventColumns) -> AbstractContextManage
     return table_lines(path, kind, columns) if is_table(path) else event_lines(path)
 
 
-def merged(predictions: Iterator[R], labels: Iterator[R]) -> Iterator[R]:
-    """Yield the records of both in the order of replay; one that has no timestamp, being bad, goes at once.
+def merged(predictions: Iterator[R], labels: Iterator[R], time: Callable[[R], int]) -> Iterator[R]:
+    """Yield the records of both in the order of replay: of both heads the one of the smaller time goes first.
 
     `heapq.merge` would do for sorted inputs; these are read as they are, however disordered.
     """
     prediction, label = next(predictions, None), next(labels, None)
     while prediction is not None and label is not None:
-        if _time(prediction) <= _time(label):
+        if time(prediction) <= time(label):
             yield prediction
             prediction = next(predictions, None)
         else:
@@ -147,7 +162,8 @@ def merged(predictions: Iterator[R], labels: Iterator[R]) -> Iterator[R]:
             yield from rest
 
 
-def _time(record: Record | BatchRecord) -> int:
+def event_time(record: Record | BatchRecord) -> int:
+    """Return when a record of a file goes, in epoch milliseconds; a bad one, which has no timestamp, goes at once."""
     if isinstance(record, BatchRecord):
         return int(record.batch.timestamp.max(initial=-1))
     return -1 if isinstance(record.event, Refusal) else record.event.timestamp

@@ -28,7 +28,7 @@ _STATE: Final = "state.json"
 
 
 class ReplayError(DriftlineError):
-    """A file cannot be read or written; the message says which and why."""
+    """A file, or what is asked of Kafka, cannot be read or written; the message says which and why."""
 
 
 @contextmanager

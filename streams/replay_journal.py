@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import defaultdict, deque
+from collections import defaultdict
+from contextlib import closing
 from time import thread_time
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from pydantic import ValidationError
 
 from driftline import __version__
 from driftline.client.brokers import Brokers
 from driftline.models.intake import Intake
 from driftline.models.outcome import Outcome
-from driftline.models.record import FileRecord
 from driftline.schemas.alerts import Alert
 from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.events import Label, Prediction
@@ -29,22 +28,18 @@ from driftline.streams.journal import Began, Read, digest, parse_entry
 from driftline.streams.lane import Lane
 from driftline.streams.replay import Totals
 from driftline.streams.replay_files import ReplayError, Results
+from driftline.streams.replay_kafka import SECONDS, Reader, asking, partitions_of
 from driftline.streams.transport import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from confluent_kafka import Message
-
     from driftline.schemas.config import Configuration
     from driftline.schemas.state import ModelState
 
 _logger: Final = logging.getLogger(__name__)
 
-_SECONDS: Final = 10.0
-_SLICE_SECONDS: Final = 0.1
-_AT_ONCE: Final = 1000
 _ENDLESS: Final = 2**62
 
 
@@ -77,7 +72,7 @@ def replay_journal(
     brokers = Brokers(bootstrap)
     totals = Totals()
     documents: dict[str, ModelState] = {}
-    partitions = _partitions(brokers)
+    partitions = partitions_of(brokers)
     histories = _histories(_journal(brokers, partitions.get(JOURNAL, 0)))
     if not histories or PREDICTIONS not in partitions:
         raise ReplayError(f"Kafka at {bootstrap} has no journal of a run: no worker has made a checkpoint there")
@@ -128,7 +123,7 @@ class _Run:
         self._store = MemoryStore()
         self._intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=partitions)
         self._lane = Lane(configuration, self._intake, self._store, partition)
-        self._readers: dict[str, _Reader] = {}
+        self._readers: dict[str, Reader] = {}
 
     async def take(self, entry: Began | Read, totals: Totals) -> Outcome:
         """Take the next entry, and return what it led to."""
@@ -148,9 +143,7 @@ class _Run:
                 outcome.alerts.append(event)
             else:
                 outcome.retrain_requests.append(event)
-        totals.alerts += len(outcome.alerts)
-        totals.retrain_requests += len(outcome.retrain_requests)
-        totals.dead_letters += len(outcome.dead_letters)
+        totals.add(outcome)
         return outcome
 
     async def _begin(self, began: Began) -> None:
@@ -169,7 +162,7 @@ class _Run:
             raise ReplayError(f"partition {self._partition} does not stand where the run began: {began.offsets}")
         self.close()
         self._readers = {
-            topic: _Reader(self._brokers, TopicPartition(topic, self._partition, at))
+            topic: Reader(self._brokers, TopicPartition(topic, self._partition, at))
             for topic, at in began.offsets.items()
         }
 
@@ -183,75 +176,10 @@ class _Run:
         return self._lane.pipeline.documents()
 
 
-class _Reader:
-    """The records of one partition of a topic, in order from an offset on."""
-
-    def __init__(self, brokers: Brokers, start: TopicPartition) -> None:
-        self._brokers = brokers
-        self._start = start
-        self._ahead: deque[FileRecord] = deque()
-        self._consumer = _consumer(brokers)
-        self._consumer.assign([start])
-
-    def take(self, count: int) -> list[FileRecord]:
-        """Return the next records."""
-        deadline = time.monotonic() + _SECONDS
-        while len(self._ahead) < count:
-            # It waits for as many as that, or for all of the time.
-            messages = self._consumer.consume(_AT_ONCE, timeout=_SLICE_SECONDS)
-            self._ahead += map(self._record, messages)
-            if messages:
-                deadline = time.monotonic() + _SECONDS
-            elif time.monotonic() >= deadline:
-                raise self._brokers.unavailable(f"no further record of {self._start.topic} came")
-        return [self._ahead.popleft() for _ in range(count)]
-
-    def _record(self, message: Message) -> FileRecord:
-        if (error := message.error()) is not None:
-            where = f"{self._start.topic}, partition {self._start.partition}"
-            if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - its public name
-                raise ReplayError(f"the records of {where} from {self._start.offset} on are not in Kafka any more")
-            raise self._brokers.unavailable(f"{where} cannot be read", error)
-        offset, headers = message.offset(), message.headers() or ()
-        assert offset is not None  # noqa: S101 - of a record, which this is
-        topic, partition = self._start.topic, self._start.partition
-        timestamp, key = message.timestamp()[1], message.key()
-        # Headers are typed as what one may send, not as what comes.
-        return FileRecord(topic, offset, message.value(), partition, timestamp, key, tuple(headers))  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """End the consumer."""
-        self._consumer.close()
-
-
-def _consumer(brokers: Brokers) -> Consumer:
-    own = {"group.id": "driftline-none", "enable.auto.commit": False, "auto.offset.reset": "error"}
-    return Consumer(brokers.properties(own))
-
-
-def _partitions(brokers: Brokers) -> dict[str, int]:
-    """Return how many partitions each topic has."""
-    consumer = _consumer(brokers)
-    try:
-        topics = consumer.list_topics(timeout=_SECONDS).topics
-    except KafkaException as error:
-        consumer.poll(0)  # lets the reason in
-        raise brokers.unavailable(error=error.args[0]) from None
-    finally:
-        consumer.close()
-    return {name: len(topic.partitions) for name, topic in topics.items()}
-
-
 def _journal(brokers: Brokers, partitions: int) -> Iterator[bytes]:
     """Give the values of all records of the journal."""
     for number in range(partitions):
-        consumer = _consumer(brokers)
-        try:
-            first, end = consumer.get_watermark_offsets(TopicPartition(JOURNAL, number), timeout=_SECONDS)
-        finally:
-            consumer.close()
-        reader = _Reader(brokers, TopicPartition(JOURNAL, number, first))
-        try:
-            yield from (record.value or b"" for record in reader.take(end - first))
-        finally:
-            reader.close()
+        with asking(brokers) as consumer:
+            first, end = consumer.get_watermark_offsets(TopicPartition(JOURNAL, number), timeout=SECONDS)
+        with closing(Reader(brokers, TopicPartition(JOURNAL, number, first))) as reader:
+            yield from (record.value or b"" for record in reader.until(end))

@@ -116,13 +116,27 @@ def replay(  # noqa: PLR0913 - its options
         Path | None, typer.Option(metavar="FILE", help="YAML that says where events stand in tables.")
     ] = None,
     journal: Annotated[bool, typer.Option("--journal", help="Read a worker's run from Kafka instead.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Read records of Kafka from then on; else from the oldest."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Read those before then; else to the end as it is now.")
+    ] = None,
+    offsets: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RANGE", help="Read TOPIC:PARTITION:START-END of Kafka, without END; may be repeated."),
+    ] = None,
     kafka: KafkaOption = None,
     config: ConfigOption = None,
     batch: Annotated[int, typer.Option(help="Records at once; changes nothing but speed.", min=1, max=100_000)] = 1000,
 ) -> None:
-    """Read files of events, or a worker's run, through the same pipeline as the worker's.
+    """Read files of events, a worker's run, or records of Kafka, through the same pipeline as the worker's.
 
     With --journal it is what the worker did with the records in Kafka, in its order, and leads to the same alerts.
+
+    With --from, --to or --offsets it is what a worker without any state would do with these records of Kafka. A TIME
+    is RFC 3339, such as 2026-11-27T00:00:00Z, or epoch milliseconds; it is of the broker, not of the event.
 
     Writes alerts.jsonl, retrain.jsonl, dead_letters.jsonl and state.json.
     """
@@ -130,26 +144,37 @@ def replay(  # noqa: PLR0913 - its options
 
     settings = settings_of(kafka, config=config)
     configuration = _configuration_of(settings.config)
-    if journal != (predictions is None and labels is None) or (predictions is None) != (labels is None):
-        raise ConfigurationError("give --predictions and --labels, or --journal and neither of them")
-    if journal and columns is not None:
-        raise ConfigurationError("--columns is for tables, and --journal reads none")
+    from driftline.streams.cli.ranges import range_of
+
+    asked = range_of(since, until, offsets or ())
+    has_files = predictions is not None or labels is not None
+    if has_files + journal + (asked is not None) != 1 or (predictions is None) != (labels is None):
+        raise ConfigurationError(
+            "give --predictions and --labels, or --journal, or a range of Kafka: --from and --to, or --offsets"
+        )
+    if columns is not None and not has_files:
+        raise ConfigurationError("--columns is for tables, and Kafka has none")
     from driftline.streams.compiled import compile_once
     from driftline.streams.replay_tables import TableColumns, read_columns
 
     placed = TableColumns() if columns is None else read_columns(columns)
     compile_once(write_note)
     with counting("records replayed") as show:
-        if predictions is None or labels is None:
-            from driftline.streams.replay_journal import replay_journal
-
-            totals = replay_journal(configuration, settings.kafka, out, progress=lambda totals: show(totals.records))
-        else:
+        if predictions is not None and labels is not None:
             from driftline.streams.replay import EventFiles
             from driftline.streams.replay import replay as replay_files
 
             files = EventFiles(predictions, labels, placed)
             totals = replay_files(configuration, files, out, batch=batch, progress=lambda totals: show(totals.records))
+        elif asked is not None:
+            from driftline.streams.replay_range import KafkaRange, replay_range
+
+            wanted = KafkaRange(settings.kafka, asked)
+            totals = replay_range(configuration, wanted, out, batch=batch, progress=lambda totals: show(totals.records))
+        else:
+            from driftline.streams.replay_journal import replay_journal
+
+            totals = replay_journal(configuration, settings.kafka, out, progress=lambda totals: show(totals.records))
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     write_line(f"{totals.records} records: {said}; written to {out}")

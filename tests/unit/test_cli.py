@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from driftline import __version__
 from driftline.schemas.documents import asyncapi, json_schemas, write
+from driftline.schemas.topics import LABELS
 from driftline.streams.cli import run
 from driftline.streams.cli.logs import OneLine
 from driftline.streams.cli.output import printable
@@ -108,14 +109,31 @@ def test_the_help_loads_nothing_heavy_and_is_quick() -> None:
         (["check", "--nope"], "No such option: --nope. See driftline --help."),
         (["replay", "--predictions", "p"], "Missing option '--out'. See driftline --help."),
         *(
-            (["replay", "--out", "o", *some], "give --predictions and --labels, or --journal and neither of them")
-            for some in ([], ["--labels", "l"], ["--journal", "--labels", "l"])
+            (
+                ["replay", "--out", "o", *some],
+                "give --predictions and --labels, or --journal, or a range of Kafka: --from and --to, or --offsets",
+            )
+            for some in (
+                [],
+                ["--labels", "l"],
+                ["--journal", "--labels", "l"],
+                ["--journal", "--from", "0"],
+                ["--predictions", "p", "--labels", "l", "--to", "0"],
+                ["--labels", "l", "--offsets", f"{LABELS}:0:1-2"],
+            )
+        ),
+        (
+            ["replay", "--out", "o", "--offsets", f"{LABELS}:0:1-2", "--to", "0"],
+            "--offsets says where to begin and to end: give it, or --from and --to",
         ),
         (
             ["backtest", "--config", "c", "--predictions", "p", "--labels", "l"],
             "give --config twice, for the one and the other, not 1 times",
         ),
-        (["replay", "--out", "o", "--journal", "--columns", "c"], "--columns is for tables, and --journal reads none"),
+        *(
+            (["replay", "--out", "o", "--columns", "c", *some], "--columns is for tables, and Kafka has none")
+            for some in (["--journal"], ["--from", "0"])
+        ),
         (
             ["topics", "create", "--partitions", "0"],
             "Invalid value for '--partitions': must be greater than or equal to 1. See driftline --help.",
@@ -177,7 +195,13 @@ def test_every_mistake_of_a_configuration_is_told(cli: Cli, tmp_path: Path) -> N
 
 def test_a_server_that_is_not_there_is_told_in_one_sentence_with_exit_code_1() -> None:
     kafka, redis = "--kafka=127.0.0.1:1", "--redis=redis://127.0.0.1:1/0"
-    commands = (["status", redis], ["alerts", kafka], ["topics", "create", kafka], ["worker", kafka, redis])
+    commands = (
+        ["status", redis],
+        ["alerts", kafka],
+        ["topics", "create", kafka],
+        ["worker", kafka, redis],
+        ["replay", kafka, "--to=0", "--out=o"],
+    )
     # At the same time, because each waits ten seconds for Kafka.
     running = [
         subprocess.Popen([*DRIFTLINE, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -16,7 +16,7 @@ from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
-from driftline.streams.replay import EventFiles, ReplayError, Totals, merged, replay
+from driftline.streams.replay import EventFiles, ReplayError, Totals, event_time, merged, replay
 
 PREDICTION = {"model_id": "m", "model_version": "1", "prediction_id": "p", "timestamp": 0, "prediction": 1}
 LABEL = {"model_id": "m", "prediction_id": "p", "timestamp": 0, "label": 1}
@@ -73,7 +73,7 @@ def records(times: list[int | None], topic: str) -> list[Record]:
 
 def order(predictions: list[int | None], labels: list[int | None]) -> str:
     """Name the records as they are merged: p0 is the first prediction."""
-    both = merged(iter(records(predictions, PREDICTIONS)), iter(records(labels, LABELS)))
+    both = merged(iter(records(predictions, PREDICTIONS)), iter(records(labels, LABELS)), event_time)
     return " ".join(f"{'p' if record.raw.topic == PREDICTIONS else 'l'}{record.raw.offset}" for record in both)
 
 
