@@ -16,7 +16,7 @@ from benchmarks.detection_streams import FEATURES, Labels, nth_of, records
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.alerts import AlertPolicy
-from driftline.schemas.alerts import AlertState
+from driftline.schemas.alerts import AlertState, Kind, Severity
 from driftline.schemas.config import Configuration
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
     from driftline.models.policy.alerts import Levels
     from driftline.models.policy.incident import Place
+    from driftline.schemas.alerts import Alert
 
 REFERENCE: Final = 10_000
 
@@ -86,13 +87,18 @@ def driftline(
             for record in made:
                 outcome = pipeline.process(pipeline.read([record], intake), {})
                 for alert in outcome.alerts:
-                    if alert.state is AlertState.FIRING:
+                    if alert.state is AlertState.FIRING and _is_page(alert):
                         event = nth_of(alert.event_time, scenario.per_day)
                         watched.pages.append(Found(event, alert.detector, f"{alert.kind} {alert.target.as_text()}"))
             watched.seconds += time.process_time() - began
             if is_after and any(found.subject in scenario.targets for found in watched.findings):
                 break
     return watched
+
+
+def _is_page(alert: Alert) -> bool:
+    """Return whether an alert wakes someone up for what it should not: that an outage of labels is silence is true."""
+    return alert.severity is not Severity.INFO and alert.kind is not Kind.SILENCE
 
 
 _ROWS: Final = 1000

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from driftline.models.drift.finding import FROM_LABELS
 from driftline.models.drift.trail import Mark
 from driftline.models.join.entry import Truth
 from driftline.models.join.label_join import Joined
@@ -14,13 +15,17 @@ from driftline.models.policy.alerts import REVIEW_EVERY, AlertPolicy
 from driftline.models.policy.bad_records import BadRecords
 from driftline.models.policy.incident import Place
 from driftline.models.policy.retrain import RetrainPolicy
+from driftline.models.policy.silence import Silence
 from driftline.models.record import Refusal
+from driftline.models.watch import wording
 from driftline.models.watch.monitor import ModelMonitor
 from driftline.schemas import topics
-from driftline.schemas.alerts import AlertState
+from driftline.schemas.alerts import AlertState, Kind
 from driftline.schemas.state import Counts, ModelState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from driftline.models.arena import Arena
     from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.models.join.entry import Pending
@@ -46,6 +51,7 @@ class Model:
         self._retrain = RetrainPolicy(config.model_id, config.retrain)
         self.index = self._monitor.index
         self._bad = BadRecords(bad_records.alert_share, arena.models, self.index)
+        self._silence = Silence(self.join, config)
         self._say_what_is_open()
 
     def _say_what_is_open(self) -> None:
@@ -135,11 +141,9 @@ class Model:
         is_scheduled = self._retrain.has_schedule and records % REVIEW_EVERY == 0
         if not findings and not review and not is_scheduled and self._retrain.is_idle:
             return [], None
-        offsets = zip(topics.INPUTS, self._record["next_offsets"].tolist(), strict=True)
-        # A topic of which nothing has been read is not among the offsets.
-        next_offsets = {topic: offset for topic, offset in offsets if offset}
-        place = Place(watermark, record.raw.partition, next_offsets, record.identity)
-        decided = self._policy.decide(findings, self, place)
+        place = self._place(watermark, record.raw.partition, record.identity)
+        covered = [self._with_coverage(finding, watermark) for finding in findings]
+        decided = self._policy.decide(covered, self, place)
         self._retrain.noted(decided.noted)
         alerts = decided.alerts
         if review:
@@ -150,15 +154,55 @@ class Model:
             return alerts, None
         return alerts, self._retrain.decide(self._monitor.served(), place)
 
+    def _with_coverage(self, finding: Finding, watermark: int) -> Finding:
+        """Return a finding with how many labels there are, if labels have told it."""
+        if finding.subject.kind not in FROM_LABELS:
+            return finding
+        coverage = self._monitor.coverage(finding.version, watermark)
+        return finding if coverage is None else replace(finding, coverage=coverage.share)
+
+    def _place(self, at: int, partition: int, trigger: str) -> Place:
+        """Return where the model stands; a topic of which nothing has been read is not among the offsets."""
+        offsets = zip(topics.INPUTS, self._record["next_offsets"].tolist(), strict=True)
+        return Place(at, partition, {topic: offset for topic, offset in offsets if offset}, trigger)
+
+    def silent(self, judged: Sequence[int], now: int, partition: int, trigger: str) -> list[Alert] | None:
+        """Return the alerts of feeds, of these topics, that are silent at a moment; None if none has come to be."""
+        due = self._silence.due(judged, now, self._monitor.label_delay)
+        if not due:
+            return None
+        place = self._place(now, partition, trigger)
+        alerts = []
+        for topic in self._silence.forgive():
+            alerts += self._end_silence(topic, place, "may pause, as the configuration says now")
+        if (end := self._policy.silent_until(Kind.SILENCE, now)) is not None:
+            self._silence.wait(due, end)
+        else:
+            alerts += self._policy.decide(self._silence.findings(due, now), self, place).alerts
+        self._say_what_is_open()
+        return alerts
+
+    def resumed(self, topic: int, now: int, partition: int, trigger: str) -> list[Alert]:
+        """Return the alerts of a feed that was silent, and of which a record has come just now."""
+        return self._end_silence(topic, self._place(now, partition, trigger), "come again")
+
+    def _end_silence(self, topic: int, place: Place, why: str) -> list[Alert]:
+        subject = self._silence.subject(topic)
+        alerts = self._policy.end(subject, place, f"{wording.name(subject)} {why}")
+        self._say_what_is_open()
+        return alerts
+
     def level_of(self, subject: Subject, version: str) -> Level | None:
         """Return how a subject stands, for the policy."""
-        return self._bad.level_of(subject) or self._monitor.level_of(subject, version)
+        return (
+            self._bad.level_of(subject) or self._silence.level_of(subject) or self._monitor.level_of(subject, version)
+        )
 
     def document(self, partition: int, watermark: int | None) -> ModelState:
         """Return the state document."""
         if watermark is not None:
             self.join.expire(watermark)
-        report = self._monitor.report()
+        report = self._monitor.report(watermark or 0)
         counts = Counts(
             **asdict(self.join.counts),
             orphan_labels=self.join.orphans,
@@ -172,6 +216,7 @@ class Model:
             watermark=watermark,
             next_offsets=self.next_offsets,
             counts=counts,
+            feeds=self._silence.report(),
             incidents=self._policy.report(),
             silenced=self._policy.silenced,
             **report,

@@ -18,7 +18,22 @@ from driftline.models.fast.book import Book
 from driftline.models.fast.returning import fold
 from driftline.models.join.entry import NONE, PREFIX_BYTES, model_prefix, unpack_entry
 from driftline.models.join.joins import Joins
-from driftline.models.kernels.admission import BEGUN, NEXT, SETTLED, WATERMARK, admit, judge
+from driftline.models.kernels.admission import (
+    BACK,
+    BEGUN,
+    DUE,
+    END,
+    IS_AWAITED,
+    NEXT,
+    NUMBERS,
+    SETTLED,
+    SILENT,
+    WATERMARK,
+    admit,
+    judge,
+    over,
+)
+from driftline.models.kernels.feeds import NEVER, SHORTEST, next_due
 from driftline.models.kernels.join_table import LOST, OTHER, PAIRED
 from driftline.models.maker import Maker
 from driftline.models.model import Model
@@ -73,9 +88,9 @@ class Pipeline:
     """
 
     def __init__(self, configuration: Configuration, partition: int) -> None:
-        self._position = np.array(
-            [NONE, 0, 0, 0, 0, 0, NONE], np.int64
-        )  # as `driftline.models.kernels.admission` has it
+        self._position = np.zeros(NUMBERS, np.int64)  # as `driftline.models.kernels.admission` has it
+        self._position[[WATERMARK, IS_AWAITED]] = NONE
+        self._position[END:] = NEVER
         self._configuration = configuration
         self._partition = partition
         self._models: dict[str, Model] = {}
@@ -213,15 +228,32 @@ class Pipeline:
         )
 
     def _take(self, batch: Reading, outcome: Outcome) -> None:
-        """Let records pass the join, and then their models."""
+        """Let records pass the join, and then their models; tell of feeds that are silent before one, or come again."""
+        while len(batch):
+            begun = np.empty(len(batch), BEGUN)
+            taken, why, counted, changed = admit(self._position, self._joins.table.arrays.joins, batch.rows, begun)
+            for join, offsets, watermark in begun[:changed].tolist():
+                start = Start(_offsets(offsets), None if watermark < 0 else watermark)
+                self._unsaved[self._by_join[join].model_id] = start
+            self._run(batch if taken == len(batch) else batch[:taken], counted, outcome)
+            if why == SILENT:
+                record, row = batch[taken], batch.rows[taken]
+                now = max(int(row["at"]), self.watermark or 0)
+                here = {**self.next_offsets, record.raw.topic: record.raw.offset}  # it may be refused, and counted
+                start = Start({topic: at for topic, at in here.items() if at}, self.watermark)
+                at_hand = int(row["join"]), int(row["topic"])
+                self._tell_silence(now, record.identity, outcome, start, at_hand)
+            elif why == BACK:
+                record, row = batch[taken - 1], batch.rows[taken - 1]
+                place = int(row["watermark"]), self._partition, record.identity
+                outcome.alerts += self._by_join[row["join"]].resumed(int(row["topic"]), *place)
+            batch = batch[taken:]
+
+    def _run(self, batch: Reading, counted: int, outcome: Outcome) -> None:
+        """Take records that were admitted; so many of them belong to no model's past."""
         rows = batch.rows
         if not len(rows):
             return
-        begun = np.empty(len(rows), BEGUN)
-        counted, changed = admit(self._position, self._joins.table.arrays.joins, rows, begun)
-        for join, offsets, watermark in begun[:changed].tolist():
-            start = Start(_offsets(offsets), None if watermark < 0 else watermark)
-            self._unsaved[self._by_join[join].model_id] = start
         if counted and not self._unattributed.pass_by(counted):
             self._tell(batch[0], int(rows[0]["watermark"]), outcome, is_bad=False)
         self._joins.take(rows)
@@ -238,6 +270,54 @@ class Pipeline:
             if request is not None:
                 outcome.retrain_requests.append(request)
         self._joins.recycle()
+
+    def ends_at(self, topic: str, offset: int) -> None:
+        """Say that a topic has no records from an offset on, as a file has an end: that none come is no silence."""
+        self._position[END + INPUTS.index(topic)] = offset
+        self._position[DUE] = 0  # another one may be the first that is silent
+
+    def pass_over(self, topics: Collection[str]) -> None:
+        """Say that of these topics, and of no others, there are records that are not waited for.
+
+        That they do not come is no silence; nor is it, for a while, that they did not once they do.
+        """
+        self._position[DUE] = 0  # as above
+        for topic, name in enumerate(INPUTS):
+            was_over, is_over = self._position[END + topic] == 0, name in topics
+            self._position[END + topic] = 0 if is_over else NEVER
+            if was_over and not is_over:
+                until = self._joins.table.arrays.joins["feeds"]["until"][:, topic]
+                np.maximum(until, (self.watermark or 0) + SHORTEST, out=until)
+
+    def is_silent(self, now: int) -> bool:
+        """Return whether a feed is to be told of at a moment at which no record has come."""
+        joins = self._joins.table.arrays.joins
+        return bool(next_due(joins, NONE, NONE, over(self._position)) <= now)
+
+    def pass_time(self, now: int) -> Outcome:
+        """Tell of feeds that are silent at a moment, in epoch milliseconds of event time, at which no record has come.
+
+        It is for the time that passes while a partition has no records. Such moments are part of what a run depends on.
+        """
+        outcome = Outcome()
+        here = Start(self.next_offsets, self.watermark)
+        self._tell_silence(now, f"moment-{self._partition}-{now}", outcome, here, (NONE, NONE))
+        return outcome
+
+    def _tell_silence(self, now: int, trigger: str, outcome: Outcome, here: Start, at_hand: tuple[int, int]) -> None:
+        """Tell of feeds that are silent, but for one, by model and topic, of which a record is at hand."""
+        judged = np.flatnonzero(over(self._position) == 0).tolist()
+        for nth, model in enumerate(self._by_join):
+            topics = [topic for topic in judged if (nth, topic) != at_hand]
+            alerts = model.silent(topics, now, self._partition, trigger)
+            if alerts is None:
+                continue
+            outcome.alerts += alerts
+            if not model.join.is_unsaved:
+                self._unsaved[model.model_id] = here
+                model.join.is_unsaved = True
+        if next_due(self._joins.table.arrays.joins, *at_hand, over(self._position)) <= now:
+            raise RuntimeError("a feed is silent, and is so still after that was told")  # it would be for ever
 
     def _now(self, raw: RawRecord) -> int:
         """Return the watermark; before the first event, which bad records may precede, the broker's time if any."""

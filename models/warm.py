@@ -68,6 +68,8 @@ def compile_kernels(tasks: Sequence[str] = TASKS) -> None:
     waited_for = again.read([*last, FileRecord(PREDICTIONS, offset, b"no event")], intake)
     again.process(waited_for, {field: changes.entries[field] for field in again.needed(waited_for)})
     again.documents()
+    again.pass_time(0)
+    again.is_silent(0)
     _ask_seldom()
     if (mark := _mark()) is not None:
         mark.touch()

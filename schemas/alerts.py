@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PERFORMANCE = "performance"
     DATA_QUALITY = "data_quality"
     FAIRNESS = "fairness"
+    SILENCE = "silence"
 
 
 class AlertState(StrEnum):
@@ -156,6 +157,9 @@ class Alert(Event):
     event_time: Instant = Field(description="Event time at which it was decided.")
     offsets: list[OffsetRange]
     evidence: list[Evidence] = Field(default_factory=list)
+    label_coverage: float | None = Field(
+        default=None, description="Of what labels tell: the share of predictions, old enough, that have one."
+    )
     message: str
 
 

@@ -122,22 +122,24 @@ class Silence(Section):
             raise ValueError("every must not be shorter than the silence itself")
         return self
 
-    def covers(self, kind: Kind, at: int) -> bool:
-        """Return whether nothing of a kind is to be told at an event time.
+    def end_of(self, kind: Kind, at: int) -> int | None:
+        """Return until when nothing of a kind is to be told at an event time; None if it is.
 
         Examples
         --------
         >>> sunday = Silence(start="2026-11-29T02:00:00Z", end="2026-11-29T04:00:00Z", every="7d")
-        >>> sunday.covers(Kind.DATA_DRIFT, sunday.start + 7 * 86_400_000)
+        >>> week = 7 * 86_400_000
+        >>> sunday.end_of(Kind.DATA_DRIFT, sunday.start + week) == sunday.end + week
         True
-        >>> sunday.covers(Kind.DATA_DRIFT, sunday.end)
-        False
+        >>> sunday.end_of(Kind.DATA_DRIFT, sunday.end) is None
+        True
 
         """
         if at < self.start or (self.kinds and kind not in self.kinds):
-            return False
+            return None
         since = at - self.start
-        return (since if self.every is None else since % self.every) < self.end - self.start
+        within = since if self.every is None else since % self.every
+        return at - within + (self.end - self.start) if within < self.end - self.start else None
 
 
 class AlertsConfig(Section):
@@ -173,6 +175,17 @@ class FairnessConfig(Section):
     )
 
 
+class SilenceConfig(Section):
+    """How long the predictions of a model, or its labels, may pause; what is longer pages, and ``0s`` never does."""
+
+    predictions: Duration | None = Field(
+        default=None, description="By default, what is told by their pauses: three times what happened twice."
+    )
+    labels: Duration | None = Field(
+        default=None, description="While there are predictions; by default, as it is for these."
+    )
+
+
 class RetrainBudget(Section):
     """How many requests to retrain there may be, at most."""
 
@@ -180,10 +193,22 @@ class RetrainBudget(Section):
     per: PositiveDuration = Field(description="Of event time.")
 
 
+OfAVersion = Literal[
+    Kind.DATA_DRIFT,
+    Kind.PREDICTION_DRIFT,
+    Kind.LABEL_DRIFT,
+    Kind.CONCEPT_DRIFT,
+    Kind.PERFORMANCE,
+    Kind.DATA_QUALITY,
+    Kind.FAIRNESS,
+]
+"""Kinds of what a new version may put right: all but silence."""
+
+
 class RetrainConfig(Section):
     """When an incident, or the calendar, asks for a new model."""
 
-    on: Annotated[tuple[Kind, ...], Distinct] = (Kind.CONCEPT_DRIFT, Kind.PERFORMANCE)
+    on: Annotated[tuple[OfAVersion, ...], Distinct] = (Kind.CONCEPT_DRIFT, Kind.PERFORMANCE)
     min_labels: Annotated[int, Field(ge=0)] = 1000
     cooldown: Duration = Field(
         default=parse_duration("6h"), description="How long a request is open, unless a new version appears."
@@ -213,6 +238,7 @@ class ModelConfig(Section):
     fairness: FairnessConfig = FairnessConfig()
     detectors: DetectorsConfig = DetectorsConfig()
     alerts: AlertsConfig = AlertsConfig()
+    silence: SilenceConfig = SilenceConfig()
     retrain: RetrainConfig = RetrainConfig()
     challenger: AnyChallenger = ChallengerConfig()
     window: Annotated[int, Field(ge=100, le=10_000_000)] = Field(

@@ -65,6 +65,26 @@ class Incident(StateSection):
     change_point: ChangePoint
 
 
+class LabelCoverage(StateSection):
+    """How many predictions of a version have their label: of those that are older than nearly all labels take, twice.
+
+    A class is what was predicted: where one has far fewer labels than others, labels come for some predictions alone,
+    and what they tell is not of all.
+    """
+
+    predictions: Count = Field(description="So many are as old, of the newest million or fewer.")
+    share: float | None = Field(description="Of these that have a label; null where there are none.")
+    by_class: dict[str, float] = Field(description="The same by the class that was predicted, of 16 at most.")
+
+
+class Feed(StateSection):
+    """The predictions of the model, or its labels: when the last record came, by the event time of its partition."""
+
+    last: Instant | None
+    allowed_seconds: float | None = Field(description="How long a pause may be; null while that is not known.")
+    is_silent: bool
+
+
 class ModelState(StateSection):
     """The state of one model.
 
@@ -84,8 +104,10 @@ class ModelState(StateSection):
     watermark: Instant | None = Field(description="The newest event time of the partition when this was written.")
     next_offsets: dict[str, int] = Field(description="By topic: the first offset that is not in these numbers.")
     counts: Counts
+    feeds: dict[str, Feed] = Field(default={}, description="Of ``predictions`` and of ``labels``.")
     performance: dict[str, Any]
     challenger: dict[str, Any] | None
+    label_coverage: LabelCoverage | None = Field(default=None, description="Of the newest version.")
     label_delay: dict[str, float | int | None]
     serving_latency: dict[str, float | int | None]
     features: dict[str, dict[str, Any]]

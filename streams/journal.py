@@ -54,11 +54,15 @@ class Began(Entry):
 class Read(Entry):
     """A checkpoint: the records taken since the one before, in order, and the models that were saved.
 
-    `runs` are topics with the number of records that were taken of them in a row.
+    `runs` are topics with the number of records that were taken of them in a row. `moments` are of event time, at
+    which no record had come and it was looked whether a feed is silent, each after so many of the records. `passed` are
+    topics that were not waited for though they had records, each list from after so many of the records on.
     """
 
     kind: Literal["read"] = "read"
     runs: list[tuple[str, int]]
+    moments: list[tuple[int, int]] = []
+    passed: list[tuple[int, list[str]]] = []
     saved: list[str]
 
 

@@ -24,7 +24,7 @@ from driftline.streams.turn import Turn
 from driftline.streams.unsaved import Cut, Unsaved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from driftline.models.intake import Intake
     from driftline.models.outcome import Changes
@@ -100,6 +100,7 @@ class Lane:
         self._began: list[Began] = []  # to be told by the first checkpoint
         self._damaged: set[str] = set()  # models whose newest snapshot in the store is
         self._is_whole = True  # no record was left half done
+        self._passed: Collection[str] = frozenset()  # topics that are not waited for
         self._is_cut = False  # a checkpoint has been cut and not been saved
         stop_share = configuration.bad_records.stop_share
         self._stop = None if stop_share is None else BadRecords(stop_share)
@@ -259,6 +260,25 @@ class Lane:
         work.refused += [letter.reason for letter in outcome.dead_letters]
         self._watch_share(run)
 
+    def silent_after(self, quiet: float) -> int | None:
+        """Return the moment of event time if a feed is silent, where no record has come for so many seconds."""
+        watermark = self.pipeline.watermark
+        if watermark is None or not self._is_whole:
+            return None
+        now = watermark + int(1000 * quiet)
+        return now if self.pipeline.is_silent(now) else None
+
+    def pass_time(self, now: int) -> None:
+        """Tell of feeds that are silent at a moment at which no record has come; the caller holds `changing`."""
+        self._unsaved.add_moment(self.pipeline.pass_time(now), now)
+
+    def pass_over(self, topics: Collection[str]) -> None:
+        """Say of which topics there are records that are not waited for: that none of them come is no silence."""
+        if topics != self._passed:
+            self._passed = frozenset(topics)
+            self.pipeline.pass_over(self._passed)
+            self._unsaved.passed.append((self._unsaved.records, sorted(self._passed)))
+
     def _watch_share(self, run: Reading) -> None:
         if self._stop is None:
             return
@@ -318,6 +338,8 @@ class Lane:
             history=self._history,
             number=number,
             runs=covered.runs,
+            moments=covered.moments,
+            passed=covered.passed,
             saved=list(changes.snapshots),
         )
         events = [record for of_model in covered.events.values() for event in of_model for record in outgoing(event)]

@@ -81,6 +81,7 @@ class Merge:
         self._patience = patience
         self._sides: dict[str, deque[_Batch]] = {topic: deque() for topic in topics}
         self._waiting_since: float | None = None
+        self.passed: frozenset[str] = frozenset()  # of what was taken last: topics that were waited for, and no longer
         self._finished: list[Message] = []
 
     def put(self, topic: str, message: Message, records: Sequence[RawRecord]) -> None:
@@ -118,11 +119,13 @@ class Merge:
             else:
                 self._take(second, limit, first[0].head - 1, taken)
         if taken:
-            self._waiting_since = None
+            self._waiting_since, self.passed = None, frozenset()
             return taken
         side, empty = (first, self._topics[1]) if first else (second, self._topics[0])
-        if side and not at_end(empty) and not self._has_waited(now):
+        is_behind = bool(side) and not at_end(empty)
+        if is_behind and not self._has_waited(now):
             return taken
+        self.passed = frozenset({empty} if is_behind else ())
         while side and len(taken) < limit:
             self._take(side, limit, inf, taken)
         return taken

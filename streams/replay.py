@@ -21,7 +21,7 @@ from driftline.streams.replay_files import ReplayError, Results, event_lines
 from driftline.streams.replay_tables import TableColumns, is_table, table_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -45,6 +45,26 @@ __all__ = [
 BATCH: Final = 1000
 
 R = TypeVar("R")
+
+
+class Records:
+    """Records in the order of replay, and where the topics that are known to be at their end have it: next offsets."""
+
+    def __init__(self, predictions: Iterable[tuple[int, bytes]], labels: Iterable[tuple[int, bytes]]) -> None:
+        self.ends: dict[str, int] = {}
+        sides = self._read(predictions, topics.PREDICTIONS), self._read(labels, topics.LABELS)
+        self._records = rows_of(merged(*sides, event_time))
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give the records, once."""
+        return self._records
+
+    def _read(self, lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record | BatchRecord]:
+        intake, end = Intake({topics.PREDICTIONS: Prediction, topics.LABELS: Label}, partitions=None), 0
+        for number, line in lines:
+            end = number + 1
+            yield intake.read_any(FileRecord(topic, number, line))
+        self.ends[topic] = end
 
 
 @dataclass(slots=True)
@@ -107,7 +127,7 @@ def replay(
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
     with records_of(files) as records, Results(out) as results:
-        for totals.records, outcome in outcomes_of(pipeline, records, batch):
+        for totals.records, outcome in outcomes_of(pipeline, iter(records), records.ends, batch):
             results.add(outcome)
             totals.add(outcome)
             progress(totals)
@@ -118,21 +138,25 @@ def replay(
 def outcomes(pipeline: Pipeline, files: EventFiles, batch: int) -> Iterator[tuple[int, Outcome]]:
     """Yield what each batch of the records of files leads to, and how many records there have been."""
     with records_of(files) as records:
-        yield from outcomes_of(pipeline, records, batch)
+        yield from outcomes_of(pipeline, iter(records), records.ends, batch)
 
 
 @contextmanager
-def records_of(files: EventFiles) -> Iterator[Iterator[Record]]:
+def records_of(files: EventFiles) -> Iterator[Records]:
     """Open both files and give their records in the order of replay."""
     predictions = _open(files.predictions, "prediction", files.columns.predictions)
     with predictions as predicted, _open(files.labels, "label", files.columns.labels) as labelled:
-        yield rows_of(merged(_records(predicted, topics.PREDICTIONS), _records(labelled, topics.LABELS), event_time))
+        yield Records(predicted, labelled)
 
 
-def outcomes_of(pipeline: Pipeline, records: Iterator[Record], batch: int) -> Iterator[tuple[int, Outcome]]:
-    """Yield what each batch of records leads to, and how many records there have been."""
+def outcomes_of(
+    pipeline: Pipeline, records: Iterator[Record], ends: Mapping[str, int], batch: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Yield what each batch of records leads to, and how many records there have been; `ends` are as of `Records`."""
     count = 0
     while chunk := list(islice(records, batch)):
+        for topic, end in ends.items():
+            pipeline.ends_at(topic, end)
         outcome = pipeline.process(chunk, found={})
         pipeline.discard_changes()
         count += sum(record.is_last for record in chunk)
@@ -167,9 +191,3 @@ def event_time(record: Record | BatchRecord) -> int:
     if isinstance(record, BatchRecord):
         return int(record.batch.timestamp.max(initial=-1))
     return -1 if isinstance(record.event, Refusal) else record.event.timestamp
-
-
-def _records(lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record | BatchRecord]:
-    intake = Intake({topics.PREDICTIONS: Prediction, topics.LABELS: Label}, partitions=None)
-    for number, line in lines:
-        yield intake.read_any(FileRecord(topic, number, line))

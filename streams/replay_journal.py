@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import closing
+from operator import itemgetter
 from time import thread_time
 from typing import TYPE_CHECKING, Final
 
@@ -113,6 +114,25 @@ def _histories(values: Iterator[bytes]) -> dict[int, list[Began | Read]]:
     return found
 
 
+def _steps(entry: Read) -> Iterator[tuple[str, int] | int | list[str]]:
+    """Yield what was done in order: records were taken, time had passed up to a moment, or topics were passed over."""
+    # Topics are passed over just before records are taken, and time passes after some were.
+    steps: list[tuple[int, int | list[str]]] = [*entry.moments, *entry.passed]
+    between = deque(sorted(steps, key=itemgetter(0)))  # of those at one place, moments are first
+    taken = 0
+    for topic, count in entry.runs:
+        end = taken + count
+        while between and between[0][0] < end:
+            after, step = between.popleft()
+            if after > taken:
+                yield topic, after - taken
+                taken = after
+            yield step
+        yield topic, end - taken
+        taken = end
+    yield from (step for _, step in between)
+
+
 class _Run:
     """The run of one partition."""
 
@@ -131,9 +151,15 @@ class _Run:
             await self._begin(entry)
             return Outcome()
         outcome = Outcome()
-        for topic, count in entry.runs:
-            await self._lane.process(self._readers[topic].take(count))
-            totals.records += count
+        for step in _steps(entry):
+            match step:
+                case int() as now:
+                    self._lane.pass_time(now)
+                case list() as passed:
+                    self._lane.pass_over(frozenset(passed))
+                case (topic, count):
+                    await self._lane.process(self._readers[topic].take(count))
+                    totals.records += count
         changes = self._lane.pipeline.changes(entry.saved, most_models=len(entry.saved))
         cut = self._lane.checkpoint_of(changes, thread_time())
         await self._store.save(cut.checkpoint, self._lane.owner)

@@ -83,8 +83,10 @@ def replay_range(
         for partition, ranges in sorted(found.items()):
             pipeline = Pipeline(configuration, partition)
             before = totals.records
+            # Where a range ends nothing is missing, nor of a topic that is not in it.
+            ends = dict.fromkeys(INPUTS, 0) | {each.topic: each.end for each in ranges}
             with _records_of(brokers, ranges, partitions[ranges[0].topic]) as records:
-                for count, outcome in outcomes_of(pipeline, records, batch):
+                for count, outcome in outcomes_of(pipeline, records, ends, batch):
                     results.add(outcome)
                     totals.records = before + count
                     totals.add(outcome)

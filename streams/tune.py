@@ -216,7 +216,7 @@ def _as_it_is(replay: _Replay) -> tuple[dict[str, float], int, int, ModelState]:
     """Return how far streams have strayed by measure, how many changes were seen, and alerts; and the last state."""
     pipeline, farthest, alerts = Pipeline(replay.configuration, partition=0), dict[str, float](), 0
     with records_of(replay.files) as records:
-        for outcome in _played(pipeline, records, replay.done):
+        for outcome in _played(pipeline, iter(records), records.ends, replay.done):
             alerts += sum(a.model_id == replay.model_id and a.state is AlertState.FIRING for a in outcome.alerts)
             _note(farthest, pipeline.documents().get(replay.model_id))
     state = pipeline.documents()[replay.model_id]
@@ -227,7 +227,8 @@ def _as_it_is(replay: _Replay) -> tuple[dict[str, float], int, int, ModelState]:
 def _incidents(replay: _Replay) -> set[str]:
     """Return the incidents that the history leads to as it is."""
     with records_of(replay.files) as records:
-        played = _played(Pipeline(replay.configuration, partition=0), records, replay.done)
+        pipeline = Pipeline(replay.configuration, partition=0)
+        played = _played(pipeline, iter(records), records.ends, replay.done)
         return {alert.incident_id for outcome in played for alert in outcome.alerts}
 
 
@@ -237,9 +238,11 @@ def _note(farthest: dict[str, float], state: ModelState | None) -> None:
             farthest[report["measure"]] = max(farthest.get(report["measure"], 0.0), report["effect"])
 
 
-def _played(pipeline: Pipeline, records: Iterator[Record], done: _Counter) -> Iterator[Outcome]:
+def _played(
+    pipeline: Pipeline, records: Iterator[Record], ends: Mapping[str, int], done: _Counter
+) -> Iterator[Outcome]:
     before = 0
-    for count, outcome in outcomes_of(pipeline, records, BATCH):
+    for count, outcome in outcomes_of(pipeline, records, ends, BATCH):
         done(count - before)
         before = count
         yield outcome
@@ -362,7 +365,7 @@ def _power(replay: _Replay, name: str, half: int, change: Change, usual: Collect
             yield record if made is None else _rewritten(record, made)
 
     with records_of(replay.files) as records:
-        for outcome in _played(pipeline, changed(records), replay.done):
+        for outcome in _played(pipeline, changed(iter(records)), records.ends, replay.done):
             for alert in outcome.alerts:
                 if alert.model_id != replay.model_id or alert.incident_id in usual:
                     continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -42,6 +42,10 @@ class Unsaved:
         By model, in order: to be published once that model is saved. None is whom they belong to that no model has.
     runs
         Topic and number of the records that were taken in a row.
+    moments
+        Of event time at which none had come, and after how many of the records.
+    passed
+        Topics that were not waited for from then on, and after how many of the records.
     records, size
         Records processed, and bytes of them and of dead letters.
 
@@ -51,6 +55,8 @@ class Unsaved:
     letters: list[DeadLetter] = field(default_factory=list)
     events: dict[str | None, list[Event]] = field(default_factory=dict)
     runs: list[tuple[str, int]] = field(default_factory=list)
+    moments: list[tuple[int, int]] = field(default_factory=list)
+    passed: list[tuple[int, list[str]]] = field(default_factory=list)
     records: int = 0
     size: int = 0
 
@@ -72,16 +78,25 @@ class Unsaved:
         for letter in outcome.dead_letters:
             self.letters.append(letter)
             self.size += len(letter.value or b"")
+        self._keep(outcome)
+
+    def add_moment(self, outcome: Outcome, now: int) -> None:
+        """Take what a moment has led to at which no record had come."""
+        self.moments.append((self.records, now))
+        self._keep(outcome)
+
+    def _keep(self, outcome: Outcome) -> None:
         events: list[Event] = [*outcome.alerts, *outcome.retrain_requests]
         for event in events:
             self.events.setdefault(event.model_id, []).append(event)
 
     def take(self, saved: Collection[str]) -> Unsaved:
         """Return what a checkpoint of these models covers, and keep the rest."""
-        covered = Unsaved(self.messages, self.letters, runs=self.runs, records=self.records, size=self.size)
+        covered = replace(self)
         covered.events = {model: events for model, events in self.events.items() if model is None or model in saved}
         self.events = {model: events for model, events in self.events.items() if model not in covered.events}
-        self.messages, self.letters, self.runs, self.records, self.size = [], [], [], 0, 0
+        self.messages, self.letters, self.runs, self.moments, self.passed = [], [], [], [], []
+        self.records, self.size = 0, 0
         return covered
 
 

@@ -62,6 +62,9 @@ class Input(Protocol):
     def silence(self) -> float:
         """Return for how many seconds Kafka has not answered."""
 
+    async def is_read(self, tps: Iterable[TP]) -> bool:
+        """Ask whether everything there is of partitions has been handed over; False if nobody answers."""
+
     def pause(self, tp: TP) -> None:
         """Fetch no more of a partition."""
 
@@ -81,9 +84,10 @@ class Ports:
 
 @dataclass(slots=True)
 class _Held:
-    """A partition of this worker, what of it waits, and the task that processes it."""
+    """A partition of this worker, since when it has no records, what of it waits, and the task that processes it."""
 
     lane: Lane
+    quiet_since: float = field(default_factory=time.monotonic)
     merge: Merge = field(default_factory=lambda: Merge(INPUTS))
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -246,8 +250,10 @@ class Worker:
         lane, merge = held.lane, held.merge
         records = merge.take(_TAKEN, at_end=lambda topic: self._at_end(topic, lane.partition), now=time.monotonic())
         if not records:
+            await self._pass_time(held)
             return False
         self._taken = time.monotonic()
+        lane.pass_over(merge.passed)
         work = await self._redis.ride_out(lambda: lane.process(records))  # which asks Redis before it changes anything
         lane.unsaved.messages += merge.finished()
         for topic in INPUTS:
@@ -258,7 +264,20 @@ class Worker:
         self._metrics.batch(counts, joined=work.joined, one_by_one=work.one_by_one, seconds=work.seconds)
         for reason in work.refused:
             self._metrics.bad_record(reason)
+        held.quiet_since = time.monotonic()
         return True
+
+    async def _pass_time(self, held: _Held) -> None:
+        """Tell of feeds that are silent, if the partition has no records because there are none."""
+        lane, now = held.lane, time.monotonic()
+        if not held.merge.is_empty or not all(self._at_end(topic, lane.partition) for topic in INPUTS):
+            held.quiet_since = now
+        elif (moment := lane.silent_after(now - held.quiet_since)) is not None:
+            # What was known of the ends of topics may be old: where a broker is away, nobody knows what there may be.
+            if await self._ports.source.is_read(TP(topic, lane.partition) for topic in INPUTS):
+                lane.pass_time(moment)
+            else:
+                held.quiet_since = time.monotonic()
 
     def _at_end(self, topic: str, partition: int) -> bool:
         return self._ports.source.at_end(TP(topic, partition))

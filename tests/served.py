@@ -72,7 +72,7 @@ class Served:
 
     def report(self) -> dict[str, Any]:
         """Return the monitor's part of the state document, and make sure that it is strictly JSON."""
-        report = self.monitor.report()
+        report = self.monitor.report(self.offset)
         json.dumps(report, allow_nan=False)
         return report
 

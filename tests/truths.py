@@ -45,10 +45,19 @@ def new(task: Task, **config: Any) -> TruthWatch:  # noqa: ANN401 - fields of a 
     return TruthWatch(profile, "1", ModelConfig(model_id="m", **config), arena, arena.versions.allocate())
 
 
+def is_large(finding: Finding) -> bool:
+    """Return whether a finding is large enough to be told."""
+    return finding.effect.value >= finding.min_effect
+
+
 def feed(
-    watch: TruthWatch, task: Task, pairs: Iterable[tuple[Pending, Truth]], keys: Mapping[Slice, int] = KEYS
+    watch: TruthWatch,
+    task: Task,
+    pairs: Iterable[tuple[Pending, Truth]],
+    keys: Mapping[Slice, int] = KEYS,
+    told: Callable[[Finding], bool] = is_large,
 ) -> list[Finding]:
-    """Return the findings that are large enough to be told."""
+    """Return the findings that are told."""
     found: list[Finding] = []
     attention = np.zeros((8, 3), np.int64)
     arena = watch._arena  # noqa: SLF001 - what a row would say of the watch
@@ -83,7 +92,7 @@ def feed(
             arena.streams.owner(bank, index).attend(what, *place) for bank, index, what in attention[:noted].tolist()
         )
         found += (finding for finding in attended if finding is not None)
-    return [finding for finding in found if finding.effect.value >= finding.min_effect]
+    return list(filter(told, found))
 
 
 def draw(draw_one: Draw, size: int, seed: int = 1) -> list[tuple[Pending, Truth]]:

@@ -52,13 +52,15 @@ class Span(NamedTuple):
 class Level(NamedTuple):
     """How a subject stands now, and how many predictions other versions have had since the newest of its version.
 
-    It has had so many `values`, and its version so many events; where nothing is said of these, its values go on.
+    It has had so many `values`, and its version so many events; where nothing is said of these, its values go on. A
+    loss is `better` by so much than in the reference.
     """
 
     effect: Effect | None
     others: int = 0
     values: int = 0
     events: int = 0
+    better: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class Finding:
     """One detection.
 
     `effect.value` is compared with `min_effect`, which is in the same measure; `summary` says in words what moved and
-    how much. It is `early` while the reference does not cover all that may be normal.
+    how much. It is `early` while the reference does not cover all that may be normal, `better` if a loss is smaller
+    than in the reference, and `last` if it says of a change how large that is for good: so far it is not known.
+    `coverage` is the share of predictions that have a label, where labels have told it.
     """
 
     subject: Subject
@@ -79,6 +83,9 @@ class Finding:
     span: Span
     summary: str
     early: bool = False
+    better: bool = False
+    last: bool = False
+    coverage: float | None = None
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
@@ -93,6 +100,9 @@ class Finding:
             self.span,
             self.summary,
             self.early,
+            self.better,
+            self.last,
+            self.coverage,
         ]
 
     @classmethod

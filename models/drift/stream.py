@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -266,6 +267,15 @@ class Stream:
         level = self._record["level"]
         return self._effect(float(level["value"]), float(level["after"])) if level["known"] else None
 
+    @property
+    def better(self) -> float:
+        """How much smaller a loss is than in the reference, as an estimate; 0 of what is no loss, or larger."""
+        level, measure = self._record["level"], self._record["measure"]
+        if not level["known"] or measure["kind"] not in {measures.SHARE, measures.MEAN}:
+            return 0.0
+        smaller = max(float(measure["before"]) - float(level["after"]), 0.0)
+        return smaller if measure["kind"] == measures.SHARE or smaller == 0.0 else smaller / float(measure["before"])
+
     def _effect(self, value: float, after: float) -> Effect:
         before = float(self._record["measure"]["before"])
         if self._kernels is frequencies:
@@ -279,6 +289,24 @@ class Stream:
     def recent_ones(self) -> list[int]:
         """Return which of the last values of a `ShareGrowth` are ones, counted from 1; right when detectors are due."""
         return shares.recent_ones(self._record)
+
+    def newest(self, values: int) -> list[float]:
+        """Return the last values of a stream of numbers, so many or as many as are kept, oldest first."""
+        record = self._record
+        places = np.arange(max(self.count - values, self.count - kernels.RECENT, 0), self.count)
+        newest: list[float] = record["recent"][places % kernels.RECENT].tolist()
+        return newest
+
+    @property
+    def is_by_hour(self) -> bool:
+        """Whether values are kept as what they are without their hour."""
+        return self._season is not None and int(self._streams.seasons.rows[self._season]["state"]) == DAILY
+
+    @property
+    def suspected(self) -> tuple[int, int]:
+        """Between which of its values the change that was seen last began."""
+        suspicion = self._record["suspicion"]
+        return int(suspicion["earliest"]), int(suspicion["latest"])
 
     def update(self, value: float, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
@@ -350,11 +378,11 @@ class Stream:
     def _hear(self, record: Record, listener: Listener, heard: int, here: Mark) -> Finding:
         """Place and size what a detector has found so many values ago."""
         found = place(self._blocks(record, 0), listener.regime, None)
-        effect = self._size(record, here.nth - found.best)
+        effect, better = self._size(record, here.nth - found.best)
         if heard >= kernels.RECENT:
             listener.settle(found.best)
         evidence, span = (found.difference, 0.0), (found.earliest, found.latest)
-        return self._finding(listener.name, evidence, span, effect, here)
+        return replace(self._finding(listener.name, evidence, span, effect, here), better=better)
 
     def _suspect(self, record: Record, fired: int, here: Mark) -> None:
         blocks = self._blocks(record, fired)
@@ -388,30 +416,31 @@ class Stream:
     def _look(self, record: Record, here: Mark, *, is_new: bool) -> Finding:
         suspicion = record["suspicion"]
         since = here.nth - int(suspicion["best"])  # at least a block
-        if since >= kernels.RECENT and not is_new:
+        is_last = since >= kernels.RECENT and not is_new
+        if is_last:
             suspicion["open"] = 0
-        effect = self._size(record, since)
+        effect, better = self._size(record, since)
         if is_new:
             # These values were chosen for standing out: by chance alone they would seem large. So they are to be surely
             # so; others will come.
-            surely, _ = self._kernels.effect(record, since, measures.OF_CHOSEN)
+            surely = abs(self._kernels.effect(record, since, measures.OF_CHOSEN)[0])
             if surely < self.min_effect:
                 effect = effect.model_copy(update={"value": min(surely, effect.value)})
         evidence = float(suspicion["statistic"]), float(suspicion["threshold"])
         span = int(suspicion["earliest"]), int(suspicion["latest"])
         detector = self.detector if self._kernels is frequencies else self._detectors[suspicion["detector"]]
         # What was found before the reference covers what is normal stays that.
-        return self._finding(detector, evidence, span, effect, here, early=bool(suspicion["early"]))
+        finding = self._finding(detector, evidence, span, effect, here, early=bool(suspicion["early"]))
+        return replace(finding, better=better, last=is_last)
 
-    def _size(self, record: Record, since: int) -> Effect:
-        """Measure the last values."""
-        effect = self._effect(*self._kernels.effect(record, since, measures.STANDARD_ERRORS))
+    def _size(self, record: Record, since: int) -> tuple[Effect, bool]:
+        """Measure the last values, and whether they are better than the reference."""
+        value, after = self._kernels.effect(record, since, measures.STANDARD_ERRORS)
+        effect = self._effect(abs(value), after)
         level = record["level"]
-        if (
-            not level["known"] or effect.value > level["value"]
-        ):  # a few values can say that it is bad, not that all is well
-            record["level"] = (1, effect.value, effect.after)
-        return effect
+        if not level["known"] or value > level["value"]:  # a few values can say that it is bad, not that all is well
+            record["level"] = (1, max(value, 0.0), effect.after)
+        return effect, value < 0.0
 
     def _finding(  # noqa: PLR0913 - what a finding is made of
         self,

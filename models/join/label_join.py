@@ -10,16 +10,20 @@ Whatever ends otherwise than in a pair is counted.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.join.entry import model_prefix
 from driftline.models.kernels import join_table as kernels
+from driftline.models.kernels.feeds import FEED
 
 if TYPE_CHECKING:
     from driftline.models.join.entry import Pending, Truth
     from driftline.models.join.stored import Seen, StoredEntries
     from driftline.models.join.table import JoinTable
-    from driftline.models.kernels.types import Record
+    from driftline.models.kernels.types import Record, Records
+
+
+_HEARD: Final = tuple(name for name in FEED.names or () if name != "allowed")  # which the configuration says
 
 
 class Joined(NamedTuple):
@@ -117,6 +121,12 @@ class LabelJoin:
     def is_unsaved(self, is_unsaved: bool) -> None:
         self._record["is_unsaved"] = is_unsaved
 
+    @property
+    def feeds(self) -> Records:
+        """When its predictions and labels came, as `driftline.models.kernels.feeds` has it."""
+        feeds: Records = self._record["feeds"]
+        return feeds
+
     def __len__(self) -> int:
         """Return how many ids are remembered: at most `max_pending` of each group."""
         return int(self._record["size"].sum())
@@ -133,7 +143,12 @@ class LabelJoin:
         watermark = int(self._record["watermark"])
         self.expire(watermark)
         self._table.account()
-        return {"counts": asdict(self.counts), "watermark": watermark, "given_up": self._stored.snapshot()}
+        return {
+            "counts": asdict(self.counts),
+            "watermark": watermark,
+            "given_up": self._stored.snapshot(),
+            "feeds": [{name: feed[name].tolist() for name in _HEARD} for feed in self.feeds],
+        }
 
     def restore(self, snapshot: dict[str, Any], *, seen: Seen) -> None:
         """Take over a snapshot, and the next offsets that belong to it; the entries follow by `Joins.restore`."""
@@ -144,6 +159,9 @@ class LabelJoin:
         record["last_label"] = seen.labels - 1
         self._stored.restore(snapshot["given_up"])
         record["wary"] = self._stored.is_wary
+        for feed, stored in zip(self.feeds, snapshot["feeds"], strict=True):
+            for name, value in stored.items():
+                feed[name] = value
 
     def leave_out(self, field: bytes) -> None:
         """Delete a field at the next checkpoint that was stored for this model before it had any snapshot."""

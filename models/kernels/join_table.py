@@ -12,6 +12,7 @@ import numpy as np
 from driftline.models.kernels import expiry, ids
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.compiled import kernel
+from driftline.models.kernels.feeds import FEED
 from driftline.models.kernels.ids import NONE
 
 if TYPE_CHECKING:
@@ -84,11 +85,13 @@ JOIN = np.dtype(
         ("next", "i8", 2),
         ("last_label", "i8"),
         ("is_unsaved", "i8"),
+        ("feeds", FEED, 2),
     ],
     align=True,
 )
 """The join of one model: counts, settings, and its queues; the next offsets of what it was restored from, and of
-what has been taken by now; where the newest label stood; and whether it has changed since it was saved last.
+what has been taken by now; where the newest label stood; whether it has changed since it was saved last; and when
+predictions and labels came.
 
 Nothing is due before `earliest`; `elsewhere` predictions wait whose payload only the store has; `exceeded` is 1 + the
 group that may be over its bound; `wary` says that an id that changes may be one that was given up.

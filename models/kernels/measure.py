@@ -138,20 +138,48 @@ def bounds(measure: Record, summed: Doubles, errors: float = STANDARD_ERRORS) ->
     """Return how far what was summed up is from the reference, at least and at most, from 0 up."""
     if measure.kind == PSI or measure.kind == FREQUENCY:
         return _psi_bounds(measure, summed, errors)
+    estimate, error = _moved(measure, summed)
+    if measure.kind == SHARE:
+        return _around(estimate, errors * error)
+    if measure.kind != MEAN:
+        return _around(abs(estimate), errors * error)
+    at_least, at_most = _around(estimate, errors * error)
+    return min(at_least / _scale(measure), LARGEST), min(at_most / _scale(measure), LARGEST)
+
+
+@kernel
+def better(measure: Record, summed: Doubles, errors: float) -> float:
+    """Return by how much a loss is smaller than in the reference, at least; 0 of what is no loss."""
+    if measure.kind != SHARE and measure.kind != MEAN:
+        return 0.0
+    estimate, error = _moved(measure, summed)
+    if measure.kind == SHARE:
+        # Few values of which none is wrong would say of themselves that they hardly vary.
+        usual = measure.before * (1.0 - measure.before) * measure.spread
+        error = max(error, math.sqrt(usual * (1.0 / summed[0] + 1.0 / measure.reference)))
+    at_least, _ = _around(-estimate, errors * error)
+    return at_least if measure.kind == SHARE else at_least / _scale(measure)
+
+
+@kernel
+def _moved(measure: Record, summed: Doubles) -> tuple[float, float]:
+    """Return by how much a mean differs from that of the reference, and the standard error of that."""
     n, total, squares = summed[0], summed[1], summed[2]
     if measure.kind == SHARE:
         # One more of each kind (Agresti and Coull) keeps the error of 0 out of 10 from being nothing.
         guess = (total + 1.0) / (n + 2.0)
-        error = math.sqrt(guess * (1.0 - guess) * measure.spread * (1.0 / (n + 2.0) + 1.0 / measure.reference))
-        return _around(total / n - measure.before, errors * error)
+        return total / n - measure.before, math.sqrt(
+            guess * (1.0 - guess) * measure.spread * (1.0 / (n + 2.0) + 1.0 / measure.reference)
+        )
     mean = total / n
     variance = max(squares / n - mean * mean, 0.0) * measure.spread
-    error = math.sqrt(variance * (1.0 / n + 1.0 / measure.reference))
-    if measure.kind != MEAN:
-        return _around(abs(mean), errors * error)
-    scale = measure.before if measure.before != 0.0 else 1.0  # a reference without any loss: in the loss's own unit
-    at_least, at_most = _around(mean, errors * error)
-    return min(at_least / scale, LARGEST), min(at_most / scale, LARGEST)
+    return mean, math.sqrt(variance * (1.0 / n + 1.0 / measure.reference))
+
+
+@kernel
+def _scale(measure: Record) -> float:
+    """Return what a change of a loss is divided by: in the loss's own unit where the reference has none."""
+    return float(measure.before) if measure.before != 0.0 else 1.0
 
 
 @kernel

@@ -16,7 +16,7 @@ from driftline.models.kernels.e_frequency import CELLS, E_FREQUENCY
 from driftline.models.kernels.e_sr import E_SR
 from driftline.models.kernels.hours import HOURS
 from driftline.models.kernels.lines import lined
-from driftline.models.kernels.measure import after, bounds
+from driftline.models.kernels.measure import after, better, bounds
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Doubles, Record
@@ -213,6 +213,11 @@ def settle(stream: Record, summed: Doubles, n: int, middle: float, spread: float
 
 @kernel
 def size(stream: Record, summed: Doubles, middle: float, errors: float) -> tuple[float, float]:
-    """Return how far values are from the reference, less so many errors, and what stands beside its `before`."""
+    """Return how far values are from the reference, less so many errors, and what stands beside its `before`.
+
+    A loss that is smaller than in the reference is so far below it: then that is negative.
+    """
     at_least, _ = bounds(stream.measure, summed, errors)
+    if at_least == 0.0:
+        at_least -= better(stream.measure, summed, errors)
     return at_least, after(stream.measure, middle, summed)

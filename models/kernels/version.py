@@ -21,8 +21,10 @@ from driftline.models.kernels import (
     stream,
     thinned,
 )
+from driftline.models.kernels import coverage as covering
 from driftline.models.kernels import slices as slicing
 from driftline.models.kernels.compiled import inlined, kernel
+from driftline.models.kernels.coverage import COVERAGE
 from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.linear_model import MOST_INPUTS
 from driftline.models.kernels.lines import lined
@@ -74,6 +76,7 @@ VERSION = lined(
         ("labels", "i8"),
         ("slices", "i8"),
         ("gaps", "i4", MOST_ATTRIBUTES),
+        ("coverage", COVERAGE),
     ]
 )
 """What is watched of a version, by index, or `NONE` where it is not.
@@ -84,6 +87,7 @@ reference is complete, and it is known what all its features are; from then on `
 whose rows wait included.
 `gaps` are those of attributes, the first of which that is `NONE` has none behind it.
 `score` is of numbers that are predicted, `answers` of classes.
+`coverage` is of the predictions since labels have matured.
 `loss`, `residual` and `labels` are in the banks of their measure's kind; `excess` is a residual.
 """
 
@@ -137,6 +141,7 @@ def predicted(
     """
     noted = 0
     version.predictions += 1
+    covering.predicted(version.coverage, answer, offset, at)
     for place in range(version.features):
         record = features[_feature(version, lists, place)]
         worse, shifted = feature.update(
@@ -212,6 +217,7 @@ def paired(
     """
     noted = 0
     version.pairs += 1
+    covering.paired(version.coverage, answer, prediction_offset)
     if version.slices != NONE:
         noted = _sliced(
             slices[version.slices],

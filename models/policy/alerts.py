@@ -1,6 +1,7 @@
 """From findings to alerts: a gate on size, one incident for each cause, and an end that is earned.
 
-A finding below its `min_effect` raises nothing, nor does one in a silence. The first one above it opens an incident.
+A finding below its `min_effect` raises nothing, nor does one in a silence; what a change has come to and is still below
+is for information, as is what has become better. The first finding that is told opens an incident.
 What follows about the same subject, or about another one that has changed at the same time, updates it: at once when it
 has become more severe, else at most once a cooldown, and not to say that it lasts or what more is known of the same
 change. So one cause is one page, however many streams react.
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from driftline.models.policy.incident import Incident, Place, identify, is_worse, precedence, severity_of
 from driftline.models.watch import wording
-from driftline.schemas.alerts import AlertState, Severity
+from driftline.schemas.alerts import AlertState, Kind, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from driftline.models.drift.finding import Finding, Level, Subject
     from driftline.models.policy.incident import Part
-    from driftline.schemas.alerts import Alert
+    from driftline.schemas.alerts import Alert, Effect
     from driftline.schemas.config import AlertsConfig
     from driftline.schemas.state import Incident as IncidentState
 
@@ -87,7 +88,12 @@ class AlertPolicy:
         return decided
 
     def _is_silent(self, finding: Finding, at: int) -> bool:
-        return any(silence.covers(finding.subject.kind, at) for silence in self._config.silences)
+        return self.silent_until(finding.subject.kind, at) is not None
+
+    def silent_until(self, kind: Kind, at: int) -> int | None:
+        """Return when a silence ends in which nothing of a kind is told; None if there is none at an event time."""
+        ends = (silence.end_of(kind, at) for silence in self._config.silences)
+        return max((end for end in ends if end is not None), default=None)
 
     def _related(self, finding: Finding) -> Incident | None:
         """Return the open incident that a finding is of the same cause as.
@@ -96,6 +102,8 @@ class AlertPolicy:
         """
         severity = severity_of(finding)
         for incident in self._open.values():
+            if Kind.SILENCE in {finding.subject.kind, incident.leading.kind}:
+                continue  # what comes no more says nothing of what came
             hides = incident.severity is Severity.INFO and severity is not Severity.INFO
             if not hides and incident.is_of_the_time_of(finding):
                 return incident
@@ -146,13 +154,31 @@ class AlertPolicy:
             if why:
                 finding = incident.finding
                 level = levels.level_of(finding.subject, finding.version)
-                alerts.append(incident.resolve(place, None if level is None else level.effect, why))
-                del self._open[incident.incident_id]
-                self._resolved |= dict.fromkeys(incident.subjects, incident)
+                alerts.append(self._close(incident, None if level is None else level.effect, place, why))
             elif (alert := self._update(incident, place)) is not None:
                 alerts.append(alert)
         self._index()
         return alerts
+
+    def end(self, subject: Subject, place: Place, why: str) -> list[Alert]:
+        """Return the alert that ends what an incident tells of a subject that is surely over; none if others go on."""
+        incident = self._of.get(subject)
+        if incident is None:
+            return []
+        over = [key for key in incident.parts if key[0] == subject]
+        if len(over) < len(incident.parts):
+            incident.drop(over)
+            self._index()
+            return []
+        alert = self._close(incident, None, place, why)
+        self._index()
+        return [alert]
+
+    def _close(self, incident: Incident, effect: Effect | None, place: Place, why: str) -> Alert:
+        alert = incident.resolve(place, effect, why)
+        del self._open[incident.incident_id]
+        self._resolved |= dict.fromkeys(incident.subjects, incident)
+        return alert
 
     def _index(self) -> None:
         self._of = {subject: incident for incident in self._open.values() for subject in incident.subjects}
@@ -165,8 +191,10 @@ class AlertPolicy:
             finding = incident.finding
             return self._why_gone(incident, standing[finding.subject, finding.version])
         incident.drop(gone)
-        since = 0
+        since, is_page = 0, incident.severity is not Severity.INFO
         for key, part in incident.parts.items():
+            if is_page and severity_of(part.finding) is Severity.INFO:
+                continue  # it keeps no page open
             if not self._is_over(part, standing[key]):
                 part.calm_since = None
             elif part.calm_since is None:
@@ -192,13 +220,10 @@ class AlertPolicy:
         """Return whether the effect of a part is small, or nothing comes of it any more though its version goes on."""
         if level is not None and part.silent_for(level) >= self._config.resolve_after:
             return True
-        return self._is_small(level, part.finding.min_effect)
-
-    @staticmethod
-    def _is_small(level: Level | None, min_effect: float) -> bool:
         if level is None or level.effect is None:
             return False
-        return level.effect.value == 0.0 or level.effect.value < min_effect / 2
+        value = level.better if part.finding.better else level.effect.value
+        return value == 0.0 or value < part.finding.min_effect / 2
 
     def report(self) -> list[IncidentState]:
         """Return the open incidents for the state document, oldest first."""
@@ -226,4 +251,5 @@ def _distinct(incidents: Iterable[Incident]) -> Iterable[Incident]:
 
 
 def _passes(finding: Finding) -> bool:
-    return finding.effect.value >= finding.min_effect
+    """Return whether a finding is large enough, or says for good how small a change is, if that can be told from 0."""
+    return finding.effect.value >= finding.min_effect or (finding.last and finding.effect.value > 0.0)

@@ -24,9 +24,10 @@ _MOST_EVIDENCE: Final = 32
 _MOST_NAMED: Final = 3
 _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
-_DRIFTS: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT, Kind.LABEL_DRIFT})
+_UNTIL_COVERED: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT, Kind.LABEL_DRIFT, Kind.SILENCE})
 _OF_THE_WORLD: Final = frozenset({Kind.DATA_DRIFT, Kind.LABEL_DRIFT})
 _LEADING: Final = (
+    Kind.SILENCE,
     Kind.PERFORMANCE,
     Kind.FAIRNESS,
     Kind.CONCEPT_DRIFT,
@@ -65,17 +66,30 @@ def identify(prefix: str, *parts: str) -> str:
 
 
 def severity_of(finding: Finding) -> Severity:
-    """Return how urgent a finding is that passed the gate: critical from three times the gate.
+    """Return how urgent a finding is: critical from three times the gate.
 
     That a feature or the label is distributed otherwise is never critical by itself: where it matters to the model,
-    what is predicted moves with it, or how often that is wrong. Where a distribution moves before the reference covers
-    what is normal, that may be what is normal: it is for information.
+    what is predicted moves with it, or how often that is wrong.
     """
     kind = finding.subject.kind
-    if finding.early and kind in _DRIFTS:
+    if why_information(finding):
         return Severity.INFO
     is_critical = kind not in _OF_THE_WORLD and finding.effect.value >= _CRITICAL_RATIO * finding.min_effect
     return Severity.CRITICAL if is_critical else Severity.WARNING
+
+
+def why_information(finding: Finding) -> str:
+    """Return why a finding is for information alone; nothing if it is more than that.
+
+    What moves, or pauses, before the reference covers what is normal may be what is normal.
+    """
+    if finding.better:
+        return "as it is for the better"
+    if finding.effect.value < finding.min_effect:
+        return f"as it is less than the {finding.min_effect:g} from which on it would matter"
+    if finding.early and finding.subject.kind in _UNTIL_COVERED:
+        return "as the reference does not span reference.min_span yet"
+    return ""
 
 
 def is_worse(severity: Severity, other: Severity) -> bool:
@@ -123,10 +137,12 @@ class Part:
 
         That a change lasts is no more, nor what else is known of it.
         """
-        self.calm_since = None
         nth = finding.span.latest.nth
         is_other = finding.detector != LEVEL and self.changes.get(finding.detector) != nth
         known = self.finding if self.news is None else self.news
+        if severity_of(finding) is Severity.INFO and severity_of(known) is not Severity.INFO:
+            return False  # it is on its way to be over
+        self.calm_since = None
         if is_other:
             self.changes[finding.detector] = nth
         if not is_other and not is_worse(severity_of(finding), severity_of(known)):
@@ -269,7 +285,7 @@ class Incident:
             began = f"between {format_timestamp(earliest.at)} and {format_timestamp(latest.at)}"
         message = f"{self.finding.summary}; it began {began}{self._related()}"
         if self.severity is Severity.INFO:
-            message += "; for information, as the reference does not span reference.min_span yet"
+            message += f"; for information, {why_information(self.finding)}"
         return message
 
     def _related(self) -> str:
@@ -316,6 +332,7 @@ class Incident:
             event_time=place.at,
             offsets=ranges(finding.span.earliest, place, _read_from(self.subjects)),
             evidence=list(self.evidence.values()),
+            label_coverage=finding.coverage,
             message=f"{who}{version}: {message}.",
         )
 
@@ -385,6 +402,7 @@ def ranges(start: Mark, place: Place, inputs: Iterable[str]) -> list[OffsetRange
 
 def _read_from(subjects: Iterable[Subject]) -> tuple[str, ...]:
     """Return the topics that what is said of subjects was read from; only predictions have features and scores."""
-    if any(subject.kind in FROM_LABELS or subject.target.metric == _BAD_RECORDS for subject in subjects):
+    of_both = FROM_LABELS | {Kind.SILENCE}
+    if any(subject.kind in of_both or subject.target.metric == _BAD_RECORDS for subject in subjects):
         return topics.INPUTS
     return (topics.PREDICTIONS,)

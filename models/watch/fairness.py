@@ -257,6 +257,7 @@ class GapView:
     subject: Subject
     _gaps: Gaps
     _group: _Group
+    better: float = 0.0  # a gap is no loss
 
     @property
     def level(self) -> Effect | None:

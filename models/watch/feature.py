@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import lru_cache, partial
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, St
 from driftline.models.drift.thinned import Thinned
 from driftline.models.kernels import feature as kernels
 from driftline.models.kernels.frequencies import REST
+from driftline.models.kernels.measure import CELLS
 from driftline.models.kernels.stream import QUIET, RECENT
 from driftline.models.watch import wording
 from driftline.models.watch.quality import Problem, read_category, read_number
@@ -30,7 +32,7 @@ from driftline.schemas.config import FeatureConfig, FeatureKind
 from driftline.schemas.river import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
@@ -44,6 +46,8 @@ _LONGEST_CATEGORY: Final = 64  # characters; of a longer one a hash is kept
 _FEWEST_VALUES: Final = 50  # of the reference, below which ranks and shares say nothing
 _PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("e_sr:bad",)
+_ALIKE: Final = 16  # values in a row that tell: of a constant each but one was in less than half of the reference
+_NEARLY: Final = 32  # predictions before and after a change, in which what came may have come with it
 _RARE: Final = 0.005  # share of a reference below which a category is one of the rest
 
 
@@ -57,12 +61,6 @@ def _target(name: str) -> Target:
 def _subject(kind: Kind, name: str) -> Subject:
     """Return what is watched of a feature, likewise."""
     return Subject(kind, _target(name))
-
-
-@lru_cache(maxsize=4096)
-def _describe_drift(name: str) -> Callable[[Effect], str]:
-    """Return what turns the drift of a feature into words, likewise."""
-    return partial(wording.shifted, f"feature {name}")
 
 
 class Feature:
@@ -102,6 +100,7 @@ class Feature:
         self._drift: Stream | None = None
         self._sample: Thinned | None = None
         self._marks: Trail | None = None
+        self._latecomers: Mapping[str, int] = {}
         self.index = self._arena.features.allocate()
         limits = config.features.get(name) or FeatureConfig()
         record = self._record
@@ -254,9 +253,14 @@ class Feature:
         """Whether it is watched how its values are distributed."""
         return self._drift is not None
 
-    def freeze(self, marks: Trail | None = None) -> None:
-        """End the reference; a feature of no value in it has nothing to be compared with. `marks` is as in `begin`."""
+    def freeze(self, marks: Trail | None = None, latecomers: Mapping[str, int] = MappingProxyType({})) -> None:
+        """End the reference; a feature of no value in it has nothing to be compared with.
+
+        `marks` is as in `begin`. `latecomers` are features that come after the reference, with how many predictions
+        after it; they may be added to.
+        """
         self._frozen = True
+        self._latecomers = latecomers
         record = self._record
         record["frozen"] = 1
         problems = record["problems"].tolist()
@@ -321,7 +325,7 @@ class Feature:
             measure,
             detectors=RANK_DETECTORS if is_numeric else CATEGORY_DETECTORS,
             min_effect=self._config.alerts.min_effect.psi,
-            describe=_describe_drift(self.name) if is_numeric else self._describe_categories,
+            describe=self._describe_numbers if is_numeric else self._describe_categories,
             listeners=listeners_on(Watched.NUMERIC, self._config.detectors) if is_numeric else (),
             streams=self._arena.streams,
             has_hours=True,
@@ -332,12 +336,31 @@ class Feature:
         moved = next((category for category, number in self._cells.items() if number == cell), None)
         return wording.categories_shifted(f"feature {self.name}", [moved], effect)
 
+    def _describe_numbers(self, effect: Effect) -> str:
+        newest = [] if self._drift is None or self._drift.is_by_hour else self._drift.newest(_ALIKE)
+        if self._drift is not None and len(newest) == _ALIKE and min(newest) == max(newest):
+            usual = np.count_nonzero(self._drift.measure["cells"] == newest[0])
+            if 2 * usual < CELLS:
+                return wording.constant(self.name, newest[0], effect)
+        return wording.shifted(f"feature {self.name}", effect)
+
     def _describe_quality(self, effect: Effect) -> str:
         recent = self._record["recent"]
         noted = np.column_stack([recent & 15, recent >> 4]).ravel().tolist()
+        if self._quality is not None and self._has_vanished(noted, self._quality.count):
+            earliest, latest = self._quality.suspected
+            about = range(earliest - _NEARLY, latest + _NEARLY)
+            instead = [name for name, came in self._latecomers.items() if came in about]
+            return wording.vanished(self.name, instead, effect)
         # Of problems that are as frequent, the one that came first.
         bad = Counter(noted[nth % RECENT] for nth in ([] if self._quality is None else self._quality.recent_ones()))
         return wording.bad_values(self.name, Problem(bad.most_common(1)[0][0]) if bad else None, effect)
+
+    @staticmethod
+    def _has_vanished(noted: Sequence[int], count: int) -> bool:
+        return count >= _ALIKE and all(
+            noted[nth % RECENT] == Problem.MISSING for nth in range(count, count - _ALIKE, -1)
+        )
 
     def streams(self) -> list[Stream]:
         """Return what is watched."""
@@ -372,8 +395,9 @@ class Feature:
         snapshot: dict[str, Any],
         arena: Arena,
         marks: Trail | None = None,
+        latecomers: Mapping[str, int] = MappingProxyType({}),
     ) -> Feature:
-        """Rebuild what `snapshot` returned, with the `marks` that it had when it was frozen."""
+        """Rebuild what `snapshot` returned, with what it was given when it was frozen."""
         feature = cls(name, FeatureKind(snapshot["kind"]), version, config, arena=arena)
         record = feature._record
         feature._end_sample()
@@ -384,7 +408,7 @@ class Feature:
             feature._begin_sample(Thinned.restore(snapshot["sample"], arena.samples, arena.pages))
         feature._categories = dict(snapshot["categories"])
         feature._cells = dict(snapshot["cells"])
-        feature._marks = marks
+        feature._marks, feature._latecomers = marks, latecomers
         feature._watch_quality(restore_stream(feature._quality_stream, snapshot["quality"]))
         feature._watch_drift(restore_stream(feature._drift_stream, snapshot["drift"]))
         return feature

@@ -70,8 +70,8 @@ class Maturity:
         """Return before which time such a share of the first predictions was: a few may have one that is far off."""
         return self._times[int(share * (len(self._times) - 1))] if self._times else 0
 
-    def look(self, label_at: int, said: int | None, usual: int) -> None:
-        """Tell whether labels have matured with the pair that came last, which is the first that counts then.
+    def look(self, label_at: int, said: int | None, usual: int) -> bool:
+        """Return whether labels have matured with the pair that came last, which is the first that counts then.
 
         Parameters
         ----------
@@ -93,6 +93,7 @@ class Maturity:
             self.is_reached = True
             self.waiting -= 1
             self._delays, self._times = [], []
+        return is_reached
 
     def _takes(self, label_at: int, usual: int) -> int:
         known = sorted(self._delays)

@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from driftline.models.watch.version_watch import VersionWatch
     from driftline.models.wire import WirePrediction
     from driftline.schemas.config import ModelConfig
+    from driftline.schemas.state import LabelCoverage
 
 _MOST_VERSIONS: Final = 4
 _OUT_OF_USE: Final = 1000  # predictions of others, after which a version counts as replaced
 _MOST: Final = 0.95  # of the labels of a model
+_WAITED: Final = 2  # times as long as most of them take, after which a prediction without one counts as such
 _MOST_RESTARTS: Final = 3  # for what the pairs of a model say; its configuration may be changed as often as one likes
 
 
@@ -68,7 +70,7 @@ class ModelMonitor:
     ...     monitor.labelled(Joined(pending, Truth(n, n, n % 2)), rows)
     >>> rows.run()
     []
-    >>> monitor.report()["performance"]["accuracy"]
+    >>> monitor.report(watermark=299)["performance"]["accuracy"]
     1.0
 
     """
@@ -285,11 +287,13 @@ class ModelMonitor:
         if maturity.is_reached:
             return True
         if maturity.waited(joined.pending.at, label.at):
-            usual: float | None = None
+            usual = 0
             if (takes := self._config.reference.label_delay) is None:
                 rows.run_first()  # those before it are among the delays
-                usual = self._label_delay.quantile(_MOST)
-            maturity.look(label.at, takes, 0 if usual is None else int(1000.0 * usual))
+                usual = self.label_delay
+            if maturity.look(label.at, takes, usual):
+                rows.run_first()
+                watch.cover_anew()
         return maturity.is_reached
 
     @staticmethod
@@ -336,6 +340,12 @@ class ModelMonitor:
             Served(watch.version, known.predictions - watch.served < _OUT_OF_USE, watch.first, watch.labelled)
             for watch in known.versions.values()
         ]
+
+    @property
+    def label_delay(self) -> int:
+        """How long nearly all labels take at most, in milliseconds; 0 before any has come."""
+        delay = self._label_delay.quantile(_MOST)
+        return 0 if delay is None else int(1000.0 * delay)
 
     @property
     def known(self) -> Known | None:
@@ -414,17 +424,25 @@ class ModelMonitor:
             known.predictions - watch.served,
             sum(stream.count for stream in streams),
             watch.truth.pairs if subject.kind in FROM_LABELS else watch.predictions,
+            max(stream.better for stream in streams),
         )
 
-    def report(self) -> dict[str, Any]:
-        """Return the monitor's part of the state document.
+    def coverage(self, version: str, watermark: int) -> LabelCoverage | None:
+        """Return how many predictions of a version have their label, if it is watched."""
+        watch = None if self._known is None else self._known.versions.get(version)
+        return None if watch is None else watch.coverage(watermark - _WAITED * self.label_delay)
+
+    def report(self, watermark: int) -> dict[str, Any]:
+        """Return the monitor's part of the state document, at an event time.
 
         While the model is not known yet, what its few events suggest is reported and nothing is decided by it.
         """
+        coverage = None if self._version is None else self.coverage(self._version, watermark)
         watched = self._glimpse() if self._known is None and self._early.predictions else self._watched()
         return {
             **watched,
             "model_version": self._version,
+            "label_coverage": None if coverage is None else coverage.model_dump(),
             "label_delay": self._label_delay.report(),
             "serving_latency": self._latency.report(),
         }

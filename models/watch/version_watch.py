@@ -12,6 +12,7 @@ from driftline.models.drift.budget import SCORE, between
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.listener import listeners_on
 from driftline.models.drift.measure import CategoryPsi
+from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.rank import RankPsi, complete
 from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, Stream, restore_stream
 from driftline.models.drift.thinned import Thinned
@@ -26,6 +27,7 @@ from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import FeatureKind, Task
 from driftline.schemas.fields import MAX_EPOCH_MS, format_timestamp
 from driftline.schemas.river import Watched
+from driftline.schemas.state import LabelCoverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,6 +97,7 @@ class VersionWatch:
         self._config = config
         self._features: dict[str, Feature] = {}
         self._newcomers: dict[str, Newcomer] = {}
+        self._latecomers: dict[str, int] = {}  # how many predictions after the reference each came
         self._task = profile.task
         self._classes = profile.answers
         self._score: Stream | None = None
@@ -220,6 +223,7 @@ class VersionWatch:
             )
             if self._frozen:
                 newcomer.freeze()
+                self._latecomers[name] = self.taken - self._config.reference.events
             self._steady()
 
     def read(self, values: Mapping[str, Any], into: bytearray, problems: bytearray) -> None:
@@ -323,7 +327,7 @@ class VersionWatch:
         self.settle(list(self._newcomers))
         marks = self._hold_marks()
         for feature in self._features.values():
-            feature.freeze(marks)
+            feature.freeze(marks, self._latecomers)
         self._begin_score()
         if self._score is not None and self._score_sample is not None:
             complete(self._score.measure, self._score_sample.values)
@@ -428,6 +432,25 @@ class VersionWatch:
             "features_dropped": self._features_dropped,
         }
 
+    def cover_anew(self) -> None:
+        """Count only the labels of predictions from here on: before labels have matured none is counted."""
+        self._record["coverage"]["count"] = 0
+
+    def coverage(self, before: int) -> LabelCoverage:
+        """Return how many of the predictions that were made before an event time have their label."""
+        coverage = self._record["coverage"]
+        kept = int(coverage["count"])
+        old = coverage["last"][:kept] < before
+        predicted = coverage["predicted"][:kept][old].sum(axis=0).tolist()
+        labelled = coverage["labelled"][:kept][old].sum(axis=0).tolist()
+        names = self._classes if len(self._classes) <= len(predicted) else ()  # of more some are counted together
+        by_class = zip(names, labelled, predicted, strict=False)
+        return LabelCoverage(
+            predictions=sum(predicted),
+            share=sum(labelled) / sum(predicted) if any(predicted) else None,
+            by_class={name: labels / there for name, labels, there in by_class if there},
+        )
+
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
         return {
@@ -438,12 +461,14 @@ class VersionWatch:
             "frozen": self._frozen,
             "features_dropped": self._features_dropped,
             "features": {name: feature.snapshot() for name, feature in self._features.items()},
+            "latecomers": dict(self._latecomers),
             "newcomers": {name: newcomer.snapshot() for name, newcomer in self._newcomers.items()},
             "marks": None if self._marks is None else self._marks.snapshot(),
             "score_sample": None if self._score_sample is None else self._score_sample.snapshot(),
             "score": None if self._score is None else self._score.snapshot(),
             "answers": None if self._answers is None else self._answers.snapshot(),
             "truth": self.truth.snapshot(),
+            "coverage": pack_record(self._record["coverage"]),
         }
 
     @classmethod
@@ -467,8 +492,10 @@ class VersionWatch:
         if snapshot["marks"] is not None:
             watch._marks = Trail(arena.streams.trails).hold()
             watch._marks.restore(snapshot["marks"])
+        watch._latecomers |= snapshot["latecomers"]
         for name, stored in snapshot["features"].items():
-            watch._features[name] = Feature.restore(name, version, config, stored, arena, watch._marks)
+            shared = watch._marks, watch._latecomers
+            watch._features[name] = Feature.restore(name, version, config, stored, arena, *shared)
         for name, stored in snapshot["newcomers"].items():
             watch._newcomers[name] = Newcomer.restore(name, version, config, stored, arena)
         watch._lay_out()
@@ -481,4 +508,5 @@ class VersionWatch:
         watch.truth.restore(snapshot["truth"], slices)
         watch._taken, watch._taken_pairs = watch.predictions, watch.truth.pairs
         record["taken"] = watch.predictions
+        unpack_record(snapshot["coverage"], record["coverage"])
         return watch

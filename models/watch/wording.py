@@ -22,6 +22,7 @@ _PROBLEMS = {
     Problem.UNSEEN: "a category that the reference does not have",
 }
 _MOST_NAMED = 3
+_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 _METRICS = {
     "accuracy": "accuracy",
     "mae": "the mean absolute error",
@@ -32,6 +33,8 @@ _METRICS = {
     "bad_records": "the share of records that cannot be used",
     "lost_records": "the loss of records",
     "lost_state": "the loss of the state",
+    "predictions": "predictions",
+    "labels": "labels",
 }
 
 
@@ -92,6 +95,40 @@ def bad_values(feature: str, problem: Problem | None, effect: Effect) -> str:
     return (
         f"feature {feature} is {how} in {effect.after:.1%} of recent predictions, "
         f"against {effect.before:.1%} bad values in the reference"
+    )
+
+
+def vanished(feature: str, instead: Sequence[str], effect: Effect) -> str:
+    """Say that a feature has no values any more, and which came up meanwhile, under another name perhaps.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> vanished("amount", ["amt"], Effect(measure="bad_share", value=0.5, before=0.01, after=1.0))
+    'feature amount has vanished: no recent prediction has it, against 1.0% bad values in the reference; feature amt, which the reference does not have, came at the same time'
+
+    """  # noqa: E501 - what it returns
+    which = f"feature{'s' * (len(instead) > 1)} {' and '.join(instead[:_MOST_NAMED])}"
+    renamed = f"; {which}, which the reference does not have, came at the same time" if instead else ""
+    return (
+        f"feature {feature} has vanished: no recent prediction has it, against {effect.before:.1%} bad values in the "
+        f"reference{renamed}"
+    )
+
+
+def constant(feature: str, value: float, effect: Effect) -> str:
+    """Say that a feature has one value only.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> constant("amount", 7.0, Effect(measure="psi", value=2.5, before=19.9, after=7.0))
+    'feature amount is always 7 now: in the reference it varies about a median of 19.9 (PSI at least 2.50)'
+
+    """
+    return (
+        f"feature {feature} is always {value:.4g} now: in the reference it varies about a median of "
+        f"{effect.before:.4g} (PSI at least {effect.value:.2f})"
     )
 
 
@@ -193,6 +230,27 @@ def lost_state() -> str:
 def bad_records(share: float) -> str:
     """Say how many records cannot be used."""
     return f"{share:.1%} of recent records cannot be used; the dead-letter topic holds them with the reasons"
+
+
+def silent(metric: str, effect: Effect, allowed: float | None) -> str:
+    """Say for how many seconds nothing has come, and how many are allowed, or how long pauses were.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> silent("labels", Effect(measure="seconds", value=5400.0, before=90.0, after=5400.0), None)
+    'no labels have come for 90 minutes; the longest pause but one was of 90 seconds'
+
+    """
+    usual = f"the longest pause but one was of {_time(effect.before or 0.0)}"
+    if allowed is not None:
+        usual = f"silence.{metric} allows a pause of {_time(allowed)}"
+    return f"no {metric} have come for {_time(effect.value)}; {usual}"
+
+
+def _time(seconds: float) -> str:
+    unit, name = next(each for each in _UNITS if seconds >= 2 * each[0] or each[0] == 1)
+    return f"{seconds / unit:.3g} {name}"
 
 
 def _percent(effect: Effect) -> str:

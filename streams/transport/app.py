@@ -126,6 +126,10 @@ class BatchApp(faust.App):
         """Return whether the agent has taken all of `tp` that there was at the last fetch."""
         return self._batch_consumer.at_end(tp)
 
+    async def is_read(self, tps: "Iterable[TP]") -> bool:
+        """Ask Kafka whether the agent has taken all there is of `tps`; False where it does not answer soon."""
+        return await self._batch_consumer.is_read(tps)
+
     @property
     def silence(self) -> float:
         """Return for how many seconds the group's broker has been unreachable; up to 2 while all is well."""

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka.errors import KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.types import TP, ConsumerMessage
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from faust.types.transports import TransportT
 
 __all__ = ["BatchConsumer"]
+
+_SOON: Final = 5.0
+"""Seconds."""
 
 
 class BatchConsumer(OwningConsumer):
@@ -193,6 +197,15 @@ class BatchConsumer(OwningConsumer):
     def at_end(self, tp: TP) -> bool:
         """Return whether the agent has been given all of `tp` that there was at the last fetch."""
         return self.lag(tp) == 0 and not self._ledger.is_waiting(tp)
+
+    async def is_read(self, tps: Iterable[TP]) -> bool:
+        """Ask Kafka whether the agent has been given all there is of `tps`; False where it does not answer soon."""
+        tps = list(tps)
+        try:
+            ends = await asyncio.wait_for(self.highwaters(*tps), _SOON)
+        except (TimeoutError, KafkaError):
+            return False
+        return all(ends[tp] <= self._next_offsets.get(tp, -1) and not self._ledger.is_waiting(tp) for tp in tps)
 
     def _fetch_anew(self) -> None:
         # A fetch waits for the partitions that it was begun with.

@@ -95,6 +95,9 @@ class Source:
     def silence(self) -> float:
         return 0.0
 
+    async def is_read(self, tps: Iterable[TP]) -> bool:
+        return all(map(self.at_end, tps))
+
     def pause(self, tp: TP) -> None:
         self.paused.add(tp)
 

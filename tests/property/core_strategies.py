@@ -52,7 +52,13 @@ CONFIGURATION: Final[Configuration] = parse_configuration(
                 "features": {"amount": {"min": 0}},
                 "fairness": {"attributes": ["region"], "metric": "selection_rate", "max_gap": 0.01},
             },
-            {"model_id": "topics", **_WATCHED, "max_pending": 1000},
+            # Pauses that are too long come at all times, and are over soon.
+            {
+                "model_id": "topics",
+                **_WATCHED,
+                "max_pending": 1000,
+                "silence": {"predictions": "250ms", "labels": "2s"},
+            },
             # For a while what is found in its inputs is early; and it waits until its labels have matured.
             {"model_id": "price", **_WATCHED, "reference": {"events": 120, "min_span": "30s"}},
         ],

@@ -121,8 +121,8 @@ def undisturbed(seed: int) -> Any:  # noqa: ANN401 - what has come of it
     return run.end()
 
 
-# What tells where a record stood.
-PLACES = {"alert_id", "incident_id", "offsets", "next_offsets", "retrain_id"}
+# What tells where a record stood; a cohort of predictions, whose labels are counted together, is of whole records.
+PLACES = {"alert_id", "incident_id", "offsets", "next_offsets", "retrain_id", "label_coverage"}
 
 
 def without_places(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -210,13 +210,13 @@ def test_checkpoints_between_batches_change_nothing(seed: int, size: int) -> Non
     assert run.end() == undisturbed(seed)
 
 
-def each_by_itself(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int]:  # noqa: ANN401 - arrays
+def each_by_itself(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int, int, int]:  # noqa: ANN401 - arrays
     """Ask each row by itself, whose offset has been passed by the row before."""
     rows["row"] = NONE
     return admission.admit(position, joins, rows, begun)
 
 
-def whatever_it_is(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int]:  # noqa: ANN401 - arrays
+def whatever_it_is(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[int, int, int, int]:  # noqa: ANN401 - arrays
     """Take every row, as if nothing had been taken before."""
     joins["next"] = 0
     position[admission.SETTLED :] = 0

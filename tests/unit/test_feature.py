@@ -144,6 +144,31 @@ def test_a_storm_of_bad_values_is_a_matter_of_quality(bad: object, words: str) -
     assert found[0].summary.startswith(words)
 
 
+def test_a_feature_that_vanishes_is_told_by_that() -> None:
+    random = Random(1)
+    feature = learned(amounts(random, REFERENCE))
+    found = [each for each in feed(feature, [Absent] * 200) if each.subject.kind is Kind.DATA_QUALITY]
+    assert found[-1].summary == (
+        "feature amount has vanished: no recent prediction has it, against 0.0% bad values in the reference"
+    )
+
+
+def test_a_feature_that_does_not_vary_any_more_is_told_by_its_value() -> None:
+    random = Random(1)
+    feature = learned(amounts(random, REFERENCE))
+    found = feed(feature, [7.25] * 200)
+    assert found
+    assert all(each.summary.startswith("feature amount is always 7.25 now: in the reference it") for each in found)
+
+
+def test_a_value_that_is_usual_is_no_constant() -> None:
+    random = Random(1)
+    feature = learned([0.0 if random.random() < 0.7 else random.random() for _ in range(REFERENCE)])
+    found = feed(feature, [0.0] * 400)
+    assert found
+    assert all("is distributed differently" in each.summary for each in found)
+
+
 def test_a_storm_is_told_by_its_own_problem_and_not_by_those_of_an_earlier_one() -> None:
     random = Random(1)
     feature = learned(amounts(random, REFERENCE))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from driftline.models.drift.finding import Subject
 from driftline.models.performance import BinaryScoring, ClassSet, Pair
 from driftline.models.snapshot import seal
 from driftline.models.watch.profile import WARMUP
+from driftline.schemas.alerts import Kind, Target
 from tests.served import Served
 
 if TYPE_CHECKING:
@@ -412,6 +414,24 @@ def test_a_feature_that_comes_after_the_warmup_is_watched_if_the_reference_had_i
         served.predict(n % 2, features={} if n < 1000 - come else {"late": late})
     watched = {"data_drift feature late e_sr:rank", "data_quality feature late e_sr:bad"}
     assert watched & served.report()["detectors"].keys() == (watched if come > 50 else {max(watched)})
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_feature_that_has_another_name_is_told_with_that(is_restarted: bool) -> None:  # noqa: FBT001 - both
+    random = Random(1)
+    served = Served(reference={"events": 1000})
+    for n in range(2000):
+        served.predict(n % 2, features={"amount": random.gauss(0, 1), "age": random.gauss(0, 1)})
+    served.predict(0, features={"amount": 0.0, "age": 0.0, "once": 1.0})
+    if is_restarted:
+        served = served.restarted()
+    for n in range(600):
+        served.predict(n % 2, features={"age": random.gauss(0, 1), "sum": random.gauss(0, 1)})
+    found = [each for each in served.found if each.subject == Subject(Kind.DATA_QUALITY, Target(feature="amount"))]
+    assert found[-1].summary.endswith(
+        "; features once and sum, which the reference does not have, came at the same time"
+    )
+    assert found[-1].summary.startswith("feature amount has vanished: no recent prediction has it")
 
 
 def test_a_feature_that_was_null_at_first_is_what_its_first_values_are() -> None:

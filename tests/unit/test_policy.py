@@ -94,6 +94,51 @@ def test_a_finding_below_its_gate_is_no_alert() -> None:
     assert not policy.is_calm
 
 
+def test_what_a_change_has_come_to_and_is_below_its_gate_is_for_information() -> None:
+    policy = new()
+    assert decide(policy, replace(finding(0.0), last=True)) == []
+    (alert,) = decide(policy, replace(finding(GATE / 2), last=True))
+    assert (alert.state, alert.severity) == (AlertState.FIRING, Severity.INFO)
+    assert alert.message.endswith("; for information, as it is less than the 0.1 from which on it would matter.")
+    (alert,) = decide(policy, finding(GATE, start=90), at=1)
+    assert (alert.state, alert.severity) == (AlertState.FIRING, Severity.WARNING)
+    assert "for information" not in alert.message
+
+
+def test_what_is_better_is_for_information_as_long_as_it_is() -> None:
+    policy = new()
+    (alert,) = decide(policy, replace(finding(0.9, ERRORS), better=True))
+    assert alert.severity is Severity.INFO
+    assert alert.message.endswith("; for information, as it is for the better.")
+    stands = Stands(v1=level(0.0)._replace(better=GATE))
+    assert review_all(policy, stands, 3 * RESOLVE_AFTER) == []
+    (alert,) = review_all(policy, Stands(v1=level(0.0)), 6 * RESOLVE_AFTER, since=3 * RESOLVE_AFTER)
+    assert alert.state is AlertState.RESOLVED
+
+
+def test_what_is_for_information_keeps_no_page_open() -> None:
+    policy = new()
+    decide(policy, finding(0.9, ERRORS))
+    decide(policy, replace(finding(0.9, ERRORS, start=90), better=True), at=2)
+    decide(policy, replace(finding(GATE / 2, CALIBRATION), last=True), at=3)
+    stands = Stands(v1=level(0.0)._replace(better=0.9))
+    (over,) = review_all(policy, stands, 2 * RESOLVE_AFTER)
+    assert over.state is AlertState.RESOLVED
+
+
+def test_what_is_better_and_then_worse_is_a_page() -> None:
+    policy = new()
+    decide(policy, replace(finding(0.9, ERRORS), better=True))
+    (alert,) = decide(policy, finding(0.2, ERRORS, start=90), at=1)
+    assert (alert.state, alert.severity) == (AlertState.FIRING, Severity.WARNING)
+
+
+def review_all(policy: AlertPolicy, stands: Stands, records: int, since: int = 0) -> list[Alert]:
+    """Return the alerts of all reviews up to a record."""
+    reviews = range(since, records, REVIEW_EVERY)
+    return [alert for record in reviews for alert in policy.review(stands, place(record), record)]
+
+
 @pytest.mark.parametrize(
     ("value", "severity"), [(0.1, Severity.WARNING), (0.299, Severity.WARNING), (0.31, Severity.CRITICAL)]
 )

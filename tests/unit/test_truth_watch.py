@@ -135,6 +135,36 @@ def test_numbers_that_are_off_to_one_side_are_found() -> None:
     assert " lower than the reference expects of such predictions" in summaries
 
 
+def test_what_becomes_better_is_found_as_that() -> None:
+    sure, unsure = (lambda random: random.choice([0.05, 0.95])), (lambda random: random.choice([0.4, 0.6]))
+    for task, before, after, measure in (
+        (Task.BINARY, binary(scores=unsure), binary(scores=sure), "error_rate"),
+        (Task.REGRESSION, number(), number(noise=0.3), "relative_mae"),
+    ):
+        found = [each for each in changed(task, before, after, size=2000) if each.subject.kind is Kind.PERFORMANCE]
+        assert {each.better for each in found} == {True}
+        assert {each.effect.measure for each in found} == {measure}
+        assert all((each.effect.after or 0.0) < (each.effect.before or 0.0) for each in found)
+        assert "against" in found[-1].summary
+
+
+def test_what_is_only_as_good_as_it_was_again_is_not_better() -> None:
+    watch, worse = new(Task.BINARY), binary(lambda score: 0.5 + 0.2 * (score - 0.5))
+    assert feed(watch, Task.BINARY, draw(binary(), REFERENCE + 2000)) == []
+    assert feed(watch, Task.BINARY, draw(worse, 3000, seed=2))
+    assert not any(each.better for each in feed(watch, Task.BINARY, draw(binary(), 6000, seed=3)))
+
+
+def test_how_small_a_change_is_for_good_is_said_once() -> None:
+    watch = new(Task.BINARY, alerts={"min_effect": {"error_rate": 0.4}})
+    found: list[Finding] = []
+    feed(watch, Task.BINARY, draw(binary(), REFERENCE + 2000))
+    for pair in draw(binary(lambda score: 0.5 + 0.2 * (score - 0.5)), 3000, seed=2):
+        found += feed(watch, Task.BINARY, [pair], told=lambda each: each.last)
+    (last,) = [each for each in found if each.subject.kind is Kind.PERFORMANCE]
+    assert 0.05 < last.effect.value < 0.4
+
+
 def test_numbers_that_are_off_to_both_sides_are_errors_alone() -> None:
     assert kinds(changed(Task.REGRESSION, number(), number(noise=3.0))) == {Kind.PERFORMANCE}
 
@@ -319,7 +349,9 @@ def test_what_is_switched_off_at_a_restart_says_nothing_but_that_it_lasts() -> N
 def test_labels_that_are_positive_more_often_are_label_drift_alone_where_the_score_says_so() -> None:
     watch = new(Task.BINARY, reference={"events": 3000}, detectors={"label": ["e_sr"]})
     assert feed(watch, Task.BINARY, draw(binary(), 8000)) == []
-    found = feed(watch, Task.BINARY, draw(binary(scores=lambda random: random.random() ** 0.25), 1000, 2))
+    # Errors are fewer, as scores are surer.
+    told = feed(watch, Task.BINARY, draw(binary(scores=lambda random: random.random() ** 0.25), 1000, 2))
+    found = [each for each in told if not each.better]
     assert kinds(found) == {Kind.LABEL_DRIFT}
     assert found[-1].effect.before == pytest.approx(0.5, abs=0.05)
     assert 'the label is distributed differently: "' in found[-1].summary
@@ -351,4 +383,4 @@ def test_labels_need_not_be_watched() -> None:
     watch = new(Task.BINARY, detectors={"label": []})
     found = feed(watch, Task.BINARY, draw(binary(), 5000))
     found += feed(watch, Task.BINARY, draw(binary(scores=lambda random: random.random() ** 0.25), 1000, 2))
-    assert found == []
+    assert [each for each in found if not each.better] == []
