@@ -36,7 +36,7 @@ class Maturity:
     >>> for second in range(400):
     ...     maturity.predicted(second)
     ...     if second >= 10 and not maturity.is_reached and maturity.waited(second - 10, second):
-    ...         maturity.look(second, said=None, usual=10)
+    ...         _ = maturity.look(second, said=None, usual=10)
     >>> maturity.is_reached, maturity.waiting
     (True, 256)
 
