@@ -84,6 +84,7 @@ INCIDENTS: Final[Sequence[Incident]] = (
         topic=PREDICTIONS,
         expected=(Subject(Kind.DATA_QUALITY, Target(feature=NULL_FEATURE)),),
         retrains=False,
+        possible=(Subject(Kind.PREDICTION_DRIFT, Target(metric="score")),),  # for information
     ),
     Incident(
         Fault.CONCEPT_CHANGE,

@@ -80,7 +80,7 @@ def test_a_million_events_are_counted_and_measured_as_a_batch_computation_does(t
     with subprocess.Popen(command(files, tmp_path), stdout=subprocess.PIPE, text=True) as process:
         try:
             expected = states(files, WATCHED)
-            printed, _ = process.communicate(timeout=240)
+            printed, _ = process.communicate(timeout=600)
         finally:
             process.kill()
     assert process.returncode == 0

@@ -1,7 +1,9 @@
 """What Prometheus gets from a worker's port, and Faust's own command line."""
 
+import json
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,11 @@ NAMES = re.findall(r"^driftline_\w+", metrics.__doc__ or "", re.MULTILINE)
 @pytest.fixture
 def site(kafka: str, empty_redis: str, tmp_path: Path) -> Site:
     return real_site(kafka, empty_redis, tmp_path)
+
+
+def kinds(site: Site) -> Counter[str]:
+    """Return how many alerts there are of each kind; of silence too, as a partition goes on with other models."""
+    return Counter(json.loads(record.value() or b"")["kind"] for record in site.records(ALERTS))
 
 
 def test_every_series_tells_what_happened(site: Site) -> None:
@@ -56,8 +63,8 @@ def test_every_series_tells_what_happened(site: Site) -> None:
         assert 0 < seen.value("driftline_processing_seconds_sum") < took
         assert seen.value("driftline_checkpoint_seconds_count") >= 8
         assert 0 <= seen.value("driftline_checkpoint_age_seconds") < 10
-        fired = seen.by_label("driftline_alerts_total", "kind")
-        assert {kind: count for kind, count in fired.items() if count} == {"data_drift": len(site.records(ALERTS))}
+        assert Counter(seen.by_label("driftline_alerts_total", "kind")) == kinds(site)
+        assert kinds(site)["data_drift"] > 0
         assert seen.value("driftline_retrain_requests_total") == len(site.records(RETRAIN)) == 1
         assert seen.value("driftline_open_incidents", model_id="m", kind="data_drift") == 1
         assert seen.value("driftline_series_dropped_total") == 0

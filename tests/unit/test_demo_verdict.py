@@ -168,7 +168,7 @@ def test_a_wrong_kind_is_a_miss_and_a_stray() -> None:
 
 @pytest.mark.parametrize("state", [AlertState.FIRING, AlertState.UPDATED])
 def test_anything_else_that_fires_fails(state: AlertState) -> None:
-    stray = alert(Kind.PREDICTION_DRIFT, Target(metric="score"), 7000, state)
+    stray = alert(Kind.PREDICTION_DRIFT, Target(metric="prediction"), 7000, state)
     assert len(complaints([*ALL, stray])) == 1
 
 
