@@ -769,21 +769,17 @@ def test_a_redis_that_is_down_or_locked_is_explained_without_its_password() -> N
 
 
 def test_importing_the_client_is_light() -> None:
+    """What that costs is measured by ``benchmarks.imports``; here is what must never be part of it."""
     script = """
-        import resource, sys
+        import sys
         import driftline.client
         heavy = {"aiokafka", "faust", "numpy", "prometheus_client", "rich", "river", "typer", "yaml"}
         print(sorted(heavy & sys.modules.keys()), sorted(m for m in sys.modules if m.startswith("driftline.streams")))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime)
     """
-    seconds = []
-    for _ in range(3):
-        said = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
-        ).stdout.splitlines()
-        assert said[0] == "[] []"
-        seconds.append(float(said[1]))
-    assert min(seconds) < 0.6  # of processor time, Python's own start included; 0.25 here
+    said = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert said.stdout == "[] []\n"
 
 
 @pytest.mark.parametrize("example", [EventProducer, AlertSubscriber, RetrainSubscriber, StateReader])
