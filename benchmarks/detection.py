@@ -2,9 +2,9 @@
 
 `nulls` counts what is found in streams in which nothing changes, of Driftline with its defaults and of River's
 detectors with theirs, for a million events of a model of twenty features; `changes` how often and how soon a change is
-found, and where; `curve` the delay that ADWIN and Driftline have at each rate of false alarms. Findings are counted
-before any gate, latch, cooldown or grouping, and pages beside them. Rates have intervals of 95 %. Exits 1 if a claim is
-missed.
+found, and where; `curve` the delay that ADWIN and Driftline have at each rate of false alarms; `feeds` whether there is
+a page about what labels tell when only how they come has changed. Findings are counted before any gate, latch, cooldown
+or grouping, and pages beside them. Rates have intervals of 95 %. Exits 1 if a claim is missed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import beta, chi2
 
-from benchmarks.detection_streams import BY_NAME, CHANGES, NULLS
+from benchmarks.detection_streams import BY_NAME, CHANGES, FEEDS, LATE, NULLS
 from benchmarks.detection_watchers import REFERENCE, driftline, kswin, river
 from benchmarks.parts import add_parts
 from benchmarks.results import keep, kept, origin
+from driftline.models.drift.finding import FROM_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.detection_streams import Scenario
     from benchmarks.detection_watchers import Watched
 
-PARTS: Final = ("nulls", "changes", "curve")
+PARTS: Final = ("nulls", "changes", "curve", "feeds")
 AS_CALM: Final = "ADWIN, as calm"
 RIVALS: Final = ("ADWIN", "Page-Hinkley", "DDM", "HDDM_W")
 PACKAGES: Final = ("river", "numba", "numpy", "pyarrow")
@@ -47,6 +48,8 @@ WITHIN: Final = {"errors .1 to 0.2": 320, "errors .1 to 0.3": 100, "errors .1 to
 
 _HORIZON: Final = 30_000  # events after a change
 _FINE: Final = 8  # rows of a batch where a delay is measured
+_AFTER_FEED: Final = 12_000  # events
+_ROWS_OF_FEED: Final = 20  # of a batch: labels of a prediction come after the whole batch
 _SURE: Final = 0.95
 _BUDGETS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 _DELTAS: Final = (0.05, 0.01, 2e-3, 5e-4, 1e-4, 2e-5, 1e-6, 1e-8, 1e-10, 1e-15, 1e-20)
@@ -222,6 +225,30 @@ def measure_curve(size: Size, pool: ProcessPoolExecutor) -> list[dict[str, Any]]
     return rows
 
 
+# -- how labels come --------------------------------------------------------------------------------------------------
+
+
+def feed_of(work: tuple[str, int]) -> tuple[int, int]:
+    """Return how much was found, and how many pages there were about what labels tell, once they came otherwise."""
+    name, seed = work
+    watched = driftline(BY_NAME[name], LATE + _AFTER_FEED, seed, fine=_ROWS_OF_FEED)
+    pages = [page for page in watched.pages if page.event >= LATE and page.subject.split()[0] in FROM_LABELS]
+    return sum(found.event >= LATE for found in watched.findings), len(pages)
+
+
+def measure_feeds(size: Size, pool: ProcessPoolExecutor) -> list[dict[str, Any]]:
+    """Return a row for each change of how labels come."""
+    runs = iter(pool.map(feed_of, [(scenario.name, seed) for scenario in FEEDS for seed in range(1, size.runs + 1)]))
+    rows = []
+    for scenario in FEEDS:
+        found = [next(runs) for _ in range(size.runs)]
+        with_page = sum(pages > 0 for _, pages in found)
+        low, high = share_interval(with_page, size.runs)
+        counts = {"runs": size.runs, "findings": sum(findings for findings, _ in found), "with a page": with_page}
+        rows.append({"feed": scenario.name, **counts, "low": low, "high": high})
+    return rows
+
+
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +303,15 @@ def curve_table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
+def feeds_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return what comes of labels that come otherwise."""
+    table = Table("how labels come", "findings", "runs with a page", title="what labels tell when only they change")
+    for row in rows:
+        pages = f"{row['with a page']}/{row['runs']} [{row['low']:.2f}, {row['high']:.2f}]"
+        table.add_row(row["feed"], str(row["findings"]), pages)
+    return table
+
+
 # -- claims -----------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +321,11 @@ def missed(results: dict[str, Any]) -> list[str]:
         f"{row['family']}: {row['per million']:.2f} findings for a million events, {MOST_FALSE:g} at most"
         for row in results.get("nulls", ())
         if row["detector"] == "Driftline" and row["low"] > MOST_FALSE
+    ]
+    complaints += [
+        f"{row['feed']}: a page in {row['with a page']} of {row['runs']} runs, none at most"
+        for row in results.get("feeds", ())
+        if row["with a page"]
     ]
     for row in results.get("changes", ()):
         own, adwin = row["Driftline"], row[AS_CALM]
@@ -332,6 +373,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "changes" in parts:
             results["changes"] = measure_changes(size, pool)
             console.print(changes_table(results["changes"]))
+        if "feeds" in parts:
+            results["feeds"] = measure_feeds(size, pool)
+            console.print(feeds_table(results["feeds"]))
         if "nulls" in parts:
             results["nulls"] = measure_nulls(size, pool)
             console.print(nulls_table(results["nulls"]))

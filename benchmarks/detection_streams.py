@@ -7,7 +7,7 @@ otherwise, and a score, and is wrong about once in ten times; a scenario bends s
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,7 @@ CHUNK: Final = 10_000
 DAY: Final = 86_400_000  # ms
 _BEGIN: Final = 1_767_225_600_000  # 2026-01-01
 _HEADERS: Final = ((CONTENT_TYPE, ARROW.encode()),)
+_SLOWER: Final = 10  # times
 _SURE: Final = 3.4  # spread of the logits of scores, with which one prediction in ten is wrong
 
 
@@ -47,6 +48,16 @@ class Chunk:
     scores: Floats
     wrong: npt.NDArray[np.bool_]
     regions: npt.NDArray[np.int64]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The likelier class of each."""
+        return (self.scores > 0.5).astype(np.int64)  # noqa: PLR2004 - the likelier class
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The class that each turns out to be of."""
+        return self.predicted ^ self.wrong
 
     @property
     def nth(self) -> npt.NDArray[np.int64]:
@@ -71,7 +82,8 @@ class Scenario:
     (None: as often as their scores say), and `change` bends a chunk from event `at` on; without it the stream is that
     of `base`. What the change should be found as is in `targets`, by the words of a subject. The first `categorical`
     features are categories, by their numbers. With `regions` each event is of one of eight. `delays` says after how
-    many events a label comes; without it at once.
+    many events, of `per_day`, a label comes; without it at once, and never if infinite. Logits have a mean of `lean`;
+    from event `slower` on there are only a tenth as many events a day.
     """
 
     name: str
@@ -84,7 +96,21 @@ class Scenario:
     per_day: float = 4e3
     categorical: int = 0
     regions: bool = False
-    delays: Callable[[Chunk, Random], Floats] | None = None
+    delays: Delays | None = None
+    lean: float = 0.0
+    slower: int | None = None
+
+    def time_of(self, nth: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return when events are, in epoch milliseconds, from their numbers."""
+        late = 0.0 if self.slower is None else np.maximum(nth - self.slower, 0) * (_SLOWER - 1)
+        return (_BEGIN + (nth + late) * (DAY / self.per_day)).astype(np.int64)
+
+    def nth_of(self, at: int) -> int:
+        """Return which event was at a time, or after it."""
+        nth = (at - _BEGIN) * self.per_day / DAY
+        if self.slower is not None and nth > self.slower:
+            nth = self.slower + (nth - self.slower) / _SLOWER
+        return int(np.ceil(nth))
 
     def chunks(self, events: int, seed: int) -> Iterator[Chunk]:
         """Yield the first events, those of one seed."""
@@ -93,7 +119,7 @@ class Scenario:
         for start in range(0, events, CHUNK):
             end = min(start + CHUNK, events)
             features = self.features(noise, start, end)
-            logits = random.normal(0.0, _SURE, end - start)
+            logits = random.normal(self.lean, _SURE, end - start)
             scores = 1.0 / (1.0 + np.exp(-logits))
             if self.errors is None:
                 wrong = random.random(end - start) < np.minimum(scores, 1.0 - scores)
@@ -121,12 +147,13 @@ class Labels:
         self._waiting = self._waiting.cast(_LABELS)
         self._offset = 0
 
-    def add(self, chunk: Chunk, labels: npt.NDArray[np.int64]) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Take those of a chunk."""
         delays = self._scenario.delays
-        nth = chunk.nth.astype(float) + (0.0 if delays is None else delays(chunk, self._random))
-        at = time_of(nth, self._scenario.per_day)
-        columns = pa.array(chunk.nth).cast(pa.string()), pa.array(at), pa.array(labels)
+        takes = np.zeros(len(chunk.scores)) if delays is None else delays(chunk, self._random)
+        comes = np.isfinite(takes)
+        at = self._scenario.time_of(chunk.nth[comes]) + (takes[comes] * (DAY / self._scenario.per_day)).astype(np.int64)
+        columns = pa.array(chunk.nth[comes]).cast(pa.string()), pa.array(at), pa.array(chunk.labels[comes])
         added = pa.table(dict(zip(_LABELS.names, columns, strict=True)))
         both = pa.concat_tables([self._waiting, added])
         self._waiting = both if delays is None else both.sort_by("timestamp")
@@ -147,14 +174,13 @@ _MOST_ROWS: Final = 10_000
 
 def records(chunk: Chunk, scenario: Scenario, rows: int, labels: Labels) -> Iterator[FileRecord]:
     """Yield the records of a chunk: a batch of so many predictions, then the batch of the labels that have come."""
-    at = time_of(chunk.nth, scenario.per_day)
+    at = scenario.time_of(chunk.nth)
     ids = pa.array(chunk.nth).cast(pa.string())
-    predicted = (chunk.scores > 0.5).astype(np.int64)  # noqa: PLR2004 - the likelier class
     predictions = pa.record_batch(
         {
             "prediction_id": ids,
             "timestamp": pa.array(at),
-            "prediction": pa.array(predicted),
+            "prediction": pa.array(chunk.predicted),
             "score": pa.array(chunk.scores),
             **({"segments.region": pa.array(np.char.add("r", chunk.regions.astype(str)))} if scenario.regions else {}),
             **{
@@ -163,7 +189,7 @@ def records(chunk: Chunk, scenario: Scenario, rows: int, labels: Labels) -> Iter
             },
         }
     )
-    labels.add(chunk, predicted ^ chunk.wrong)
+    labels.add(chunk)
     for start in range(0, len(ids), rows):
         last = int(at[min(start + rows, len(at)) - 1])
         yield _record(PREDICTIONS, chunk.start + start, predictions.slice(start, rows), last)
@@ -174,16 +200,6 @@ def _column(values: Floats, *, is_category: bool) -> Any:  # noqa: ANN401 - of A
     if is_category:
         return pa.array(np.char.add("c", values.astype(np.int64).astype(str)))
     return pa.array(np.ascontiguousarray(values))
-
-
-def time_of(nth: npt.NDArray[Any], per_day: float) -> npt.NDArray[np.int64]:
-    """Return when events were, from their numbers."""
-    return (_BEGIN + nth * (DAY / per_day)).astype(np.int64)
-
-
-def nth_of(at: int, per_day: float) -> int:
-    """Return which event was at a time, or after it."""
-    return int(np.ceil((at - _BEGIN) * per_day / DAY))
 
 
 def _record(topic: str, offset: int, batch: Any, at: int) -> FileRecord:  # noqa: ANN401 - of Arrow
@@ -341,6 +357,60 @@ NULLS: Final = (
 )
 
 
+# -- how labels come --------------------------------------------------------------------------------------------------
+
+EARLY: Final = 12_000
+LATE: Final = 40_000
+
+
+def soon(chunk: Chunk, random: Random) -> Floats:
+    """Labels take 200 events."""
+    return random.exponential(200.0, len(chunk.scores))
+
+
+def at_once(chunk: Chunk, random: Random) -> Floats:  # noqa: ARG001 - as others
+    """Labels come with their predictions."""
+    return np.zeros(len(chunk.scores))
+
+
+Delays: TypeAlias = "Callable[[Chunk, Random], Floats]"
+
+
+def then(before: Delays, bend: Callable[[Chunk, Floats], Floats]) -> Delays:
+    """Return delays that are others from event `LATE` on."""
+
+    def delays(chunk: Chunk, random: Random) -> Floats:
+        takes = before(chunk, random)
+        return np.where(chunk.nth < LATE, takes, bend(chunk, takes))
+
+    return delays
+
+
+def caught_up(chunk: Chunk, random: Random) -> Floats:
+    """Labels that would come in the 2,000 events from `LATE` on all come after them; wrong ones take longer."""
+    takes, ends = later_if_wrong(chunk, random), LATE + _OUTAGE
+    comes = chunk.nth + takes
+    return np.where((comes >= LATE) & (comes < ends), ends - chunk.nth, takes)
+
+
+_SKEWED: Final = Scenario("", normal, lean=-2.0)  # three of ten are positive, and these are predicted worse
+
+FEEDS: Final = (
+    replace(_SKEWED, name="labels of positives alone", delays=then(soon, lambda c, d: np.where(c.labels, d, np.inf))),
+    replace(_SKEWED, name="the same, at once", delays=then(at_once, lambda c, d: np.where(c.labels, d, np.inf))),
+    replace(_SKEWED, name="labels of negatives alone", delays=then(soon, lambda c, d: np.where(c.labels, np.inf, d))),
+    replace(_SKEWED, name="half of the labels", delays=then(soon, lambda c, d: np.where(c.nth % 2, d, np.inf))),
+    replace(
+        _SKEWED, name="errors late, then twice as late", delays=then(later_if_wrong, lambda c, d: d * (1 + c.wrong))
+    ),
+    replace(_SKEWED, name="right ones ten times as late", delays=then(soon, lambda c, d: np.where(c.wrong, d, 10 * d))),
+    replace(_SKEWED, name="errors late, then all ten times sooner", delays=then(later_if_wrong, lambda _, d: d / 10)),
+    replace(_SKEWED, name="errors late, a tenth of the traffic", delays=later_if_wrong, slower=LATE),
+    replace(_SKEWED, name="errors late, none, then all at once", delays=caught_up),
+)
+"""From `LATE` on nothing changes but how labels come, or how many events there are."""
+
+
 # -- what may change --------------------------------------------------------------------------------------------------
 
 
@@ -432,8 +502,6 @@ def _of_feature(
 
 
 BASES: Final = {scenario.name: scenario for scenario in NULLS}
-EARLY: Final = 12_000
-LATE: Final = 40_000
 
 CHANGES: Final = (
     *(
@@ -489,5 +557,5 @@ CHANGES: Final = (
     NULLS[0].changed("missing, 20 %", LATE, moved(LATE, _lost(0.2)), "data_quality feature x0"),
 )
 
-BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES)}
+BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES, *FEEDS)}
 """A scenario is made of functions, which cannot be handed to another process; its name can."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from river import drift
 
-from benchmarks.detection_streams import FEATURES, Labels, nth_of, records
+from benchmarks.detection_streams import FEATURES, Labels, records
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.alerts import AlertPolicy
@@ -61,8 +61,8 @@ def driftline(
 ) -> Watched:
     """Watch a stream as Driftline does by default, but for the budget.
 
-    Up to the change batches are of a thousand rows, and from there on of `fine`, so that it is known when it was found;
-    then it ends with the first page about one of the targets.
+    Batches are of a thousand rows, and of `fine` from the change on, or where nothing changes: so it is known when that
+    was found. Then it ends with the first finding about one of the targets.
     """
     configuration = Configuration.model_validate(
         {
@@ -88,7 +88,7 @@ def driftline(
                 outcome = pipeline.process(pipeline.read([record], intake), {})
                 for alert in outcome.alerts:
                     if alert.state is AlertState.FIRING and _is_page(alert):
-                        event = nth_of(alert.event_time, scenario.per_day)
+                        event = scenario.nth_of(alert.event_time)
                         watched.pages.append(Found(event, alert.detector, f"{alert.kind} {alert.target.as_text()}"))
             watched.seconds += time.process_time() - began
             if is_after and any(found.subject in scenario.targets for found in watched.findings):
@@ -115,7 +115,7 @@ def _listening(scenario: Scenario, watched: Watched) -> Iterator[None]:
             if (subject, finding.detector, began.nth) not in heard:
                 heard.add((subject, finding.detector, began.nth))
                 times = place.at, began.at, finding.span.latest.at
-                event, earliest, latest = (nth_of(at, scenario.per_day) for at in times)
+                event, earliest, latest = (scenario.nth_of(at) for at in times)
                 found = Found(event, finding.detector, subject, earliest, latest, finding.effect.value)
                 watched.findings.append(found)
         return decide(policy, findings, levels, place)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from benchmarks.detection_streams import NULLS, Noise, time_of
+from benchmarks.detection_streams import NULLS, Noise
 from benchmarks.results import keep, origin
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.rank import RankPsi
@@ -127,7 +127,7 @@ def main() -> int:
         noise = Noise(np.random.default_rng(1), scenario.per_day)
         made = [scenario.features(noise, start, start + _CHUNK)[:, 0] for start in range(0, options.values, _CHUNK)]
         values = np.concatenate(made)
-        times = time_of(np.arange(len(values)), scenario.per_day)
+        times = scenario.time_of(np.arange(len(values)))
         row: dict[str, Any] = {"family": scenario.name, "promised": (len(values) - _REFERENCE) / _PROMISE}
         for name, watch in (("frozen", frozen), ("sequential", sequential)):
             began = time.process_time()

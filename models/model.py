@@ -159,7 +159,9 @@ class Model:
         if finding.subject.kind not in FROM_LABELS:
             return finding
         coverage = self._monitor.coverage(finding.version, watermark)
-        return finding if coverage is None else replace(finding, coverage=coverage.share)
+        if coverage is None:
+            return finding
+        return replace(finding, coverage=coverage.share, doubt=self._monitor.doubt(finding, watermark))
 
     def _place(self, at: int, partition: int, trigger: str) -> Place:
         """Return where the model stands; a topic of which nothing has been read is not among the offsets."""

@@ -69,7 +69,7 @@ def feed(
         banks, place = arena.banks, (pending.at, pending.offset, truth.offset)
         of_label = (NONE, NONE) if task is Task.REGRESSION else divmod(cell, 3 if task is Task.BINARY else 4)
         parts = (keys[Slice(*named)] for named in (pending.segments or {}).items())
-        seen = (loss, math.nan if score is None else score, value, *of_label, np.array([7, *parts], np.int32))
+        seen = (loss, math.nan if score is None else score, value, *of_label, math.nan, np.array([7, *parts], np.int32))
         of_streams = (
             banks.samples,
             banks.pages,

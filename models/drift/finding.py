@@ -70,7 +70,8 @@ class Finding:
     `effect.value` is compared with `min_effect`, which is in the same measure; `summary` says in words what moved and
     how much. It is `early` while the reference does not cover all that may be normal, `better` if a loss is smaller
     than in the reference, and `last` if it says of a change how large that is for good: so far it is not known.
-    `coverage` is the share of predictions that have a label, where labels have told it.
+    `coverage` is the share of predictions that have a label, where labels have told it, and `doubt` why it may be how
+    these come that has changed, if so.
     """
 
     subject: Subject
@@ -86,6 +87,7 @@ class Finding:
     better: bool = False
     last: bool = False
     coverage: float | None = None
+    doubt: str = ""
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
@@ -103,6 +105,7 @@ class Finding:
             self.better,
             self.last,
             self.coverage,
+            self.doubt,
         ]
 
     @classmethod

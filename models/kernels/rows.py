@@ -307,6 +307,7 @@ def _paired(banks: Banks, model: Record, rows: Rows, place: int, attention: Inte
         row.outcome,
         truth,
         answer,
+        1000.0 * row.duration,
         parts,
         banks.samples,
         banks.pages,

@@ -15,6 +15,7 @@ from driftline.models.kernels import (
     feature,
     frequencies,
     groups,
+    label_curve,
     ranked,
     residuals,
     shares,
@@ -141,7 +142,7 @@ def predicted(
     """
     noted = 0
     version.predictions += 1
-    covering.predicted(version.coverage, answer, offset, at)
+    covering.predicted(version.coverage, answer, offset, at, version.pairs)
     for place in range(version.features):
         record = features[_feature(version, lists, place)]
         worse, shifted = feature.update(
@@ -193,6 +194,7 @@ def paired(
     outcome: float,
     truth: int,
     answer: int,
+    delay: float,
     parts: Indices,
     samples: Records,
     pages: Records,
@@ -212,12 +214,12 @@ def paired(
 ) -> int:
     """Take a pair as `driftline.models.watch.truth_watch.Scored` has it; as for the rest, see `predicted`.
 
-    `truth` is the class of the label, or `NONE`, and `answer` the one that was predicted; `parts` are the counters that
-    the pair is counted in: of its version, and of its segments.
+    `truth` is the class of the label, or `NONE`, and `answer` the one that was predicted; the label took `delay`
+    milliseconds, or NaN; `parts` are the counters that the pair is counted in: of its version, and of its segments.
     """
     noted = 0
     version.pairs += 1
-    covering.paired(version.coverage, answer, prediction_offset)
+    covering.paired(version.coverage, answer, prediction_offset, loss)
     if version.slices != NONE:
         noted = _sliced(
             slices[version.slices],
@@ -242,7 +244,7 @@ def paired(
         if not math.isnan(score):
             thinned.update(samples[version.calibrated_sample], pages, score)
             thinned.update(samples[version.outcome_sample], pages, outcome)
-        _learned(version, loss, score, outcome, truth, psis, bits, signed, ranks, categories, seasons, at)
+        _learned(version, loss, score, outcome, truth, delay, psis, bits, signed, ranks, categories, seasons, at)
         return noted
     if version.labels != NONE:
         seen = stream.QUIET
@@ -286,6 +288,7 @@ def _learned(
     score: float,
     outcome: float,
     truth: int,
+    delay: float,
     psis: Records,
     bits: Records,
     signed: Records,
@@ -305,9 +308,12 @@ def _learned(
             shares.learn(bits[version.loss], loss)
         else:
             ranked.learn(ranks[version.loss], seasons, loss, at)
+    curve = version.coverage.curve
     if not version.calibrated or math.isnan(score):
+        label_curve.learn(curve, delay, loss, outcome, math.nan, math.nan)
         return
     residual, beyond = _residuals(version, score, outcome)
+    label_curve.learn(curve, delay, loss, outcome, residual, beyond)
     if version.residual != NONE:
         if version.residual_bank == RESIDUAL:
             residuals.learn(signed[version.residual], residual)

@@ -89,7 +89,7 @@ def why_information(finding: Finding) -> str:
         return f"as it is less than the {finding.min_effect:g} from which on it would matter"
     if finding.early and finding.subject.kind in _UNTIL_COVERED:
         return "as the reference does not span reference.min_span yet"
-    return ""
+    return finding.doubt
 
 
 def is_worse(severity: Severity, other: Severity) -> bool:

@@ -30,7 +30,7 @@ from driftline.schemas.events import Prediction
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from driftline.models.drift.finding import Subject
+    from driftline.models.drift.finding import Finding, Subject
     from driftline.models.join.entry import Truth
     from driftline.models.join.label_join import Joined
     from driftline.models.watch.challenger import OnlineModel
@@ -431,6 +431,11 @@ class ModelMonitor:
         """Return how many predictions of a version have their label, if it is watched."""
         watch = None if self._known is None else self._known.versions.get(version)
         return None if watch is None else watch.coverage(watermark - _WAITED * self.label_delay)
+
+    def doubt(self, finding: Finding, watermark: int) -> str:
+        """Return why how labels come may be to blame for what they tell; nothing if they come as in the reference."""
+        watch = None if self._known is None else self._known.versions.get(finding.version)
+        return "" if watch is None else watch.doubt(finding, watermark, watermark - _WAITED * self.label_delay)
 
     def report(self, watermark: int) -> dict[str, Any]:
         """Return the monitor's part of the state document, at an event time.

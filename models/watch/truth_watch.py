@@ -320,6 +320,10 @@ class TruthWatch:
         """Return what is watched."""
         return [*self._own(), *self._slices.streams()]
 
+    def values_of(self, subject: Subject) -> int:
+        """Return how many values there have been of a subject."""
+        return max((stream.count for stream in self.streams() if stream.subject == subject), default=0)
+
     def gaps(self) -> list[GapView]:
         """Return the groups that are compared."""
         return [view for gaps in self._gaps for view in gaps.views()]

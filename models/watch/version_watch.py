@@ -18,7 +18,7 @@ from driftline.models.drift.stream import CATEGORY_DETECTORS, RANK_DETECTORS, St
 from driftline.models.drift.thinned import Thinned
 from driftline.models.drift.trail import Mark, Trail
 from driftline.models.kernels.version import MOST_FEATURES, NONE, PAGE
-from driftline.models.watch import wording
+from driftline.models.watch import comparable, wording
 from driftline.models.watch.feature import Feature
 from driftline.models.watch.newcomer import Newcomer
 from driftline.models.watch.quality import Absent
@@ -450,6 +450,19 @@ class VersionWatch:
             share=sum(labelled) / sum(predicted) if any(predicted) else None,
             by_class={name: labels / there for name, labels, there in by_class if there},
         )
+
+    def doubt(self, finding: Finding, now: int, done: int) -> str:
+        """Return why how labels come may be to blame for what they tell, as `comparable.doubt`.
+
+        What was predicted before the event time `done` should have its label by `now`.
+        """
+        if finding.subject.kind not in comparable.KINDS:
+            return ""
+        values, (earliest, latest) = self.truth.values_of(finding.subject), finding.span
+        each = self.truth.pairs / max(values, 1)  # of a slice as if its pairs were spread evenly among all
+        possible, certain = (int((values - mark.nth) * each) for mark in (earliest, latest))
+        since = comparable.Since(self.truth.pairs - possible, possible, certain, now, done)
+        return comparable.doubt(self._record["coverage"], finding, self._task, since)
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""

@@ -5,7 +5,6 @@ import gc
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from itertools import count, islice
 from time import thread_time
 
@@ -410,8 +409,11 @@ async def longest_gap(kafka: str) -> float:
         finally:
             work.append(thread_time() - began)
 
+    async def to_thread(function: Callable[..., object], *arguments: object) -> object:
+        return await elsewhere(timed, function, *arguments)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "to_thread", partial(elsewhere, timed))
+        patch.setattr(asyncio, "to_thread", to_thread)
         async with at_work(kafka, HeldStore(), Configuration()) as bench:
             watching = asyncio.ensure_future(watch())
             for start in range(0, len(records), 1000):

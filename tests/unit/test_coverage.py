@@ -21,15 +21,16 @@ def test_each_label_is_counted_with_its_prediction_as_long_as_that_is_kept(seed:
     answers = [random.randrange(CLASSES) for _ in range(events)]
     is_labelled = [random.random() < 0.3 * answer for answer in answers]
     for now in range(events):
-        predicted(coverage, answers[now], 2 * now, now)
+        predicted(coverage, answers[now], 2 * now, now, 0)
         if now >= delay and is_labelled[now - delay]:
-            paired(coverage, answers[now - delay], 2 * (now - delay))
+            paired(coverage, answers[now - delay], 2 * (now - delay), 0.5)
     kept = int(coverage["count"])
     first = int(coverage["first"][0]) // 2
     assert kept <= COHORTS
     assert coverage["first"][:kept].tolist() == sorted(coverage["first"][:kept].tolist())
     assert coverage["predicted"][:kept].sum() == events - first
     assert events - first >= min(events, COHORTS // 2 * SMALLEST)
+    assert 2 * coverage["losses"][:kept].sum() == coverage["labelled"][:kept].sum()
     for answer in range(CLASSES):
         there = [n for n in range(first, events - delay) if answers[n] == answer and is_labelled[n]]
         assert coverage["labelled"][:kept, answer].sum() == len(there)
@@ -39,9 +40,9 @@ def test_cohorts_are_large_only_where_labels_take_long() -> None:
     for delay, size in ((100, SMALLEST), (20_000, 4 * SMALLEST)):  # 32 of 1,024 hold as many predictions as wait
         coverage = np.zeros(1, COVERAGE)[0]
         for now in range(100_000):
-            predicted(coverage, 0, now, now)
+            predicted(coverage, 0, now, now, 0)
             if now >= delay:
-                paired(coverage, 0, now - delay)
+                paired(coverage, 0, now - delay, 1.0)
         assert (coverage["size"], coverage["count"]) == (size, COHORTS)
 
 
@@ -76,8 +77,8 @@ def test_before_labels_have_matured_no_prediction_counts_as_without_one() -> Non
 def test_the_rows_of_a_batch_are_of_one_cohort() -> None:
     coverage = np.zeros(1, COVERAGE)[0]
     for n in range(1000):
-        predicted(coverage, 0, n // 100, n)
+        predicted(coverage, 0, n // 100, n, 0)
     for n in range(1000):
-        paired(coverage, 0, n // 100)
+        paired(coverage, 0, n // 100, 1.0)
     kept = int(coverage["count"])
     assert coverage["labelled"][:kept, 0].tolist() == coverage["predicted"][:kept, 0].tolist() == [300, 300, 300, 100]
