@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 512  # values for which there is to be room at a time
 _FEWEST: Final = 50  # values, of which ranks say anything
+_FEWEST_CHANGED: Final = 32  # values, of which it is told how large a change is
 _PREDICTED: Final = Subject(Kind.PREDICTION_DRIFT, Target(metric="prediction"))
 _NUMBERS: Final = frozenset({float, int})
 
@@ -460,7 +461,8 @@ class VersionWatch:
             return ""
         values, (earliest, latest) = self.truth.values_of(finding.subject), finding.span
         each = self.truth.pairs / max(values, 1)  # of a slice as if its pairs were spread evenly among all
-        possible, certain = (int((values - mark.nth) * each) for mark in (earliest, latest))
+        possible = int((values - earliest.nth) * each)
+        certain = int(max(values - latest.nth, _FEWEST_CHANGED) * each)
         since = comparable.Since(self.truth.pairs - possible, possible, certain, now, done)
         return comparable.doubt(self._record["coverage"], finding, self._task, since)
 
