@@ -52,10 +52,10 @@ How long labels take is in `curve`, and `usual` is the share that has one in the
 many are `known`. The share of all that are kept which has a label is smaller than both let expect by a `lag`, as labels
 may be read later than predictions of their time, give or take a `swing`: means of the last of so many `swings`.
 
-There are `count` of them, and `newest` is the last offset, at which so many `alike` stand, of a `batch` at most: all
-that stands at one is of one cohort. `idle` counts
-labels since the last one of a prediction in the oldest cohort: after many it is done with, and makes room; before that,
-cohorts are made twice as large.
+There are `count` of them, and `newest` is the last offset, at which so many `alike` stand, of a `batch` at most, those
+long ago counting for less: all that stands at one is of one cohort. `idle` counts labels since the last one of a
+prediction in the oldest cohort: after many it is done with, and makes room; before that, cohorts are made twice as
+large.
 """
 
 SMALLEST: Final = 256
@@ -79,7 +79,8 @@ def predicted(coverage: Record, answer: int, offset: int, at: int, pairs: int) -
     newest = coverage.count - 1
     if newest < 0 or (offset != coverage.newest and coverage.predicted[newest].sum() >= coverage.size):
         if newest >= 0:
-            _look(coverage, at)
+            _look(coverage, coverage.last[newest])
+            coverage.batch //= 2
         if coverage.count == COHORTS:
             _make_room(coverage)
         if coverage.count == 0:
@@ -89,13 +90,14 @@ def predicted(coverage: Record, answer: int, offset: int, at: int, pairs: int) -
         coverage.first[newest] = offset
         coverage.pairs[newest] = pairs
         coverage.began[newest] = coverage.last[newest] = at
+        if newest > 0:  # a prediction that comes late makes no cohort older
+            coverage.began[newest] = max(at, coverage.began[newest - 1])
         coverage.losses[newest] = 0.0
         coverage.predicted[newest, :] = 0
         coverage.labelled[newest, :] = 0
     coverage.alike = coverage.alike + 1 if offset == coverage.newest else 1
     coverage.batch = max(coverage.batch, coverage.alike)
     coverage.newest = offset
-    coverage.began[newest] = min(coverage.began[newest], at)
     coverage.last[newest] = max(coverage.last[newest], at)
     coverage.predicted[newest, max(answer, 0) % CELLS] += 1
 
@@ -119,12 +121,11 @@ def _make_room(coverage: Record) -> None:
         for place in range(1, COHORTS):
             _move(coverage, place, place - 1)
         coverage.count -= 1
-        coverage.idle -= coverage.size  # the next one was done with about as many labels later
+        coverage.idle -= coverage.labelled[0].sum()  # the next one was done with about as many labels later
         return
     for place in range(COHORTS // 2):
         _move(coverage, 2 * place, place)
         after = 2 * place + 1
-        coverage.began[place] = min(coverage.began[place], coverage.began[after])
         coverage.last[place] = max(coverage.last[place], coverage.last[after])
         coverage.losses[place] += coverage.losses[after]
         for cell in range(CELLS):
@@ -233,15 +234,15 @@ def compare(
     """
     since = _time_of(coverage, pairs, pairs + more, now)
     curve = coverage.curve
-    missing, lost, due, total, count, kept, variance = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    missing, lost, due, total, count, counted, variance = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     excess, noise, of_all = 0.0, 0.0, coverage.usual / max(curve.total[ALL], 1.0)
     for place in range(coverage.count):
         n, labelled = float(coverage.predicted[place].sum()), float(coverage.labelled[place].sum())
         share, last = _share_arrived(coverage, place, now), coverage.last[place]
-        kept += n
         if _share_arrived(coverage, place, since) < NEARLY_ALL:  # some of them have come since then
             expected, began = coverage.usual * share, coverage.began[place]
             missing += n * expected - labelled
+            counted += n
             variance += n * max(expected * (1.0 - expected), 0.0)
             excess += coverage.losses[place] - n * of_all * label_curve.arrived(curve, LOSS, began, last, now)
             noise += n * of_all * label_curve.arrived(curve, SQUARE, began, last, now)
@@ -257,5 +258,6 @@ def compare(
             label_curve.arrived(curve, base, began, last, now) - label_curve.arrived(curve, base, began, last, since)
         )
     # Of a batch of predictions some have their label and some not yet.
+    kept = float(coverage.predicted[: coverage.count].sum())
     tolerated = max(_TIMES_SWING * coverage.swing * kept, _DEVIATIONS * math.sqrt(variance), float(coverage.batch))
-    return missing - coverage.lag * kept, tolerated, lost, due, excess - _CERTAINLY * math.sqrt(noise), total, count
+    return missing - coverage.lag * counted, tolerated, lost, due, excess - _CERTAINLY * math.sqrt(noise), total, count

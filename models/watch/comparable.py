@@ -13,6 +13,7 @@ so that this may be half of what has changed.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from driftline.models.kernels.coverage import compare
@@ -69,12 +70,9 @@ def doubt(coverage: Record, finding: Finding, task: Task, since: Since) -> str:
     """
     if not coverage["swings"]:  # it is not known how they come
         return ""
-    columns = _COLUMNS[finding.subject.kind]
-    if finding.subject.kind is Kind.LABEL_DRIFT and task is not Task.BINARY:
-        columns = _NONE  # it is no mean that moves
+    columns = _columns(finding.subject.kind, task)
     before, after = finding.effect.before or 0.0, finding.effect.after or 0.0
-    # By how much a mean has moved: a share, or how many times what it was.
-    change = (after - before) / (abs(before) if task is Task.REGRESSION and before else 1.0)
+    change = _change(finding, after - before, task)
     half = _HALF * abs(change) * max(since.certain, 1)
     for column, base in columns:
         missing, tolerated, lost, due, excess, total, count = compare(
@@ -96,3 +94,23 @@ def doubt(coverage: Record, finding: Finding, task: Task, since: Since) -> str:
         if is_alike and abs(tilt) > _HALF * abs(after - before) * since.certain:
             return "as labels came of predictions of other ages than in the reference, whose labels are other ones"
     return ""
+
+
+def _columns(kind: Kind, task: Task) -> tuple[tuple[int, int], ...]:
+    """Return what a mean is told by whose change a finding may be, and over which pairs."""
+    if kind is Kind.LABEL_DRIFT and task is not Task.BINARY:
+        return _NONE  # it is no mean that moves
+    return _COLUMNS[kind][:1] if task is Task.REGRESSION else _COLUMNS[kind]  # which has no excess
+
+
+def _change(finding: Finding, moved: float, task: Task) -> float:
+    """Return by how much a mean has moved, as a share of what one label can move it by."""
+    if task is not Task.REGRESSION:
+        return moved
+    value = finding.effect.value
+    share = {
+        Kind.PERFORMANCE: value,  # times what it was, as one label may count for many others
+        Kind.CONCEPT_DRIFT: 2.0 * value,  # ranks are half on either side
+        Kind.LABEL_DRIFT: math.sqrt(value) / 2.0,  # which a stability index is about the square of
+    }[finding.subject.kind]
+    return math.copysign(share, moved)

@@ -46,6 +46,24 @@ def test_cohorts_are_large_only_where_labels_take_long() -> None:
         assert (coverage["size"], coverage["count"]) == (size, COHORTS)
 
 
+def test_cohorts_stay_small_where_some_labels_never_come() -> None:
+    coverage = np.zeros(1, COVERAGE)[0]
+    for now in range(100_000):
+        predicted(coverage, 0, now, now, 0)
+        if now >= 100 and now % 10:
+            paired(coverage, 0, now - 100, 1.0)
+    assert coverage["size"] == SMALLEST
+
+
+def test_a_prediction_that_comes_late_makes_no_cohort_older() -> None:
+    coverage = np.zeros(1, COVERAGE)[0]
+    for now in range(10_000):
+        predicted(coverage, 0, now, max(now - 3000 * (now % 61 == 1), 0), 0)
+    kept = int(coverage["count"])
+    assert (np.diff(coverage["began"][:kept]) >= 0).all()
+    assert (coverage["last"][:kept] - coverage["began"][:kept] <= 2 * SMALLEST).all()
+
+
 def test_labels_that_come_for_one_class_alone_are_seen_by_class() -> None:
     served = Served(task="binary", classes=["no", "yes"])
     for n in range(3000):
