@@ -117,8 +117,6 @@ def may_be_of_the_hour(
     middle, moved = sum(sums[:before]) / (before * size), sum(sums[before:]) / (after * size)
     # The middles of both parts are half of the time apart, in which a sine rises by this much at most.
     most = min(middle, 1.0 - middle) if is_bounded else 0.5
-    if not is_bounded:  # of what is rare, the few that were chosen for being many say how much that scatters
-        variance = max(variance, moved * (1.0 - moved))
     swing = 2.0 * math.pi * most * milliseconds / (2 * DAY)
     error = math.sqrt(variance / size * (1.0 / after + 1.0 / before))
     return abs(moved - middle) <= max(swing + _LIKELY * error, _SURE * error)
