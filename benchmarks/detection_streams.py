@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Random = np.random.Generator
+    Delays: TypeAlias = Callable[["Chunk", Random], Floats]
 
 FEATURES: Final = 20
 REGIONS: Final = 8
 CHUNK: Final = 10_000
 DAY: Final = 86_400_000  # ms
+EARLY: Final = 12_000
+LATE: Final = 40_000
 _BEGIN: Final = 1_767_225_600_000  # 2026-01-01
 _HEADERS: Final = ((CONTENT_TYPE, ARROW.encode()),)
 _SLOWER: Final = 10  # times
@@ -359,9 +362,6 @@ NULLS: Final = (
 
 # -- how labels come --------------------------------------------------------------------------------------------------
 
-EARLY: Final = 12_000
-LATE: Final = 40_000
-
 
 def soon(chunk: Chunk, random: Random) -> Floats:
     """Labels take 200 events."""
@@ -371,9 +371,6 @@ def soon(chunk: Chunk, random: Random) -> Floats:
 def at_once(chunk: Chunk, random: Random) -> Floats:  # noqa: ARG001 - as others
     """Labels come with their predictions."""
     return np.zeros(len(chunk.scores))
-
-
-Delays: TypeAlias = "Callable[[Chunk, Random], Floats]"
 
 
 def then(before: Delays, bend: Callable[[Chunk, Floats], Floats]) -> Delays:

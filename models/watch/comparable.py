@@ -73,7 +73,7 @@ def doubt(coverage: Record, finding: Finding, task: Task, since: Since) -> str:
     columns = _columns(finding.subject.kind, task)
     before, after = finding.effect.before or 0.0, finding.effect.after or 0.0
     change = _change(finding, after - before, task)
-    half = _HALF * abs(change) * max(since.certain, 1)
+    half = _HALF * abs(change) * since.certain
     for column, base in columns:
         missing, tolerated, lost, due, excess, total, count = compare(
             coverage, since.pairs, since.possible, since.now, since.done, column, base
