@@ -224,13 +224,15 @@ def whatever_it_is(position: Any, joins: Any, rows: Any, begun: Any) -> tuple[in
 
 
 def test_a_mutant_that_asks_each_row_by_itself_loses_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = undisturbed(0)  # which is kept for other tests: it must not be the mutant's
     monkeypatch.setattr("driftline.models.pipeline.admit", each_by_itself)
     run = Run()
     run.take(flat(together(0)))
-    assert run.joined < undisturbed(0).joined
+    assert run.joined < whole.joined
 
 
 def test_a_mutant_that_takes_every_row_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed(0)  # which is kept for other tests: it must not be the mutant's
     monkeypatch.setattr("driftline.models.pipeline.admit", whatever_it_is)
     with pytest.raises(AssertionError):
         twice(0, 5)
