@@ -119,4 +119,10 @@ def may_be_of_the_hour(
     most = min(middle, 1.0 - middle) if is_bounded else 0.5
     swing = 2.0 * math.pi * most * milliseconds / (2 * DAY)
     error = math.sqrt(variance / size * (1.0 / after + 1.0 / before))
-    return abs(moved - middle) <= max(swing + _LIKELY * error, _SURE * error)
+    is_slow = abs(moved - middle) <= max(swing + _LIKELY * error, _SURE * error)
+    if is_slow or is_bounded:
+        return is_slow
+    # What is beyond the reference was too rare to have scattered yet. So by how much a share has moved that was chosen
+    # for its few is told by an angle, which scatters alike whatever the share is (Anscombe, 1948).
+    angle = 2.0 * abs(math.asin(math.sqrt(moved)) - math.asin(math.sqrt(middle)))
+    return angle <= _SURE * math.sqrt((1.0 / after + 1.0 / before) / size)
