@@ -8,7 +8,7 @@ alone as long as, since it began,
 - predictions that are old enough to have their label lack it, or
 - labels came of older, or younger, predictions than usual, whose labels are other ones,
 
-so that this may be half of what has changed.
+so that this may be half of what has changed, or a third of it where ages tell.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ KINDS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.LABEL_DRIFT
 
 _DEVIATIONS: Final = 3.0
 _HALF: Final = 0.5
+_THIRD: Final = 1.0 / 3.0  # what ages explain is told of all pairs since it may have begun, and not of those alone
 
 _COLUMNS: Final = {
     Kind.PERFORMANCE: ((LOSS, ALL),),
@@ -91,7 +92,7 @@ def doubt(coverage: Record, finding: Finding, task: Task, since: Since) -> str:
         sums = coverage["curve"]["total"]
         tilt = total - float(sums[column]) / max(float(sums[base]), 1.0) * count
         is_alike = tilt * change > 0.0 or is_labels  # which may be of either class
-        if is_alike and abs(tilt) > _HALF * abs(after - before) * since.certain:
+        if is_alike and abs(tilt) > _THIRD * abs(after - before) * since.certain:
             return "as labels came of predictions of other ages than in the reference, whose labels are other ones"
     return ""
 

@@ -18,7 +18,7 @@ from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
 from driftline.models.watch import comparable
 from driftline.schemas.alerts import Alert, AlertState, Severity
-from driftline.schemas.config import parse_configuration
+from driftline.schemas.config import Task, parse_configuration
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
 
@@ -37,7 +37,10 @@ START: Final = 1_795_406_400_000
 CHANGE: Final = 12_000
 EVENTS: Final = 16_000
 _CONFIG: Final = {"reference": {"events": 1500, "min_span": "0s"}, "silence": {"labels": "0s", "predictions": "0s"}}
-CONFIGURATION: Final = parse_configuration({"models": [{"model_id": "m", **_CONFIG}]})
+CONFIGURATIONS: Final = {
+    task: parse_configuration({"models": [{"model_id": "m", "task": task, "segments": ["region"], **_CONFIG}]})
+    for task in Task
+}
 
 
 def soon(random: np.random.Generator, wrong: Bits, labels: Bits) -> Floats:  # noqa: ARG001 - as others
@@ -66,6 +69,7 @@ class Feed:
     worse: int = EVENTS
     events: int = EVENTS
     seed: int = 1
+    task: Task = Task.BINARY
 
     def records(self) -> Iterator[Record]:
         random, nth = np.random.default_rng(self.seed), np.arange(self.events)
@@ -83,18 +87,29 @@ class Feed:
         offsets = [0, 0]
         for when, is_label, n in order:
             fields: dict[str, Any] = {"model_id": "m", "prediction_id": str(n), "timestamp": START + int(1000 * when)}
+            said, true = self._meant(bool(predicted[n]), bool(labels[n]), float(scores[n]))
             if is_label:
-                fields |= {"label": int(labels[n])}
+                fields["label"] = true
             else:
-                fields |= {"model_version": "1", "prediction": int(predicted[n]), "score": float(scores[n])}
+                fields |= {"model_version": "1", "segments": {"region": "eu" if n % 2 else "us"}, **said}
             topic = LABELS if is_label else PREDICTIONS
             yield intake.read(FileRecord(topic, offsets[is_label], json.dumps(fields).encode()))
             offsets[is_label] += 1
 
+    def _meant(self, predicted: bool, label: bool, score: float) -> tuple[dict[str, Any], Any]:  # noqa: FBT001 - of a pair
+        """Return what is predicted by a model of the task, and the label: a wrong one is off by 10, or of a class."""
+        if self.task is Task.BINARY:
+            return {"prediction": int(predicted), "score": score}, int(label)
+        if self.task is Task.MULTICLASS:
+            names, sure = ["cat", "dog"], max(score, 1.0 - score)
+            probabilities = {names[predicted]: sure, names[not predicted]: 1.0 - sure, "eel": 0.0}
+            return {"prediction": names[predicted], "probabilities": probabilities}, names[label]
+        return {"prediction": 100.0 * score}, 100.0 * score + (10.0 if predicted != label else 1.0)
+
 
 def alerts(feed: Feed) -> list[Alert]:
     """Return what is told by labels of a stream, from the change on and as long as there are predictions."""
-    pipeline, records = Pipeline(CONFIGURATION, partition=0), list(feed.records())
+    pipeline, records = Pipeline(CONFIGURATIONS[feed.task], partition=0), list(feed.records())
     found = [
         alert
         for start in range(0, len(records), 500)
@@ -115,6 +130,15 @@ FEEDS: Final = {
     "right ones later": Feed(soon, lambda delays, wrong, _: np.where(wrong, delays, 10 * delays)),
     "all sooner": Feed(errors_late, lambda delays, _wrong, _labels: delays / 10.0, seed=4),
     "a tenth of the traffic": Feed(errors_late, slower=10.0),
+    **{
+        f"{name}, {task}": replace(feed, task=task)
+        for task in (Task.MULTICLASS, Task.REGRESSION)
+        for name, feed in {
+            "right ones later": Feed(soon, lambda delays, wrong, _: np.where(wrong, delays, 10 * delays)),
+            "all sooner": Feed(errors_late, lambda delays, _wrong, _labels: delays / 10.0, seed=4),
+            "a tenth of the traffic": Feed(errors_late, slower=10.0),
+        }.items()
+    },
 }
 
 
@@ -131,17 +155,19 @@ def test_mutant_that_takes_labels_as_they_come_is_found(feed: Feed, monkeypatch:
     assert pages(alerts(feed))
 
 
+@pytest.mark.parametrize("task", Task)
 @pytest.mark.parametrize(("delays", "later"), [(at_once, 0), (soon, 0), (errors_late, 800)])
 def test_what_is_worse_is_told_as_soon_as_without_a_doubt(
-    delays: Delays, later: int, monkeypatch: pytest.MonkeyPatch
+    delays: Delays, later: int, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But where errors show late: then labels are missing as well, and it is told when these have mostly come."""
-    feed = Feed(delays, worse=CHANGE)
+    feed = Feed(delays, worse=CHANGE, task=task)
     told = pages(alerts(feed))[0]
     monkeypatch.setattr(comparable, "doubt", lambda *_: "")
     without = pages(alerts(feed))[0]
     assert without.event_time <= told.event_time <= without.event_time + 1000 * later
-    assert without.event_time < START + 1000 * (CHANGE + 500)
+    # Of a regression it is the mean of losses that differ, which takes more of them.
+    assert without.event_time < START + 1000 * (CHANGE + (600 if task is Task.REGRESSION else 500))
 
 
 def test_labels_that_go_on_to_take_longer_hide_what_is_worse_only_for_a_time() -> None:
