@@ -321,6 +321,17 @@ def markov_errors(rate: float, related: float) -> Callable[[Noise, int, int], np
     return make
 
 
+def daily_errors(rate: float) -> Callable[[Noise, int, int], npt.NDArray[np.bool_]]:
+    """Return what makes errors that come and go with the time of day, by three fifths."""
+
+    def make(noise: Noise, start: int, end: int) -> npt.NDArray[np.bool_]:
+        noise.state["rate"] = rate
+        angle = 2.0 * np.pi * np.arange(start, end) / noise.per_day
+        return np.asarray(noise.random.random(end - start) < rate * (1.0 + 0.6 * np.sin(angle)))
+
+    return make
+
+
 def later_if_wrong(chunk: Chunk, random: Random) -> Floats:
     """Labels that say that a prediction was wrong take ten times as long as others."""
     return random.exponential(np.where(chunk.wrong, 2000.0, 200.0))
@@ -351,6 +362,8 @@ NULLS: Final = (
     Scenario("daily, 1e3 a day", daily, per_day=1e3),
     Scenario("daily, 1e5 a day", daily, per_day=1e5),
     Scenario("daily, 1e7 a day", daily, per_day=1e7),
+    Scenario("daily errors, 4e3 a day", normal, daily_errors(0.1)),
+    Scenario("daily errors, 1e5 a day", normal, daily_errors(0.1), per_day=1e5),
     Scenario("categories", categories(0.0), categorical=10),
     Scenario("Markov categories", categories(0.8), categorical=10),
     Scenario("daily categories, 1e5 a day", categories(0.0, hours=0.5), per_day=1e5, categorical=10),
@@ -428,6 +441,28 @@ def moved(at: int, bend: Callable[[Floats], Floats], *, over: int = 0) -> Callab
     return change
 
 
+def drifting(at: int, shift: float, over: int) -> Callable[[Chunk, Random], Chunk]:
+    """Return what shifts the first feature, ever farther over so many events."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:  # noqa: ARG001 - as others
+        features, first = chunk.features.copy(), _after(chunk, at)
+        features[first:, 0] += shift * np.clip((chunk.nth[first:] - at + 1) / over, 0.0, 1.0)
+        return replace(chunk, features=features)
+
+    return change
+
+
+def burst(at: int, events: int) -> Callable[[Chunk, Random], Chunk]:
+    """Return what loses the first feature of so many events."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:  # noqa: ARG001 - as others
+        features = chunk.features.copy()
+        features[(chunk.nth >= at) & (chunk.nth < at + events), 0] = np.nan
+        return replace(chunk, features=features)
+
+    return change
+
+
 def recategorised(at: int, share: float, category: int) -> Callable[[Chunk, Random], Chunk]:
     """Return what makes a share of a feature of eight categories one of them, or a new one."""
 
@@ -449,6 +484,17 @@ def wrong(at: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
     def change(chunk: Chunk, random: Random) -> Chunk:
         errors, first = chunk.wrong.copy(), _after(chunk, at)
         errors[first:] = random.random(len(errors) - first) < rate
+        return replace(chunk, wrong=errors)
+
+    return change
+
+
+def more_wrong(at: int, share: float) -> Callable[[Chunk, Random], Chunk]:
+    """Return what has a share of the right predictions wrong, too."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        errors, first = chunk.wrong.copy(), _after(chunk, at)
+        errors[first:] |= random.random(len(errors) - first) < share
         return replace(chunk, wrong=errors)
 
     return change
@@ -488,6 +534,11 @@ def _lost(share: float) -> Callable[[Floats], Floats]:
     return lambda values: np.where(np.abs(values) * 1e6 % 1.0 < share, np.nan, values)
 
 
+def _two_humps(values: Floats) -> Floats:
+    """Return values of the same mean and variance that are hardly ever in the middle."""
+    return np.asarray(0.9 * np.sign(values) + np.sqrt(1.0 - 0.81) * (values * 1e3 % 2.0 - 1.0) * np.sqrt(3.0))
+
+
 def _scaled(factor: float) -> Callable[[Floats], Floats]:
     return lambda values: values * factor
 
@@ -514,6 +565,8 @@ CHANGES: Final = (
     _of_feature("daily, 1e3 a day, mean +1 sd", LATE, _shifted(1.0), NULLS[12]),
     _of_feature("daily, 1e5 a day, mean +1 sd", 3 * LATE, _shifted(1.0), NULLS[13]),
     _of_feature("gradual, mean +1 sd over 2,000", LATE, _shifted(1.0), over=2000),
+    NULLS[0].changed("incremental, mean to +1 sd over 2,000", LATE, drifting(LATE, 1.0, 2000), "data_drift feature x0"),
+    _of_feature("shape, two humps", LATE, _two_humps),
     *(
         BASES["categories"].changed(
             name, LATE, recategorised(LATE, share, category), f"data_drift feature x{_OF_EIGHT}", *others
@@ -534,6 +587,13 @@ CHANGES: Final = (
         )
         for rate in (0.05, 0.13, 0.2, 0.3)
     ),
+    BASES["daily errors, 4e3 a day"].changed(
+        "errors .1 to .2, daily",
+        LATE,
+        more_wrong(LATE, 0.1 / 0.9),
+        "performance metric accuracy",
+        "concept_drift metric calibration",
+    ),
     *(
         BASES["eight regions"].changed(
             f"errors .1 to {rate} in one of eight regions",
@@ -552,6 +612,7 @@ CHANGES: Final = (
         "prediction_drift metric score",
     ),
     NULLS[0].changed("missing, 20 %", LATE, moved(LATE, _lost(0.2)), "data_quality feature x0"),
+    NULLS[0].changed("missing, a burst of 50", LATE, burst(LATE, 50), "data_quality feature x0"),
 )
 
 BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES, *FEEDS)}
