@@ -106,7 +106,7 @@ class Model:
                     joins.payloads[payload] = truth
                 rows.add_other(self.index)
         elif result == NOTHING:
-            rows.add_other(self.index)
+            rows.add_repeated(self.index, event.timestamp, self.join.last_label)
         else:
             pending = self._monitor.predicted(event, rows, raw.offset, self.join.last_label)
             if result == PAIRED:
@@ -161,7 +161,7 @@ class Model:
         coverage = self._monitor.coverage(finding.version, watermark)
         if coverage is None:
             return finding
-        return replace(finding, coverage=coverage.share, doubt=self._monitor.doubt(finding, watermark))
+        return replace(finding, coverage=coverage.share, doubt=finding.doubt or self._monitor.doubt(finding, watermark))
 
     def _place(self, at: int, partition: int, trigger: str) -> Place:
         """Return where the model stands; a topic of which nothing has been read is not among the offsets."""

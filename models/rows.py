@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from driftline.models.kernels import rows as kernels
-from driftline.models.kernels.fast import OTHER, PAIR, PREDICTION
+from driftline.models.kernels.fast import OTHER, PAIR, PREDICTION, REPEATED
 from driftline.models.kernels.version import MOST_FEATURES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ NOT_SCORED: Final = nan, None, nan, nan
 
 _pack: Final = Struct("16q6d").pack
 _CARRIED: Final = 2  # a bit of a model's `needs`: findings wait for the last row of their record
-_MOST_ATTENTION: Final = 2 * MOST_FEATURES + 2
+_MOST_ATTENTION: Final = 2 * MOST_FEATURES + 3
 
 
 class Decider(Protocol):
@@ -124,6 +124,14 @@ class Rows:
         self._rows += _pack(
             *(OTHER, model, NONE, self._counts, self._topic, self._offset),
             *(0, 0, 0, 0, NONE, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan, nan),
+        )
+        self._added()
+
+    def add_repeated(self, model: int, at: int, label_offset: int) -> None:
+        """Add the row of a prediction whose id was there before; the newest label before it stood at that offset."""
+        self._rows += _pack(
+            *(REPEATED, model, NONE, self._counts, self._topic, self._offset),
+            *(at, self._offset, label_offset, 0, NONE, NONE, NONE, NONE, 0, 0, nan, nan, nan, nan, nan, nan),
         )
         self._added()
 

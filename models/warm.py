@@ -18,6 +18,8 @@ from driftline.models.join.joins import Joins
 from driftline.models.join.table import JoinTable
 from driftline.models.kernels import frequencies, ranked, residuals, shares
 from driftline.models.kernels.compiled import PLACE
+from driftline.models.kernels.measure import BINS, bounds
+from driftline.models.kernels.stream import LEVEL_EVERY
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
 from driftline.schemas.config import Configuration
@@ -92,7 +94,11 @@ def _mark() -> Path | None:
 def _ask_seldom() -> None:
     """Ask for what takes much traffic to come to pass; of what is empty it does nothing."""
     for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked, frequencies), strict=False):
-        kernels.settle(bank.rows[bank.allocate()])
+        record = bank.rows[bank.allocate()]
+        kernels.settle(record)
+        summed = np.zeros(BINS)  # of nothing: a measure of any kind
+        kernels.sum_up(record, LEVEL_EVERY, summed)
+        bounds(record["measure"], summed)
     Book(Arena(), Joins()).spread()
     JoinTable().let_go(np.zeros(0, np.int32), np.zeros(0, np.int64))
 

@@ -50,6 +50,9 @@ class FeatureConfig(Section):
         return self
 
 
+_WEEK: Final = parse_duration("7d")
+
+
 class ReferenceConfig(Section):
     """What "normal" is: the first events of each version."""
 
@@ -61,6 +64,11 @@ class ReferenceConfig(Section):
         default=None,
         description="How long labels mostly take: pairs count from then on. By default, what the first labels tell.",
     )
+
+    @property
+    def spans_a_week(self) -> bool:
+        """Whether what comes back each week is to be known as that."""
+        return self.min_span >= _WEEK
 
 
 Detector = Literal["e_sr"]

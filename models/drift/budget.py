@@ -17,8 +17,9 @@ EXCESS: Final = 0.1
 FEATURES: Final = 0.25
 """Of all features together, by their values."""
 SCORE: Final = 0.1
-QUALITY: Final = 0.05
+QUALITY: Final = 0.04
 """Of all features together, by what is wrong with their values."""
+REPEATS: Final = 0.01
 LABELS: Final = 0.05
 SLICES: Final = 0.025
 """Of all slices together, by their losses."""

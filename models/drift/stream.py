@@ -25,6 +25,7 @@ from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.trail import Mark, Trail, around
+from driftline.models.drift.week import Week
 from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from driftline.models.drift.listener import Listener
     from driftline.models.drift.measure import Measure
-    from driftline.models.kernels.types import Record
+    from driftline.models.kernels.types import Doubles, Record
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _SLOW: Final = 8  # times the values since the largest step: evidence that is older is of no step
@@ -115,7 +116,9 @@ class Stream:
     trail
         The marks of another stream that has each value at the same place; by default its own.
     has_hours
-        Whether it is to be learned how hours of the day differ; for streams of ranks and of categories.
+        Whether it is to be learned how hours of the day differ.
+    has_weeks
+        Whether what values were like is kept for a week.
 
     """
 
@@ -132,6 +135,7 @@ class Stream:
         streams: Streams | None = None,
         trail: Trail | None = None,
         has_hours: bool = False,
+        has_weeks: bool = False,
     ) -> None:
         self.subject = subject
         self.version = version
@@ -153,8 +157,10 @@ class Stream:
         record["trail"] = self.trail.index
         record["measure"] = measure.record
         record["min_effect"] = min_effect
+        self._week = Week() if has_weeks else None
+        record["weekly"] = has_weeks
         self._season: int | None = None
-        if self._kernels is frequencies:
+        if "hours" in record.dtype.names:
             record["hours"]["state"] = LEARNS if has_hours else FLAT
         elif has_hours:
             self._season = record["season"] = self._streams.seasons.allocate()
@@ -180,8 +186,9 @@ class Stream:
 
     def _wait_for_hours(self, values: int) -> None:
         """Let no fewer values than that tell whether hours differ."""
-        if self._kernels is frequencies:
-            self._record["hours"]["enough"] = values
+        record = self._record
+        if "hours" in record.dtype.names:
+            record["hours"]["enough"] = values
         elif self._season is not None:
             self._streams.seasons.rows[self._season]["enough"] = values
 
@@ -206,14 +213,26 @@ class Stream:
         centre = record["evidence"][0]["centre"]
         centre["total"], centre["count"] = share * values, values
 
+    def complete(self, values: int, before: float | None = None) -> None:
+        """Take it for known what so many values of the reference were on average, and of how many that tells.
+
+        Where hours differ it is known already, of all hours alike.
+        """
+        if self.is_by_hour:
+            return
+        measure = self._record["measure"]
+        measure["reference"] = values
+        if before is not None:
+            measure["before"] = before
+
     def start_frequencies(self, counts: Sequence[int]) -> None:
         """Take it for known how often each category comes normally, by its count; the order of none is known.
 
         Where hours differ it is known already, of all hours alike.
         """
-        record = self._record
-        if record["hours"]["state"] == DAILY:
+        if self.is_by_hour:
             return
+        record = self._record
         record["measure"]["bins"] = 0
         record["measure"]["bins"][: len(counts)] = counts
         record["measure"]["reference"] = sum(counts)
@@ -300,6 +319,9 @@ class Stream:
     @property
     def is_by_hour(self) -> bool:
         """Whether values are kept as what they are without their hour."""
+        record = self._record
+        if "hours" in record.dtype.names:
+            return bool(record["hours"]["state"] == DAILY)
         return self._season is not None and int(self._streams.seasons.rows[self._season]["state"]) == DAILY
 
     @property
@@ -322,6 +344,12 @@ class Stream:
         """Do what is due after a value about which the kernel's `update` has returned `seen`."""
         record = self._record
         here = Mark(int(record["count"]), at, prediction_offset, label_offset)
+        found = self._find(record, seen, here)
+        if self._week is not None and here.nth % kernels.LEVEL_EVERY == 0:
+            self._week.note(at, self._sum_up(record, kernels.LEVEL_EVERY))
+        return found
+
+    def _find(self, record: Record, seen: int, here: Mark) -> Finding | None:
         if seen >= kernels.FIRED:
             self._suspect(record, seen - kernels.FIRED, here)
             if here.nth % kernels.LEVEL_EVERY == 0:
@@ -329,11 +357,20 @@ class Stream:
         if record["suspicion"]["open"]:
             return self._look(record, here, is_new=seen >= kernels.FIRED)
         lasting = record["standing"]["lasting"]
-        if not lasting["found"] or at < self._covered:
+        if not lasting["found"] or here.at < self._covered or self._lasts_from_before(record, here):
             return None
         effect = self._effect(float(lasting["value"]), float(lasting["after"]))
         span = int(lasting["earliest"]), int(lasting["latest"])
-        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here)
+        panes = min(int(record["standing"]["kept"]), standing.WINDOWS[0])
+        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here, panes * kernels.RECENT)
+
+    def _lasts_from_before(self, record: Record, here: Mark) -> bool:
+        """Return whether what has lasted may be a week's end before the reference covered it, of which none tells."""
+        if self._week is None:
+            return False
+        values = int(record["standing"]["kept"]) * kernels.RECENT
+        began, _ = around(self.trail.record, max(here.nth - values, 0), here.nth, now=here)
+        return began.at < self._covered
 
     def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
         """Let River's detectors have the newest value, if that is new to them; return what they have found.
@@ -378,11 +415,12 @@ class Stream:
     def _hear(self, record: Record, listener: Listener, heard: int, here: Mark) -> Finding:
         """Place and size what a detector has found so many values ago."""
         found = place(self._blocks(record, 0), listener.regime, None)
-        effect, better = self._size(record, here.nth - found.best)
+        since = min(here.nth - found.best, kernels.RECENT)
+        effect, better = self._size(record, since)
         if heard >= kernels.RECENT:
             listener.settle(found.best)
         evidence, span = (found.difference, 0.0), (found.earliest, found.latest)
-        return replace(self._finding(listener.name, evidence, span, effect, here), better=better)
+        return replace(self._finding(listener.name, evidence, span, effect, here, since), better=better)
 
     def _suspect(self, record: Record, fired: int, here: Mark) -> None:
         blocks = self._blocks(record, fired)
@@ -430,7 +468,8 @@ class Stream:
         span = int(suspicion["earliest"]), int(suspicion["latest"])
         detector = self.detector if self._kernels is frequencies else self._detectors[suspicion["detector"]]
         # What was found before the reference covers what is normal stays that.
-        finding = self._finding(detector, evidence, span, effect, here, early=bool(suspicion["early"]))
+        values = min(since, kernels.RECENT)
+        finding = self._finding(detector, evidence, span, effect, here, values, early=bool(suspicion["early"]))
         return replace(finding, better=better, last=is_last)
 
     def _size(self, record: Record, since: int) -> tuple[Effect, bool]:
@@ -442,13 +481,33 @@ class Stream:
             record["level"] = (1, max(value, 0.0), effect.after)
         return effect, value < 0.0
 
-    def _finding(  # noqa: PLR0913 - what a finding is made of
+    def _sum_up(self, record: Record, values: int) -> Doubles:
+        """Return the tally of the last values: of more than are kept, that of the panes that they fill."""
+        summed = np.zeros(len(record["standing"]["panes"][0]))
+        if values > kernels.RECENT:
+            standing.add_up(record["standing"], record["measure"], values // kernels.RECENT, 0, summed)
+        else:
+            self._kernels.sum_up(record, values, summed)
+        return summed
+
+    def _doubt(self, effect: Effect, values: int, here: Mark) -> str:
+        """Return why so many of the last values may be as they are each week; nothing if they are not."""
+        if self._week is None or effect.value < self.min_effect:
+            return ""
+        record = self._record
+        began, _ = around(self.trail.record, max(here.nth - values, 0), here.nth, now=here)
+        summed = self._sum_up(record, values)
+        was_so = self._week.was_so(record["measure"], self.min_effect, began.at, here.at, summed)
+        return "as it was so at this time of the week before, too" if was_so else ""
+
+    def _finding(  # noqa: PLR0913, PLR0917 - what a finding is made of
         self,
         detector: str,
         evidence: tuple[float, float],
         span: tuple[int, int],
         effect: Effect,
         here: Mark,
+        values: int,
         *,
         early: bool = False,
     ) -> Finding:
@@ -463,6 +522,7 @@ class Stream:
             Span(*around(self.trail.record, earliest, latest + 1, now=here)),
             self._describe(effect),
             early=early or here.at < self._covered,
+            doubt=self._doubt(effect, values, here),
         )
 
     def report(self) -> dict[str, Any]:
@@ -509,6 +569,8 @@ class Stream:
         }
         if self._season is not None:
             stored["season"] = self._pack_season(record)
+        if self._week is not None:
+            stored["week"] = self._week.snapshot()
         if self.listeners:
             stored["river"] = {listener.name: listener.snapshot() for listener in self.listeners}
         return stored
@@ -525,6 +587,9 @@ class Stream:
         min_effect, thresholds = float(record["min_effect"]), record["evidence"]["threshold"].copy()
         unpack_record(snapshot["record"], record)
         record["min_effect"] = min_effect
+        record["weekly"] = self._week is not None
+        if self._week is not None:
+            self._week.restore(snapshot.get("week", []))
         record["evidence"]["threshold"] = thresholds
         record["trail"] = self.trail.index
         if "season" in record.dtype.names:

@@ -120,6 +120,12 @@ def inflation(centre: Record) -> float:
 
 
 @kernel
+def variance_of_sums(centre: Record) -> float:
+    """Return that of the sum of values, for each of them."""
+    return variance(centre) * inflation(centre)
+
+
+@kernel
 def spread(centre: Record) -> float:
     """Return how many values say as much as one that is independent of the others: for the error of a mean."""
     related = relation(centre)

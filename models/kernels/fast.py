@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from driftline.models.kernels.rows import Banks
     from driftline.models.kernels.types import Bytes, Doubles, Indices, Integers, Record, Records
 
-OTHER, PREDICTION, PAIR = range(3)
-"""What a row is: a record that only counts, a prediction, a prediction with its label."""
+OTHER, PREDICTION, PAIR, REPEATED = range(4)
+"""What a row is: a record that only counts, a prediction, a prediction with its label, a prediction sent again."""
 
 MOST_VERSIONS = 8
 MOST_SHAPES = 16
@@ -227,7 +227,10 @@ def compose(
                     row.score = source.number
                 if isnan(row.score) and fast.task == BINARY:
                     row.score = _positive(known, payload, table.inputs[record.payload, behind:])
-            elif record.result != join.NOTHING:
+            elif record.result == join.NOTHING:
+                row.kind = REPEATED
+                row.prediction_offset, row.label_offset = record.offset, table.joins[record.join].last_label
+            else:
                 break
         elif record.result == join.PAIRED:
             payload = table.payloads[record.payload]

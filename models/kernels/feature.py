@@ -84,7 +84,7 @@ def update(
     feature.problems[problem] += 1
     if not feature.frozen:
         if feature.quality != NONE:
-            shares.learn(qualities[feature.quality], 0.0 if problem == FINE else 1.0)
+            shares.learn_flat(qualities[feature.quality], 0.0 if problem == FINE else 1.0)
         if has_number:
             thinned.update(samples[feature.sample], pages, number)
             if feature.drift != NONE:
@@ -96,7 +96,7 @@ def update(
     if feature.quality != NONE:
         quality = qualities[feature.quality]
         bad = 0.0 if problem == FINE else 1.0
-        worse = shares.update(quality, trails, bad, at, prediction_offset, label_offset)
+        worse = shares.update_flat(quality, trails, bad, at, prediction_offset, label_offset)
         if problem != FINE:
             _note(feature, quality.count % stream.RECENT, problem)
     if feature.drift != NONE and has_number:

@@ -150,9 +150,16 @@ def settle(stream: Record) -> None:
 @kernel
 def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     """Return how far the last values are from the reference, less so many errors; what has moved says `moved`."""
-    n, summed = min(most, RECENT, stream.count), doubles()
-    _count(stream, stream.count - n, n, summed)
+    summed = doubles()
+    sum_up(stream, most, summed)
     return common.size(stream, summed, 0.0, errors)
+
+
+@kernel
+def sum_up(stream: Record, most: int, into: Doubles) -> None:
+    """Sum up the last values, so many or as many as are kept, as the measure does."""
+    n = min(most, RECENT, stream.count)
+    _count(stream, stream.count - n, n, into)
 
 
 def moved(stream: Record) -> tuple[int, float, float]:

@@ -1,4 +1,4 @@
-"""The time of day in a stream of categories: how frequent they are at each hour, and what comes without that.
+"""The time of day in a stream of categories, or of bits: how frequent they are at each hour, what comes without that.
 
 While a day is being covered, categories are counted by hour. If hours then differ by more than chance, a category that
 is more frequent at this hour than it is in all is kept only as often as it is in all, by a hash of the value's number;
@@ -16,28 +16,28 @@ import numpy as np
 
 from driftline.models.kernels import season as seasonal
 from driftline.models.kernels.compiled import kernel
-from driftline.models.kernels.e_frequency import CELLS
 from driftline.models.kernels.season import DAILY, FLAT
 
 if TYPE_CHECKING:
     from driftline.models.kernels.types import Doubles, Record
 
-HOURS: Final = np.dtype(
-    [
+
+def layout(cells: int) -> np.dtype[np.void]:
+    """Return that of what is known of the hours of a stream of so many categories, as `season.SEASON` has it.
+
+    `by_hour` counts the values of an hour by category, from its second item on. `whole` is how frequent each is in all,
+    once hours are known to differ.
+    """
+    fields = [
         ("state", "i8"),
         ("begun", "i8"),
         ("values", "i8"),
         ("enough", "i8"),
-        ("whole", "f8", CELLS),
-        ("below", "f4", (seasonal.HOURS, CELLS + 1)),
-    ],
-    align=True,
-)
-"""What is known of the hours of a stream, as `driftline.models.kernels.season.SEASON` has it.
+        ("whole", "f8", cells),
+        ("by_hour", "f4", (seasonal.HOURS, cells + 1)),
+    ]
+    return np.dtype(fields, align=True)
 
-`below` counts the values of an hour by category, from its second item on. `whole` is how frequent each is in all, once
-hours are known to differ.
-"""
 
 _FEW: Final = 16.0  # values of an hour, as which all hours speak for it
 _BEYOND_CHANCE: Final = 5.0  # standard deviations
@@ -47,12 +47,12 @@ _BEYOND_CHANCE: Final = 5.0  # standard deviations
 def settle(hours: Record, relation: float) -> bool:
     """Tell whether hours differ, once a day is covered; `relation` is how much of a value the one before explains."""
     n = 0.0
-    for cell in range(CELLS):
+    for cell in range(len(hours.whole)):
         hours.whole[cell] = 0.0
         for hour in range(seasonal.HOURS):
-            hours.whole[cell] += hours.below[hour, cell + 1]
+            hours.whole[cell] += hours.by_hour[hour, cell + 1]
         n += hours.whole[cell]
-    for cell in range(CELLS):
+    for cell in range(len(hours.whole)):
         hours.whole[cell] /= n
     hours.state = DAILY if _differ(hours, n, relation) else FLAT
     return bool(hours.state == DAILY)
@@ -66,17 +66,17 @@ def _differ(hours: Record, n: float, relation: float) -> bool:
     so of the relation is taken what hours explain of the variance.
     """
     squares, cells, filled = 0.0, 0, 0
-    for cell in range(CELLS):
+    for cell in range(len(hours.whole)):
         cells += hours.whole[cell] > 0.0
     for hour in range(seasonal.HOURS):
         of_hour = seasonal.values_of(hours, hour)
         if of_hour == 0.0:
             continue
         filled += 1
-        for cell in range(CELLS):
+        for cell in range(len(hours.whole)):
             expected = of_hour * hours.whole[cell]
             if expected > 0.0:
-                squares += (hours.below[hour, cell + 1] - expected) ** 2 / expected
+                squares += (hours.by_hour[hour, cell + 1] - expected) ** 2 / expected
     freedom = (filled - 1.0) * (cells - 1.0)
     if freedom <= 0.0:
         return False
@@ -98,10 +98,10 @@ def flat(hours: Record, cell: int, at: int, nth: int) -> int:
         return cell
     # Where in what is too much it was drawn says which of those that are too rare takes its place.
     lacking = 0.0
-    for other in range(CELLS):
+    for other in range(len(hours.whole)):
         lacking += max(hours.whole[other] - _share(hours, other, hour, part), 0.0)
     left = (drawn - hours.whole[cell]) / (now - hours.whole[cell]) * lacking
-    for other in range(CELLS):
+    for other in range(len(hours.whole)):
         left -= max(hours.whole[other] - _share(hours, other, hour, part), 0.0)
         if left < 0.0:
             return other
@@ -118,11 +118,11 @@ def _share(hours: Record, cell: int, hour: int, part: float) -> float:
 @kernel
 def _of_hour(hours: Record, cell: int, hour: int) -> float:
     """Return how frequent a category is in an hour; one of few values is thought to be as all, so far."""
-    counts = hours.below[hour]
+    counts = hours.by_hour[hour]
     return float((counts[cell + 1] + _FEW * hours.whole[cell]) / (counts[0] + _FEW))
 
 
 def totals(hours: Record) -> Doubles:
     """Return how often each category came, at any hour."""
-    whole: Doubles = hours["below"][:, 1:].sum(axis=0, dtype=np.float64)
+    whole: Doubles = hours["by_hour"][:, 1:].sum(axis=0, dtype=np.float64)
     return whole

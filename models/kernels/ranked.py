@@ -12,7 +12,7 @@ from driftline.models.kernels import centre, e_sr, trail
 from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
-from driftline.models.kernels.measure import BINS, CELLS, PSI, middle, middle_by_bins, tally, twice_mid_rank
+from driftline.models.kernels.measure import BINS, CELLS, MEAN, PSI, middle, middle_by_bins, tally, twice_mid_rank
 from driftline.models.kernels.scratch import doubles, wholes
 from driftline.models.kernels.stream import BLOCK, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
 
@@ -90,15 +90,19 @@ def _begin_anew_without_hours(stream: Record, values: int) -> None:
     for place in range(len(stream.evidence)):
         e_sr.forget(stream.evidence[place])
     common.restart(stream)
+    # What is left of values is distributed as the cells are.
     if stream.measure.kind == PSI:
-        # What is left of values is distributed as the cells are.
         for place in range(BINS):
             stream.measure.bins[place] = 0
         for place in range(CELLS):
             stream.measure.bins[twice_mid_rank(stream.measure.cells, stream.measure.cells[place]) // _RANKS] += 1
         for place in range(BINS):
             stream.measure.bins[place] = stream.measure.bins[place] * values // CELLS
-        stream.measure.reference = values
+    elif stream.measure.kind == MEAN:
+        stream.measure.before = stream.measure.cells.mean()
+    else:
+        stream.measure.before = (stream.measure.cells[CELLS // 2 - 1] + stream.measure.cells[CELLS // 2]) / 2.0
+    stream.measure.reference = values
 
 
 @inlined
@@ -242,6 +246,13 @@ def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     summed, values = doubles(), recent(stream, most)
     tally(stream.measure, values, len(values), summed)
     return common.size(stream, summed, middle(stream.measure, values, len(values)), errors)
+
+
+@kernel
+def sum_up(stream: Record, most: int, into: Doubles) -> None:
+    """Sum up the last values, so many or as many as are kept, as the measure does."""
+    values = recent(stream, most)
+    tally(stream.measure, values, len(values), into)
 
 
 @kernel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driftline.models.kernels import centre, e_sr, trail
+from driftline.models.kernels import centre, e_sr, hourly_means, trail
+from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import middle, tally, unit
@@ -20,6 +21,8 @@ def update(stream: Record, trails: Records, value: float, at: int, prediction_of
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
     count = stream.count + 1
     stream.count = count
+    if stream.hours.state != seasonal.FLAT:
+        value = _without_hour(stream, value, at)
     stream.recent[(count - 1) % RECENT] = value
     if not common.is_marked(count):
         return QUIET
@@ -35,8 +38,32 @@ def update(stream: Record, trails: Records, value: float, at: int, prediction_of
 
 
 @inlined
-def learn(stream: Record, value: float) -> None:
-    """Take one residual of the reference."""
+def learn(stream: Record, value: float, at: int) -> None:
+    """Take one residual of the reference, and its time."""
+    if stream.hours.state != seasonal.FLAT:
+        value = _without_hour(stream, value, at)
+    _learn_one(stream, value)
+
+
+@kernel
+def _without_hour(stream: Record, value: float, at: int) -> float:
+    """Return what a value is without its hour, once it is known how hours differ; until then let that be learned."""
+    hours = stream.hours
+    if hours.state == seasonal.LEARNS:
+        if not seasonal.is_covered(hours, at):
+            hourly_means.learn(hours, value, at)
+            return value
+        if not hourly_means.settle(hours, centre.relation(stream.evidence[0].centre)):
+            return value
+        # What was learned had hours in it; all of these values are of the reference now.
+        e_sr.forget(stream.evidence[0])
+        common.restart(stream)
+        stream.measure.reference = hours.values
+    return float(hourly_means.flat(hours, value, at))
+
+
+@inlined
+def _learn_one(stream: Record, value: float) -> None:
     stream.recent[stream.learned % CLOCK] = value
     stream.learned += 1
     if stream.learned % CLOCK == 0:
@@ -69,9 +96,9 @@ def _gather(stream: Record, first: int) -> bool:
 
 @kernel
 def learn_all(streams: Records, index: int, values: Doubles) -> None:
-    """Do what `learn` does with values, for Python."""
+    """Do what `learn` does with values of which no time is known, for Python."""
     for value in values:
-        learn(streams[index], value)
+        _learn_one(streams[index], value)
 
 
 @kernel
@@ -105,6 +132,13 @@ def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     summed, values = doubles(), recent(stream, most)
     tally(stream.measure, values, len(values), summed)
     return common.size(stream, summed, middle(stream.measure, values, len(values)), errors)
+
+
+@kernel
+def sum_up(stream: Record, most: int, into: Doubles) -> None:
+    """Sum up the last values, so many or as many as are kept, as the measure does."""
+    values = recent(stream, most)
+    tally(stream.measure, values, len(values), into)
 
 
 def newest(stream: Record) -> float:

@@ -17,12 +17,14 @@ from driftline.models.kernels import (
     multiclass,
     quantile_sketch,
     regression,
+    shares,
+    stream,
     version,
 )
 from driftline.models.kernels.bad_records import BAD_RECORDS
 from driftline.models.kernels.borrowed import borrowed
 from driftline.models.kernels.compiled import inlined, kernel
-from driftline.models.kernels.fast import PAIR, PREDICTION
+from driftline.models.kernels.fast import PAIR, PREDICTION, REPEATED
 from driftline.models.kernels.feature import LARGEST
 from driftline.models.kernels.tasks import BINARY, REGRESSION
 
@@ -42,6 +44,8 @@ MODEL = np.dtype(
         ("incidents", "i8"),
         ("needs", "i8"),
         ("bad", BAD_RECORDS),
+        ("repeats", "i8"),
+        ("repeats_reference", "i8"),
         ("latency", "i8"),
         ("label_delay", "i8"),
         ("challenger", "i8"),
@@ -56,7 +60,8 @@ MODEL = np.dtype(
 """One model: counts, next offsets of predictions and labels, whether incidents and needs are open, and indices.
 
 `task` is one of `driftline.models.kernels.tasks`, once it is known. `number` is that of the newest prediction whose
-row was made; `predictions` and `pairs` count since it was known what the model is. `epoch` is another number each time
+row was made; `predictions` and `pairs` count since it was known what the model is. `repeats` is the stream of which
+predictions repeat an id, whose reference is so many of them, or `NONE`. `epoch` is another number each time
 that versions, counters or the challenger are others than they were.
 """
 
@@ -163,6 +168,9 @@ def run(banks: Banks, rows: Rows, start: int, attention: Integers) -> tuple[int,
         noted = 0
         if row.kind == PREDICTION:
             noted = _predicted(banks, model, rows, place, attention)
+            noted = _came(banks, model, row, 0.0, attention, noted)
+        elif row.kind == REPEATED:
+            noted = _came(banks, model, row, 1.0, attention, noted)
         elif row.kind == PAIR:
             noted = _paired(banks, model, rows, place, attention)
         is_due = model.needs or (model.incidents and model.records % REVIEW_EVERY == 0)
@@ -211,6 +219,23 @@ def _borrow_rows(rows: Rows) -> Rows:
         borrowed(rows.parts),
         borrowed(rows.predicted),
     )
+
+
+@inlined
+def _came(banks: Banks, model: Record, row: Record, repeats: float, attention: Integers, noted: int) -> int:
+    """Note whether a prediction repeats an id; return how many rows of `attention` are filled then."""
+    if model.repeats == NONE:
+        return noted
+    watched = banks.shares[model.repeats]
+    if watched.learned < model.repeats_reference:
+        shares.learn_flat(watched, repeats)
+        watched.measure.before += (repeats - watched.measure.before) / watched.learned
+        watched.measure.reference = watched.learned
+        return noted
+    seen = shares.update_flat(watched, banks.trails, repeats, row.at, row.prediction_offset, row.label_offset)
+    if seen == stream.QUIET:
+        return noted
+    return int(version.note(attention, noted, version.SHARE, model.repeats, seen))
 
 
 @inlined

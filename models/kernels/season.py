@@ -51,7 +51,7 @@ SEASON: Final = np.dtype(
         ("begun", "i8"),
         ("values", "i8"),
         ("enough", "i8"),
-        ("below", "f4", (HOURS, _PLACES + 1)),
+        ("by_hour", "f4", (HOURS, _PLACES + 1)),
         ("taken", "f8", HOURS),
         ("off", "f8", (STATISTICS, HOURS)),
     ],
@@ -59,7 +59,7 @@ SEASON: Final = np.dtype(
 )
 """What is known of the hours of a stream. Zeros are one that is to learn.
 
-`begun` is the time of the first of so many `values`, of which there must be `enough` for it to be settled. `below`
+`begun` is the time of the first of so many `values`, of which there must be `enough` for it to be settled. `by_hour`
 counts all values of an hour, and behind that those of each place; once hours are known to differ it is the share of
 values that lies below a place. From then on, `off` sums up by how much the statistics that detectors are fed, of
 `taken` values of an hour, were off their mean over all hours.
@@ -91,14 +91,14 @@ def count(season: Record, place: int, at: int) -> None:
         return
     hour, share = hour_of(at)
     for item in (0, place + 1):
-        season.below[hour, item] += 1.0 - share
-        season.below[(hour + 1) % HOURS, item] += share
+        season.by_hour[hour, item] += 1.0 - share
+        season.by_hour[(hour + 1) % HOURS, item] += share
 
 
 @kernel
 def values_of(season: Record, hour: int) -> float:
     """Return how many values of an hour there are, before it is known whether hours differ."""
-    return float(season.below[hour, 0])
+    return float(season.by_hour[hour, 0])
 
 
 @kernel
@@ -153,16 +153,16 @@ def settle(season: Record, relation: float) -> bool:
     for place in range(_PLACES + 1):
         whole[place] = 0.0
         for hour in range(HOURS):
-            whole[place] += season.below[hour, place]
+            whole[place] += season.by_hour[hour, place]
     for hour in range(HOURS):
         n = values_of(season, hour)
         # An hour of few values is thought to be as all of them, as far as it has not shown to be otherwise.
         added = _FEWEST / season.values
         total = 0.0
-        season.below[hour, 0] = 0.0
+        season.by_hour[hour, 0] = 0.0
         for place in range(1, _PLACES + 1):
-            total += season.below[hour, place] + added * whole[place]
-            season.below[hour, place] = total / (n + _FEWEST)
+            total += season.by_hour[hour, place] + added * whole[place]
+            season.by_hour[hour, place] = total / (n + _FEWEST)
     return True
 
 
@@ -174,38 +174,46 @@ def _statistic(statistic: int, place: int) -> float:
 
 @kernel
 def _differ(season: Record, relation: float) -> bool:
-    """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance.
-
-    Values that follow each other say less than others. But where hours differ values follow each other by that alone:
-    so of the relation is taken what hours explain of the variance.
-    """
+    """Return whether the mean rank of hours, or its mean distance from the middle, differs by more than chance."""
     for statistic in range(STATISTICS):
         n = total = squares = between = 0.0
         for hour in range(HOURS):
             n += values_of(season, hour)
             for place in range(1, _PLACES + 1):
-                total += season.below[hour, place] * _statistic(statistic, place)
+                total += season.by_hour[hour, place] * _statistic(statistic, place)
         mean = total / n
         for hour in range(HOURS):
             of_hour = sum_of_hour = 0.0
             for place in range(1, _PLACES + 1):
-                count, off = season.below[hour, place], _statistic(statistic, place) - mean
+                count, off = season.by_hour[hour, place], _statistic(statistic, place) - mean
                 of_hour += count
                 sum_of_hour += count * off
                 squares += count * off * off
             if of_hour > 0.0:
                 between += sum_of_hour * sum_of_hour / of_hour
-        variance = squares / n
-        if variance < _CONSTANT:
-            continue
-        freedom = HOURS - 1.0
-        of_hours = min(max(between / n - freedom * variance / n, 0.0) / variance, 0.99)
-        related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
-        # What is left of the variance within hours, for as many values as there are that do not depend on each other.
-        chance = variance * (1.0 - of_hours) * (1.0 + related) / (1.0 - related)
-        if between / chance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom):
+        if are_apart(between, squares, n, relation):
             return True
     return False
+
+
+@kernel
+def are_apart(between: float, squares: float, n: float, relation: float) -> bool:
+    """Return whether means of hours are farther apart than by chance, given `n` values.
+
+    `squares` is the sum of the squares of their differences from the mean of all, `between` the part of it that hours
+    explain, and `relation` is how much of a value the one before it explains. Values that follow each other say less
+    than others. But where hours differ values follow each other by that alone: so of the relation is taken what hours
+    explain of the variance.
+    """
+    variance = squares / n
+    if variance < _CONSTANT:
+        return False
+    freedom = HOURS - 1.0
+    of_hours = min(max(between / n - freedom * variance / n, 0.0) / variance, 0.99)
+    related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
+    # What is left of the variance within hours, for as many values as there are that do not depend on each other.
+    chance = variance * (1.0 - of_hours) * (1.0 + related) / (1.0 - related)
+    return bool(between / chance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom))
 
 
 @kernel
@@ -225,8 +233,8 @@ def flat(season: Record, cells: Doubles, value: float, at: int, nth: int) -> flo
     within = uniform(nth) if is_common else rank - place
     hour, share = hour_of(at)
     after = (hour + 1) % HOURS
-    low = (1.0 - share) * season.below[hour, place] + share * season.below[after, place]
-    high = (1.0 - share) * season.below[hour, place + 1] + share * season.below[after, place + 1]
+    low = (1.0 - share) * season.by_hour[hour, place] + share * season.by_hour[after, place]
+    high = (1.0 - share) * season.by_hour[hour, place + 1] + share * season.by_hour[after, place + 1]
     # Ranks of the cells themselves are whole numbers from 0 to 255.
     among = (low + within * (high - low)) * CELLS - 0.5
     first = min(max(int(among), 0), CELLS - 2)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from driftline.models.kernels import centre, e_sr, trail
+from driftline.models.kernels import hours as hourly
+from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.measure import tally_bits
@@ -23,6 +25,16 @@ BLOCK: Final = trail.FINEST
 @inlined
 def update(stream: Record, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int) -> int:
     """Take one finite value and where it stood; return `QUIET`, `LOOK`, or `FIRED` plus the number of a detector."""
+    if stream.hours.state != seasonal.FLAT:
+        value = _without_hour(stream, value, at)
+    return update_flat(stream, trails, value, at, prediction_offset, label_offset)
+
+
+@inlined
+def update_flat(
+    stream: Record, trails: Records, value: float, at: int, prediction_offset: int, label_offset: int
+) -> int:
+    """Do the same where hours do not differ: it touches less memory."""
     count = stream.count + 1
     stream.count = count
     _keep(stream, count - 1, value)
@@ -54,8 +66,39 @@ def _bit(stream: Record, place: int) -> int:
 
 
 @inlined
-def learn(stream: Record, value: float) -> None:
-    """Take one value of the reference."""
+def learn(stream: Record, value: float, at: int) -> None:
+    """Take one value of the reference, and its time."""
+    if stream.hours.state != seasonal.FLAT:
+        value = _without_hour(stream, value, at)
+    learn_flat(stream, value)
+
+
+@kernel
+def _without_hour(stream: Record, value: float, at: int) -> float:
+    """Return what a value is without its hour, once it is known how hours differ; until then let that be learned."""
+    hours, cell = stream.hours, 1 if value != 0.0 else 0
+    if hours.state == seasonal.LEARNS:
+        if not seasonal.is_covered(hours, at):
+            seasonal.count(hours, cell, at)
+            return value
+        if not hourly.settle(hours, centre.relation(stream.evidence[0].centre)):
+            return value
+        _begin_anew_without_hours(stream)
+    return float(hourly.flat(hours, cell, at, stream.count + stream.learned))
+
+
+@kernel
+def _begin_anew_without_hours(stream: Record) -> None:
+    """Forget what was learned from values that had their hours in them: all of them are of the reference now."""
+    e_sr.forget(stream.evidence[0])
+    common.restart(stream)
+    stream.measure.before = stream.hours.whole[1]
+    stream.measure.reference = stream.hours.values
+
+
+@inlined
+def learn_flat(stream: Record, value: float) -> None:
+    """Do what `learn` does where hours do not differ."""
     _keep(stream, stream.learned, value)
     stream.learned += 1
     if stream.learned % BLOCK == 0:
@@ -83,9 +126,9 @@ def _gather(stream: Record, count: int) -> bool:
 
 @kernel
 def learn_all(streams: Records, index: int, values: Doubles) -> None:
-    """Do what `learn` does with values, for Python."""
+    """Do what `learn` does with values of which no time is known, for Python."""
     for value in values:
-        learn(streams[index], value)
+        learn_flat(streams[index], value)
 
 
 @kernel
@@ -119,9 +162,16 @@ def settle(stream: Record) -> None:
 @kernel
 def effect(stream: Record, most: int, errors: float) -> tuple[float, float]:
     """Return how far the last values are from the reference, at least, and what stands beside its `before`."""
-    n, summed = min(most, RECENT, stream.count), doubles()
-    tally_bits(n, float(_ones(stream, n)), summed)
+    summed = doubles()
+    sum_up(stream, most, summed)
     return common.size(stream, summed, 0.0, errors)
+
+
+@kernel
+def sum_up(stream: Record, most: int, into: Doubles) -> None:
+    """Sum up the last values, so many or as many as are kept, as the measure does."""
+    n = min(most, RECENT, stream.count)
+    tally_bits(n, float(_ones(stream, n)), into)
 
 
 def newest(stream: Record) -> float:

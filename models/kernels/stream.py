@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftline.models.kernels import centre, e_sr, measure, standing, trail
+from driftline.models.kernels import centre, e_sr, hourly_means, hours, measure, standing, trail
 from driftline.models.kernels.compiled import inlined, kernel
 from driftline.models.kernels.e_frequency import CELLS, E_FREQUENCY
 from driftline.models.kernels.e_sr import E_SR
-from driftline.models.kernels.hours import HOURS
 from driftline.models.kernels.lines import lined
 from driftline.models.kernels.measure import after, better, bounds
 
@@ -34,6 +33,9 @@ BLOCK = 16
 
 PLACED = 2048
 """Values of the blocks that are kept."""
+
+BITS = 2
+"""Categories, of which a stream of zeros and ones is."""
 
 LOCATION, SPREAD, BEYOND = range(3)
 """What a detector is fed: see `driftline.models.drift.stream`."""
@@ -77,7 +79,8 @@ def _layout(
     `learned` counts values of the reference, from which the detectors have learned what is normal. `held` counts
     changes that may be of the hour of the day, `detections` the others. `regime` is where the newest change was; `seen`
     is what the evidence was when it was seen, `enough` what it had to be, `calm` how many values before there was last
-    none, and `variance` that of the values, as their sums have it. `trail` is the index of its marks.
+    none, and `variance` that of the values, as their sums have it. It is `weekly` if what its values were like is kept
+    for a week. `trail` is the index of its marks.
     """
     fields = [
         ("count", "i8"),
@@ -94,6 +97,7 @@ def _layout(
         ("enough", "f8"),
         ("calm", "i8"),
         ("variance", "f8"),
+        ("weekly", "i8"),
         ("level", LEVEL),
         ("measure", plain),
         ("evidence", *evidence),
@@ -123,6 +127,7 @@ SHARE = _layout(
     measure.PLAIN,
     ("recent", "u4", RECENT // CLOCK),
     ("blocks", "u1", PLACED // trail.FINEST),
+    ("hours", hours.layout(BITS)),
 )
 RESIDUAL = _layout(
     (E_SR, 1),
@@ -130,6 +135,7 @@ RESIDUAL = _layout(
     measure.PLAIN,
     ("recent", "f8", RECENT),
     ("blocks", "f8", PLACED // BLOCK),
+    ("hours", hourly_means.HOURLY_MEANS),
 )
 
 FREQUENCY = _layout(
@@ -138,7 +144,7 @@ FREQUENCY = _layout(
     measure.BINNED,
     ("recent", "u1", RECENT),
     ("blocks", "u1", (PLACED // CLOCK, CELLS)),
-    ("hours", HOURS),
+    ("hours", hours.layout(CELLS)),
 )
 
 LAYOUTS = (PSI, SHARE, RESIDUAL, RANKED, FREQUENCY)
@@ -159,7 +165,8 @@ def said(stream: Record) -> int:
     """Return what is to be said of a value at which no detector fires, once it is settled how the stream stands."""
     if stream.suspicion.open:
         return LOOK if stream.count % LOOK_EVERY == 0 else QUIET
-    return LOOK if stream.standing.lasting.found else QUIET
+    is_noted = stream.weekly and stream.count % LEVEL_EVERY == 0
+    return LOOK if stream.standing.lasting.found or is_noted else QUIET
 
 
 @kernel
@@ -179,7 +186,7 @@ def begin_anew(stream: Record, fired: int) -> None:
     stream.seen = found.total
     stream.enough = found.threshold
     stream.calm = found.taken - found.calm
-    stream.variance = centre.variance(found.centre) * centre.inflation(found.centre)
+    stream.variance = centre.variance_of_sums(found.centre)
     for place in range(len(stream.evidence)):
         if place == fired or e_sr.has_begun(stream.evidence[place]):
             e_sr.begin_anew(stream.evidence[place])

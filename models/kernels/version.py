@@ -161,9 +161,9 @@ def predicted(
             label_offset,
         )
         if worse != stream.QUIET:
-            noted = _note(attention, noted, SHARE, record.quality, worse)
+            noted = note(attention, noted, SHARE, record.quality, worse)
         if shifted != stream.QUIET:
-            noted = _note(attention, noted, PSI if record.numeric else FREQUENCY, record.drift, shifted)
+            noted = note(attention, noted, PSI if record.numeric else FREQUENCY, record.drift, shifted)
     if answer != NONE and version.answers != NONE:
         # Of more than 16 classes some share a number.
         answers, cell = categories[version.answers], answer % CELLS
@@ -172,7 +172,7 @@ def predicted(
         else:
             seen = frequencies.update(answers, trails, cell, at, offset, label_offset)
             if seen != stream.QUIET:
-                noted = _note(attention, noted, FREQUENCY, version.answers, seen)
+                noted = note(attention, noted, FREQUENCY, version.answers, seen)
     if not -feature.LARGEST <= score <= feature.LARGEST:  # NaN is in no interval
         return noted
     if not version.frozen:
@@ -182,7 +182,7 @@ def predicted(
     elif version.score != NONE:
         seen = ranked.update(psis[version.score], trails, seasons, score, at, offset, label_offset)
         if seen != stream.QUIET:
-            noted = _note(attention, noted, PSI, version.score, seen)
+            noted = note(attention, noted, PSI, version.score, seen)
     return noted
 
 
@@ -254,14 +254,14 @@ def paired(
             labels = categories[version.labels]
             seen = frequencies.update(labels, trails, truth % CELLS, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
-            noted = _note(attention, noted, version.labels_bank, version.labels, seen)
+            noted = note(attention, noted, version.labels_bank, version.labels, seen)
     if version.loss != NONE:
         if version.loss_bank == SHARE:
             seen = shares.update(bits[version.loss], trails, loss, at, prediction_offset, label_offset)
         else:
             seen = ranked.update(ranks[version.loss], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
-            noted = _note(attention, noted, version.loss_bank, version.loss, seen)
+            noted = note(attention, noted, version.loss_bank, version.loss, seen)
     if not version.calibrated or math.isnan(score):
         return noted
     residual, beyond = _residuals(version, score, outcome)
@@ -273,11 +273,11 @@ def paired(
                 ranks[version.residual], trails, seasons, residual, at, prediction_offset, label_offset
             )
         if seen != stream.QUIET:
-            noted = _note(attention, noted, version.residual_bank, version.residual, seen)
+            noted = note(attention, noted, version.residual_bank, version.residual, seen)
     if version.excess != NONE:
         seen = residuals.update(signed[version.excess], trails, beyond, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
-            noted = _note(attention, noted, RESIDUAL, version.excess, seen)
+            noted = note(attention, noted, RESIDUAL, version.excess, seen)
     return noted
 
 
@@ -305,7 +305,7 @@ def _learned(
             frequencies.learn(categories[version.labels], truth % CELLS, at)
     if version.loss != NONE:
         if version.loss_bank == SHARE:
-            shares.learn(bits[version.loss], loss)
+            shares.learn(bits[version.loss], loss, at)
         else:
             ranked.learn(ranks[version.loss], seasons, loss, at)
     curve = version.coverage.curve
@@ -316,11 +316,11 @@ def _learned(
     label_curve.learn(curve, delay, loss, outcome, residual, beyond)
     if version.residual != NONE:
         if version.residual_bank == RESIDUAL:
-            residuals.learn(signed[version.residual], residual)
+            residuals.learn(signed[version.residual], residual, at)
         else:
             ranked.learn(ranks[version.residual], seasons, residual, at)
     if version.excess != NONE:
-        residuals.learn(signed[version.excess], beyond)
+        residuals.learn(signed[version.excess], beyond, at)
 
 
 @kernel
@@ -352,7 +352,7 @@ def _sliced(
         if not is_frozen:
             slices.sum[place] += loss
             if slices.bank == SHARE:
-                shares.learn(bits[index], loss)
+                shares.learn(bits[index], loss, at)
             else:
                 ranked.learn(ranks[index], seasons, loss, at)
             continue
@@ -361,7 +361,7 @@ def _sliced(
         else:
             seen = ranked.update(ranks[index], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
-            noted = _note(attention, noted, slices.bank, index, seen)
+            noted = note(attention, noted, slices.bank, index, seen)
     return noted
 
 
@@ -385,7 +385,7 @@ def _compared(
         if compared.place < len(parts) and parts[compared.place] != NONE:
             group = groups.update(compared, parts[compared.place], truth, answer, loss)
             if group != groups.NONE:
-                noted = _note(attention, noted, GAPS, index, group)
+                noted = note(attention, noted, GAPS, index, group)
     return noted
 
 
@@ -398,7 +398,8 @@ def _residuals(version: Record, score: float, outcome: float) -> tuple[float, fl
 
 
 @inlined
-def _note(attention: Integers, noted: int, bank: int, index: int, seen: int) -> int:
+def note(attention: Integers, noted: int, bank: int, index: int, seen: int) -> int:
+    """Note that a stream is to be looked at; return how many rows of `attention` are filled then."""
     attention[noted, 0] = bank
     attention[noted, 1] = index
     attention[noted, 2] = seen

@@ -329,6 +329,7 @@ class Feature:
             listeners=listeners_on(Watched.NUMERIC, self._config.detectors) if is_numeric else (),
             streams=self._arena.streams,
             has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def _describe_categories(self, effect: Effect) -> str:

@@ -10,6 +10,7 @@ from driftline.models.kernels import tasks
 from driftline.models.kernels.rows import NONE
 from driftline.models.watch.challenger import OnlineModel, choose
 from driftline.models.watch.profile import Mistaken, Profile, configured_kinds
+from driftline.models.watch.repeats import Repeats
 from driftline.models.watch.river_challenger import is_sampled, river_challenger
 from driftline.models.watch.scoreboard import Scoreboard
 from driftline.models.watch.slices import Slice, class_keys
@@ -68,6 +69,7 @@ class Known:
         self.versions: dict[str, VersionWatch] = {}
         self.unwatched = 0
         self._misfits: deque[tuple[int, Scalar]] = deque(maxlen=_MOST_MISFITS + 1)
+        self.repeats = Repeats(config, arena)
         self._record["predictions"] = self._record["pairs"] = 0
         self._place()
 
@@ -109,6 +111,10 @@ class Known:
         classes = class_keys(self.profile.answers) if self.profile.task is Task.MULTICLASS else {}
         return classes | {Slice(*named): record for named, record in self.scoreboard.segment_records().items()}
 
+    def watch_repeats(self) -> None:
+        """Watch from now on how many predictions repeat an id: of those before it is known only which do not."""
+        self.repeats.begin(self._record)
+
     def open(self, version: str, config: ModelConfig, first: Mark) -> VersionWatch:
         """Begin to watch a version, the first prediction of which stands at a mark."""
         watch = VersionWatch(version, config, self.profile, first, self._arena)
@@ -129,6 +135,8 @@ class Known:
     def close(self) -> None:
         """Give back all records but that of the model; nothing may be asked of this any more."""
         self.scoreboard.release()
+        self.repeats.close()
+        self._record["repeats"] = NONE
         self.touch()
         for watch in self.versions.values():
             watch.close()
@@ -195,6 +203,7 @@ class Known:
             "unwatched": self.unwatched,
             "pairs": self.pairs,
             "misfits": list(self._misfits),
+            "repeats": self.repeats.snapshot(),
         }
 
     @classmethod
@@ -223,5 +232,7 @@ class Known:
             known._add(VersionWatch.restore(version, config, profile, watch, arena, known.slices()))
         known._record["predictions"], known._record["pairs"] = snapshot["predictions"], snapshot["pairs"]
         known.unwatched = snapshot["unwatched"]
+        known.repeats.restore(snapshot["repeats"])
+        known.watch_repeats()
         known._misfits.extend((number, prediction) for number, prediction in snapshot["misfits"])
         return known

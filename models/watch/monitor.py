@@ -22,6 +22,7 @@ from driftline.models.watch.known import Known
 from driftline.models.watch.profile import NOT_MISTAKEN, WARMUP, Mistaken, infer, is_known
 from driftline.models.watch.quality import finite_number
 from driftline.models.watch.quantiles import QuantileSketch
+from driftline.models.watch.repeats import SUBJECT as REPEATS
 from driftline.models.watch.truth_watch import read_scored
 from driftline.models.watch.version_watch import Served
 from driftline.schemas.config import Task
@@ -95,6 +96,7 @@ class ModelMonitor:
         """Tell kernels where the numbers of the model are."""
         record = self._arena.models.rows[self.index]
         record["latency"], record["label_delay"] = self._latency.index, self._label_delay.index
+        record["repeats"] = NONE
 
     def close(self) -> None:
         """Give back all records; nothing may be asked of the monitor any more."""
@@ -391,6 +393,7 @@ class ModelMonitor:
         for joined in early.pairs:
             self._score(known, joined, rows, None)
         rows.run_first()
+        known.watch_repeats()
 
     @property
     def _may_infer_again(self) -> bool:
@@ -412,6 +415,8 @@ class ModelMonitor:
     def level_of(self, subject: Subject, version: str) -> Level | None:
         """Return how a subject of a version stands; None once the version is no longer watched."""
         known = self._known
+        if known is not None and subject == REPEATS:
+            return known.repeats.level(known.predictions)
         watch = None if known is None else known.versions.get(version)
         if known is None or watch is None:
             return None
@@ -479,9 +484,12 @@ class ModelMonitor:
             "performance": {} if known is None else known.scoreboard.report(),
             "challenger": None if known is None else known.challenger_report(),
             "features": {} if watch is None else watch.features_report(),
-            "detectors": {}
-            if watch is None
-            else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.watched() for r in s.reports()},
+            "detectors": ({} if known is None else known.repeats.report())
+            | (
+                {}
+                if watch is None
+                else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.watched() for r in s.reports()}
+            ),
             "reference": {} if known is None or watch is None else self._reference(known, watch),
             "outside_labels": self._outside_labels,
         }

@@ -123,8 +123,7 @@ class Slices:
             if stream.learned < _FEWEST:
                 self._streams.pop(each).close()
                 continue
-            stream.measure["before"] = sums[each] / stream.learned
-            stream.measure["reference"] = stream.learned
+            stream.complete(stream.learned, sums[each] / stream.learned)
         self._place(keys)
 
     def promise(self, events: int, covered: int) -> None:
@@ -146,6 +145,8 @@ class Slices:
             min_effect=effects.relative_mae if is_number else effects.error_rate,
             describe=partial(describe, of=which.target),
             streams=self._arena.streams,
+            has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def close(self) -> None:

@@ -203,10 +203,11 @@ class TruthWatch:
         expected = [calibration.expected(score) for score in scores]
         residuals = [outcome - p for p, outcome in zip(expected, outcomes, strict=True)]
         self._residual = self._residual_stream(Residual("calibration", 1))
-        self._residual.learn(residuals)
+        more = self._config.reference.events - self.pairs
+        self._residual.learn(residuals, more)
         if self._config.detectors.error:
             self._excess = self._excess_stream(Residual("calibration", 1))
-            self._excess.learn([r * r - p * (1.0 - p) for r, p in zip(residuals, expected, strict=True)])
+            self._excess.learn([r * r - p * (1.0 - p) for r, p in zip(residuals, expected, strict=True)], more)
 
     def _freeze(self) -> None:
         self.frozen = True
@@ -215,15 +216,14 @@ class TruthWatch:
         if self._labels is not None and self._task is Task.REGRESSION:
             complete(self._labels.measure, self._samples[-1].values)
         elif self._labels is not None:
-            self._labels.measure["reference"] = self._labels.learned
+            self._labels.complete(self._labels.learned)
         self._end_samples()
         self._slices.freeze()
         if self._loss is not None:
-            self._loss.measure["before"] = float(record["loss_sum"]) / self.pairs
-            self._loss.measure["reference"] = self.pairs
+            self._loss.complete(self.pairs, float(record["loss_sum"]) / self.pairs)
         for stream in (self._residual, self._excess):
             if stream is not None:
-                stream.measure["reference"] = stream.learned
+                stream.complete(stream.learned)
         self._promise()
 
     def _promise(self) -> None:
@@ -286,6 +286,7 @@ class TruthWatch:
             describe=partial(wording.shifted, "the label") if is_number else self._describe_labels,
             streams=self._arena.streams,
             has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def _describe_labels(self, effect: Effect) -> str:
@@ -314,6 +315,8 @@ class TruthWatch:
             listeners=() if watched is None else listeners_on(watched, detectors, bits=bits),
             streams=self._arena.streams,
             trail=marks,
+            has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def streams(self) -> list[Stream]:

@@ -333,7 +333,7 @@ class VersionWatch:
         if self._score is not None and self._score_sample is not None:
             complete(self._score.measure, self._score_sample.values)
         if self._answers is not None:
-            self._answers.measure["reference"] = self._answers.learned
+            self._answers.complete(self._answers.learned)
         self._end_sample()
         self._promise()
 
@@ -381,6 +381,7 @@ class VersionWatch:
             listeners=listeners_on(Watched.SCORE, self._config.detectors),
             streams=self._arena.streams,
             has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def _answers_stream(self, measure: Measure) -> Stream:
@@ -393,6 +394,7 @@ class VersionWatch:
             describe=self._describe_answers,
             streams=self._arena.streams,
             has_hours=True,
+            has_weeks=self._config.reference.spans_a_week,
         )
 
     def _describe_answers(self, effect: Effect) -> str:

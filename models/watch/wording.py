@@ -31,6 +31,7 @@ _METRICS = {
     "prediction": "the distribution of what is predicted",
     "label": "the distribution of the labels",
     "bad_records": "the share of records that cannot be used",
+    "repeated_predictions": "the share of predictions whose id was there before",
     "lost_records": "the loss of records",
     "lost_state": "the loss of the state",
     "predictions": "predictions",
@@ -230,6 +231,22 @@ def lost_state() -> str:
 def bad_records(share: float) -> str:
     """Say how many records cannot be used."""
     return f"{share:.1%} of recent records cannot be used; the dead-letter topic holds them with the reasons"
+
+
+def repeated(effect: Effect) -> str:
+    """Say how many predictions come with an id that was there before.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> repeated(Effect(measure="bad_share", value=0.2, before=0.001, after=0.3))
+    '30.0% of recent predictions have an id that was there before, against 0.1% in the reference: they are not counted'
+
+    """
+    return (
+        f"{effect.after:.1%} of recent predictions have an id that was there before, against {effect.before:.1%} in "
+        "the reference: they are not counted"
+    )
 
 
 def silent(metric: str, effect: Effect, allowed: float | None) -> str:

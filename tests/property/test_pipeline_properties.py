@@ -382,8 +382,10 @@ def test_a_prediction_that_is_sent_again_is_counted_and_changes_no_metric(seed: 
 
 
 def metrics_of(document: ModelState) -> dict[str, Any]:
-    """Return all but the counts of records, and incidents, whose reviews come every so many records."""
-    return document.model_dump(exclude={"counts": {"duplicate_predictions"}, "incidents": True, "next_offsets": True})
+    """Return all but counts of records, how many repeat an id, and incidents: records tell when these are reviewed."""
+    repeats = "data_quality metric repeated_predictions e_sr:repeats"
+    counted = {"counts": {"duplicate_predictions"}, "detectors": {repeats}}
+    return document.model_dump(exclude={**counted, "incidents": True, "next_offsets": True})
 
 
 def test_needed_names_only_what_the_store_has() -> None:

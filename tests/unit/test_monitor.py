@@ -205,7 +205,7 @@ def test_names_may_be_anything() -> None:
         served.pair(0, 1, features=features, segments=dict.fromkeys(names, "é\u0000"))
     report = served.report()
     assert list(report["features"]) == names
-    assert len(report["detectors"]) == 2 * len(names) + 3  # with those of errors, of labels and of what is predicted
+    assert len(report["detectors"]) == 2 * len(names) + 4  # of errors, of labels, of what is predicted, and of repeats
     assert report["performance"]["per_segment"][" "]["é\u0000"]["pairs"] == WARMUP + 200
 
 
@@ -463,7 +463,7 @@ def test_a_restart_after_a_feature_came_late_asks_for_as_much_evidence_as_before
         return {name: report["threshold"] for name, report in served.report()["detectors"].items()}
 
     before = take(served, "x", "y")
-    assert len(before) == 9  # quality and drift of two features, the score, and four of pairs
+    assert len(before) == 10  # quality and drift of two features, the score, four of pairs, and repeats
     late = take(served, "x", "y", "late", "later")  # they have no reference, so they take no share
     assert served.report()["features"]["late"]["count"] > 0
     assert late == before

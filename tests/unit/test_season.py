@@ -192,7 +192,7 @@ def test_a_constant_has_no_hours() -> None:
 def test_every_minute_of_the_day_is_of_an_hour() -> None:
     daily = Daily(24 * 60, reference=6 * 24 * 60)  # half past twelve at night among them, to the millisecond
     daily.feed(4000)
-    assert daily.season["below"][:, 1:].sum() == pytest.approx(int(daily.season["values"]))
+    assert daily.season["by_hour"][:, 1:].sum() == pytest.approx(int(daily.season["values"]))
     assert not daily.season["taken"].any()
 
 
