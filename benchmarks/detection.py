@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.table import Table
-from scipy.stats import beta, chi2
 
 from benchmarks.detection_streams import BY_NAME, CHANGES, FEEDS, LATE, NULLS
+from benchmarks.detection_tables import changes_table, curve_table, feeds_table, nulls_table
 from benchmarks.detection_watchers import REFERENCE, driftline, kswin, river
+from benchmarks.intervals import interval, share_interval
 from benchmarks.parts import add_parts
 from benchmarks.results import keep, kept, origin
 from driftline.models.drift.finding import FROM_LABELS
@@ -50,7 +50,6 @@ _HORIZON: Final = 30_000  # events after a change
 _FINE: Final = 8  # rows of a batch where a delay is measured
 _AFTER_FEED: Final = 12_000  # events
 _ROWS_OF_FEED: Final = 20  # of a batch: labels of a prediction come after the whole batch
-_SURE: Final = 0.95
 _BUDGETS: Final = (10_000, 100_000, 1_000_000, 10_000_000)
 _DELTAS: Final = (0.05, 0.01, 2e-3, 5e-4, 1e-4, 2e-5, 1e-6, 1e-8, 1e-10, 1e-15, 1e-20)
 _OF_CURVE: Final = ("mean +0.25 sd, late", "mean +1.0 sd, late", "errors .1 to 0.13", "errors .1 to 0.2")
@@ -68,20 +67,6 @@ class Size:
 
 FULL: Final = Size(10_000_000, 1_000_000, 50_000, 30)
 QUICK: Final = Size(400_000, 200_000, 10_000, 6)
-
-
-def interval(count: int, events: int) -> tuple[float, float]:
-    """Return the exact interval of a rate for a million events (Garwood, 1936)."""
-    tail = (1.0 - _SURE) / 2.0
-    low = float(chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
-    return low / events * 1e6, float(chi2.ppf(1.0 - tail, 2 * count + 2)) / 2.0 / events * 1e6
-
-
-def share_interval(hits: int, n: int) -> tuple[float, float]:
-    """Return the exact interval of a share (Clopper and Pearson, 1934)."""
-    tail = (1.0 - _SURE) / 2.0
-    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
-    return low, float(beta.ppf(1.0 - tail, hits + 1, n - hits)) if hits < n else 1.0
 
 
 # -- nulls ------------------------------------------------------------------------------------------------------------
@@ -249,69 +234,6 @@ def measure_feeds(size: Size, pool: ProcessPoolExecutor) -> list[dict[str, Any]]
     return rows
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------
-
-
-def nulls_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return what was found where nothing changes."""
-    detectors = list(dict.fromkeys(row["detector"] for row in rows))
-    table = Table("nothing changes", "us an event", *detectors, "pages", title="findings for a million events")
-    for family in dict.fromkeys(row["family"] for row in rows):
-        of_family = {row["detector"]: row for row in rows if row["family"] == family}
-        own = of_family["Driftline"]
-        table.add_row(
-            family,
-            f"{own['us an event']:.1f}",
-            *(f"{row['per million']:,.2f} [{row['low']:,.2f}, {row['high']:,.2f}]" for row in of_family.values()),
-            str(own["pages"]),
-        )
-    return table
-
-
-def changes_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return how soon changes are found."""
-    names = [name for name in rows[0] if name not in {"change", "delta"}]
-    table = Table(
-        "change",
-        *names,
-        "found",
-        "attributed",
-        "interval holds",
-        "width",
-        title="median delay in events, and share found",
-    )
-    for row in rows:
-        own = row["Driftline"]
-        table.add_row(
-            row["change"],
-            *(f"{row[name]['delay'] or '-'} {row[name]['found']}/{row[name]['runs']}" for name in names),
-            "[{:.2f}, {:.2f}]".format(*share_interval(own["found"], own["runs"])),
-            f"{own['attributed']}/{own['found']}",
-            f"{own['covered']}/{own['found']}",
-            "-" if own["width"] is None else f"{own['width']:.0f}",
-        )
-    return table
-
-
-def curve_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return what a rate of false alarms costs in delay."""
-    names = list(rows[0]["delays"])
-    table = Table("detector", "budget or delta", "false per million", *names, title="delay against false alarms")
-    for row in rows:
-        delays = (str(row["delays"][name] or "-") for name in names)
-        table.add_row(row["detector"], f"{row['parameter']:g}", f"{row['false per million']:.2f}", *delays)
-    return table
-
-
-def feeds_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return what comes of labels that come otherwise."""
-    table = Table("how labels come", "findings", "runs with a page", title="what labels tell when only they change")
-    for row in rows:
-        pages = f"{row['with a page']}/{row['runs']} [{row['low']:.2f}, {row['high']:.2f}]"
-        table.add_row(row["feed"], str(row["findings"]), pages)
-    return table
-
-
 # -- claims -----------------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +272,9 @@ def missed(results: dict[str, Any]) -> list[str]:
         ]
         if late and statistics.median(late) > MOST_LATER:
             complaints.append(f"median delay {statistics.median(late):.2f} times ADWIN's, {MOST_LATER} at most")
+        wide = statistics.median(row["width"] / row["delay"] for row in rows if row["width"] and row["delay"])
+        if wide > WIDEST:
+            complaints.append(f"median width of intervals {wide:.2f} times the delay, {WIDEST} at most")
     return complaints
 
 

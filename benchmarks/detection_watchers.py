@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from river import drift
 
-from benchmarks.detection_streams import FEATURES, Labels, records
+from benchmarks.detection_records import Labels, records
+from benchmarks.detection_streams import FEATURES
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.policy.alerts import AlertPolicy

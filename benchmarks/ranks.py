@@ -19,7 +19,8 @@ from benchmarks.detection_streams import NULLS, Noise
 from benchmarks.results import keep, origin
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.rank import RankPsi
-from driftline.models.drift.stream import RANK_DETECTORS, Stream, Streams
+from driftline.models.drift.stream import RANK_DETECTORS, Stream
+from driftline.models.drift.streams import Streams
 from driftline.models.kernels import e_sr, ranked
 from driftline.models.kernels.measure import CELLS, twice_mid_rank
 from driftline.models.kernels.stream import FIRED

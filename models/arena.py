@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from driftline.models.bank import Bank
-from driftline.models.drift.stream import Streams
+from driftline.models.drift.streams import Streams
 from driftline.models.kernels.fast import RECENT
 from driftline.models.kernels.feature import FEATURE
 from driftline.models.kernels.linear_model import LINEAR_MODEL

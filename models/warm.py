@@ -11,7 +11,7 @@ import numpy as np
 from numba.core.registry import cpu_target
 
 from driftline.models.arena import Arena
-from driftline.models.drift.stream import Streams
+from driftline.models.drift.streams import Streams
 from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins

@@ -15,23 +15,21 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from driftline.models.bank import Bank
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
+from driftline.models.drift.streams import Streams
 from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.drift.week import Week
 from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
-from driftline.models.kernels.groups import GROUPS
-from driftline.models.kernels.season import DAILY, FLAT, LEARNS, SEASON
-from driftline.models.kernels.trail import TRAIL
+from driftline.models.kernels.season import DAILY, FLAT, LEARNS
 from driftline.schemas.alerts import Effect
 
 if TYPE_CHECKING:
@@ -60,38 +58,6 @@ CATEGORY_DETECTORS: Final = ("e_sr:frequency",)
 
 NEVER: Final = math.inf
 """The events between two false alarms of a stream that is not to say anything by itself."""
-
-
-class Attending(Protocol):
-    """Whoever does what is due after a value about which a kernel has said something."""
-
-    def attend(self, seen: int, at: int, prediction_offset: int, label_offset: int) -> Finding | None:
-        """Do it, and return what was found."""
-
-
-class Streams:
-    """The records of all streams of a partition, side by side by layout, and whose each is; and those of gaps."""
-
-    def __init__(self) -> None:
-        self.banks = tuple(map(Bank, (*kernels.LAYOUTS, GROUPS)))
-        self.trails = Bank(TRAIL)
-        self.seasons = Bank(SEASON)
-        self._owners: tuple[dict[int, Attending], ...] = tuple({} for _ in self.banks)
-
-    def open(self, stream: Attending, bank: int) -> int:
-        """Return the index of a new record, in a bank, that is the stream's."""
-        index = self.banks[bank].allocate()
-        self._owners[bank][index] = stream
-        return index
-
-    def close(self, bank: int, index: int) -> None:
-        """Give a record back."""
-        del self._owners[bank][index]
-        self.banks[bank].free(index)
-
-    def owner(self, bank: int, index: int) -> Attending:
-        """Return the stream whose record that is."""
-        return self._owners[bank][index]
 
 
 class Stream:
