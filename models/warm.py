@@ -16,7 +16,7 @@ from driftline.models.fast.book import Book
 from driftline.models.intake import Intake
 from driftline.models.join.joins import Joins
 from driftline.models.join.table import JoinTable
-from driftline.models.kernels import frequencies, ranked, residuals, shares
+from driftline.models.kernels import frequencies, losses, ranked, residuals, shares
 from driftline.models.kernels.compiled import PLACE
 from driftline.models.kernels.measure import BINS, bounds
 from driftline.models.kernels.stream import LEVEL_EVERY
@@ -93,7 +93,7 @@ def _mark() -> Path | None:
 
 def _ask_seldom() -> None:
     """Ask for what takes much traffic to come to pass; of what is empty it does nothing."""
-    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, ranked, frequencies), strict=False):
+    for bank, kernels in zip(Streams().banks, (ranked, shares, residuals, losses, frequencies), strict=False):
         record = bank.rows[bank.allocate()]
         kernels.settle(record)
         summed = np.zeros(BINS)  # of nothing: a measure of any kind

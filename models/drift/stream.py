@@ -26,7 +26,7 @@ from driftline.models.drift.rank import blank_measure
 from driftline.models.drift.streams import Streams
 from driftline.models.drift.trail import Mark, Trail, around
 from driftline.models.drift.week import Week
-from driftline.models.kernels import frequencies, ranked, residuals, shares, standing
+from driftline.models.kernels import frequencies, losses, ranked, residuals, shares, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
 from driftline.models.kernels.season import DAILY, FLAT, LEARNS
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _SLOW: Final = 8  # times the values since the largest step: evidence that is older is of no step
-_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, ranked, frequencies)
+_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, losses, frequencies)
 """By bank, the module of its kernels."""
 
 RANK_DETECTORS: Final = ("e_sr:rank", "e_sr:spread", "e_sr:beyond")
@@ -109,6 +109,7 @@ class Stream:
         self._measure_name = measure.name
         self._describe = describe
         self.listeners = tuple(listeners)
+        self.related: Sequence[Stream] = ()  # itself, and those that what changes it may change, too
         self._heard = 0  # values that these have had
         self._covered = 0  # the time from which on the reference covers what is normal
         self._cells: list[float] = []
@@ -126,12 +127,13 @@ class Stream:
         self._week = Week() if has_weeks else None
         record["weekly"] = has_weeks
         self._season: int | None = None
+        of_distributions = measure.kind in {measures.PSI, measures.SHIFT}
         if "hours" in record.dtype.names:
-            record["hours"]["state"] = LEARNS if has_hours else FLAT
-        elif has_hours:
-            self._season = record["season"] = self._streams.seasons.allocate()
-        elif "season" in record.dtype.names:
+            record["hours"]["state"] = LEARNS if has_hours and not of_distributions else FLAT
+        if "season" in record.dtype.names:
             record["season"] = ranked.NONE
+        if has_hours and of_distributions:
+            self._season = record["season"] = self._streams.seasons.allocate()
         if len(record["evidence"]) > ranked.BEYOND:
             record["evidence"][ranked.BEYOND]["rises_only"] = 1
         self.promise(NEVER)
@@ -155,7 +157,7 @@ class Stream:
         record = self._record
         if "hours" in record.dtype.names:
             record["hours"]["enough"] = values
-        elif self._season is not None:
+        if self._season is not None:
             self._streams.seasons.rows[self._season]["enough"] = values
 
     def learn(self, values: Sequence[float], more: int = 0) -> None:
@@ -165,7 +167,7 @@ class Stream:
         """
         self._wait_for_hours(more // 2)
         self._record["measure"]["bins"] = 0  # of the whole reference: these are counted with the others
-        seasons = (self._streams.seasons.rows,) if self._kernels is ranked else ()
+        seasons = (self._streams.seasons.rows,) if self._kernels is ranked or self._kernels is losses else ()
         self._kernels.learn_all(self._streams.banks[self.bank].rows, self.index, *seasons, np.array(values, float))
         evidence = self._record["evidence"]
         if len(evidence) > ranked.BEYOND and self.learned >= kernels.CLOCK:
@@ -184,12 +186,17 @@ class Stream:
 
         Where hours differ it is known already, of all hours alike.
         """
+        record = self._record
+        if "hours" in record.dtype.names and record["hours"]["state"] == LEARNS and self._kernels is not frequencies:
+            hours = record["hours"]
+            hours["reference"] = hours["by_hour"][:, 0]
+            if self._kernels is not shares and hours["values"]:
+                hours["base"] = hours["by_hour"][:, 1].sum() / hours["by_hour"][:, 0].sum()
         if self.is_by_hour:
             return
-        measure = self._record["measure"]
-        measure["reference"] = values
+        record["measure"]["reference"] = values
         if before is not None:
-            measure["before"] = before
+            record["measure"]["before"] = before
 
     def start_frequencies(self, counts: Sequence[int]) -> None:
         """Take it for known how often each category comes normally, by its count; the order of none is known.
@@ -242,6 +249,11 @@ class Stream:
         return int(self._record["learned"])
 
     @property
+    def threshold(self) -> float:
+        """What the evidence of its first detector must reach."""
+        return float(self._record["evidence"][0]["threshold"])
+
+    @property
     def detections(self) -> int:
         """How many changes its detectors have seen."""
         return int(self._record["detections"])
@@ -286,9 +298,14 @@ class Stream:
     def is_by_hour(self) -> bool:
         """Whether values are kept as what they are without their hour."""
         record = self._record
-        if "hours" in record.dtype.names:
-            return bool(record["hours"]["state"] == DAILY)
+        if "hours" in record.dtype.names and record["hours"]["state"] == DAILY:
+            return True
         return self._season is not None and int(self._streams.seasons.rows[self._season]["state"]) == DAILY
+
+    @property
+    def has_hourly_mean(self) -> bool:
+        """Whether what is known of its hours are means, or shares of ones, that are held against the reference's."""
+        return self._record["measure"]["kind"] in {measures.SHARE, measures.RESIDUAL, measures.MEAN}
 
     @property
     def suspected(self) -> tuple[int, int]:
@@ -300,7 +317,8 @@ class Stream:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows
         trails = self._streams.trails.rows
-        banks = (trails, self._streams.seasons.rows) if self._kernels is ranked else (trails,)
+        is_ranked = self._kernels is ranked or self._kernels is losses
+        banks = (trails, self._streams.seasons.rows) if is_ranked else (trails,)
         seen = self._kernels.update_at(rows, self.index, *banks, value, at, prediction_offset, label_offset)
         if seen == kernels.QUIET:
             return None
@@ -312,7 +330,7 @@ class Stream:
         here = Mark(int(record["count"]), at, prediction_offset, label_offset)
         found = self._find(record, seen, here)
         if self._week is not None and here.nth % kernels.LEVEL_EVERY == 0:
-            self._week.note(at, self._sum_up(record, kernels.LEVEL_EVERY))
+            self._week.note(at, self._sum_up(record, kernels.LEVEL_EVERY), by_hour=self.is_by_hour)
         return found
 
     def _find(self, record: Record, seen: int, here: Mark) -> Finding | None:
@@ -327,16 +345,22 @@ class Stream:
             return None
         effect = self._effect(float(lasting["value"]), float(lasting["after"]))
         span = int(lasting["earliest"]), int(lasting["latest"])
-        panes = min(int(record["standing"]["kept"]), standing.WINDOWS[0])
-        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here, panes * kernels.RECENT)
+        values = self._lasting_window(record) * kernels.RECENT
+        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here, values)
 
     def _lasts_from_before(self, record: Record, here: Mark) -> bool:
         """Return whether what has lasted may be a week's end before the reference covered it, of which none tells."""
         if self._week is None:
             return False
-        values = int(record["standing"]["kept"]) * kernels.RECENT
+        values = 2 * self._lasting_window(record) * kernels.RECENT
         began, _ = around(self.trail.record, max(here.nth - values, 0), here.nth, now=here)
         return began.at < self._covered
+
+    def _lasting_window(self, record: Record) -> int:
+        """Return of how many panes the window is, two of which say that something has lasted."""
+        held = record["standing"]
+        windows = zip(standing.WINDOWS, held["least"].tolist(), strict=True)
+        return next((n for n, least in windows if held["kept"] >= 2 * n and least >= self.min_effect), 1)
 
     def follow(self, at: int, prediction_offset: int, label_offset: int) -> list[Finding]:
         """Let River's detectors have the newest value, if that is new to them; return what they have found.
@@ -395,12 +419,25 @@ class Stream:
             return
         found = place(blocks, int(record["regime"]), int(record["calm"]))
         record["detections"] += 1
+        if record["detections"] == 1:
+            for stream in self.related:
+                stream.learn_hours_anew()
         best = record["regime"] = found.best
         panes = max(here.nth // kernels.RECENT * kernels.RECENT - best, 0) // kernels.RECENT
         standing.restart(record["standing"], found.earliest, panes)
         evidence = float(record["seen"]), float(record["enough"])
         is_early = here.at < self._covered
         record["suspicion"] = (1, fired, *evidence, found.earliest, found.best, found.latest, is_early)
+
+    def learn_hours_anew(self) -> None:
+        """Let no values from before a change tell how hours differ: with those after it they would be the hours.
+
+        After the first one alone: where hours differ at once each evening is a change, until they are known.
+        """
+        record = self._record
+        if "hours" in record.dtype.names and record["hours"]["state"] == LEARNS and record["hours"]["reference"].any():
+            record["hours"]["values"] = 0
+            record["hours"]["by_hour"] = 0
 
     def _may_be_of_the_hour(self, record: Record, fired: int, blocks: Blocks, here: Mark) -> bool:
         best = place(blocks, int(record["regime"]), None).best
@@ -555,7 +592,7 @@ class Stream:
         record["min_effect"] = min_effect
         record["weekly"] = self._week is not None
         if self._week is not None:
-            self._week.restore(snapshot.get("week", []))
+            self._week.restore(snapshot.get("week", [False, []]))
         record["evidence"]["threshold"] = thresholds
         record["trail"] = self.trail.index
         if "season" in record.dtype.names:

@@ -34,7 +34,8 @@ class Week:
     --------
     >>> from driftline.models.drift.measure import ShareGrowth
     >>> week, record = Week(), ShareGrowth("error_rate", 0.1, 10_000).record
-    >>> week.note(0, np.array([256.0, 77.0, 0.0]))
+    >>> for n in range(28):
+    ...     week.note(n * DAY // 4, np.array([256.0, 26.0 if n else 77.0, 0.0]))
     >>> week.was_so(record, 0.05, WEEK, WEEK + 60_000, np.array([256.0, 80.0, 0.0]))
     True
     >>> week.was_so(record, 0.05, WEEK, WEEK + 60_000, np.array([256.0, 160.0, 0.0]))
@@ -44,9 +45,16 @@ class Week:
 
     def __init__(self) -> None:
         self._quarters: dict[int, Doubles] = {}
+        self._by_hour = False
 
-    def note(self, at: int, summed: Doubles) -> None:
-        """Add the tally of values that came up to a time, in epoch milliseconds."""
+    def note(self, at: int, summed: Doubles, *, by_hour: bool = False) -> None:
+        """Add the tally of values that came up to a time, in epoch milliseconds.
+
+        Once these are without their hour (`by_hour`), those that were not are forgotten: they are of another kind.
+        """
+        if by_hour and not self._by_hour:
+            self._by_hour = True
+            self._quarters.clear()
         quarter = at // _QUARTER
         if quarter in self._quarters:
             self._quarters[quarter] = self._quarters[quarter] + summed
@@ -56,7 +64,7 @@ class Week:
             del self._quarters[min(self._quarters)]
 
     def was_so(self, measure: Record, min_effect: float, since: int, until: int, summed: Doubles) -> bool:
-        """Return whether values that came between two times are as they were a week before.
+        """Return whether values that came between two times are as they were a week before, and not all the week since.
 
         Parameters
         ----------
@@ -73,9 +81,17 @@ class Week:
         then = self._between(since - WEEK, until - WEEK, len(summed))
         if not then.any() or measures.bounds(measure, then)[0] < _HALF * min_effect:
             return False
+        if not self._came_back(measure, min_effect, until - WEEK, since):
+            return False
         other, moved = _relative_to(measure, then, summed)
         far, apart = measures.bounds(measure, summed)[0], measures.bounds(other, moved)[0]
         return apart < min_effect + _ALIKE * far
+
+    def _came_back(self, measure: Record, min_effect: float, since: int, until: int) -> bool:
+        """Return whether in half of the quarters between two times, or more, values were as in the reference."""
+        within = [summed for quarter, summed in self._quarters.items() if since < quarter * _QUARTER < until - _QUARTER]
+        usual = sum(measures.bounds(measure, summed)[0] < _HALF * min_effect for summed in within)
+        return 2 * usual >= max(len(within), 1)
 
     def _between(self, since: int, until: int, width: int) -> Doubles:
         """Return the tally of two quarters or more by how much of the time between is of each: all of one alone."""
@@ -87,13 +103,14 @@ class Week:
                 then += summed * (within / whole)
         return then
 
-    def snapshot(self) -> list[list[Any]]:
+    def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [[quarter, summed.tolist()] for quarter, summed in self._quarters.items()]
+        return [self._by_hour, [[quarter, summed.tolist()] for quarter, summed in self._quarters.items()]]
 
-    def restore(self, snapshot: list[list[Any]]) -> None:
+    def restore(self, snapshot: list[Any]) -> None:
         """Take over what `snapshot` returned."""
-        self._quarters = {quarter: np.array(summed) for quarter, summed in snapshot}
+        self._by_hour, quarters = snapshot
+        self._quarters = {quarter: np.array(summed) for quarter, summed in quarters}
 
 
 def _relative_to(measure: Record, then: Doubles, summed: Doubles) -> tuple[Record, Doubles]:

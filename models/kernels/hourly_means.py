@@ -1,8 +1,9 @@
-"""The time of day in a stream of residuals: what they are on average at each hour, and what is left without that.
+"""The time of day in a stream of residuals, or of losses: what they are on average at each hour, and what is left.
 
-While a day is being covered, residuals are summed up by hour. If their means then differ by more than chance, by how
-much that of its hour differs from that of all is taken from each. `driftline.models.kernels.season` does the same for
-numbers of any scale, and `driftline.models.kernels.hours` for zeros and ones.
+While a day is being covered, values are summed up by hour. If their means then differ by more than chance, from each is
+taken by how much the mean of its hour differs from that of the reference's hours; a loss, which is smaller where all
+are, is divided by it. `driftline.models.kernels.season` does the same for numbers whose distribution matters, and
+`driftline.models.kernels.hours` for zeros and ones.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ HOURLY_MEANS: Final = np.dtype(
         ("begun", "i8"),
         ("values", "i8"),
         ("enough", "i8"),
+        ("reference", "f4", seasonal.HOURS),
+        ("base", "f8"),
+        ("whole", "f8"),
         ("by_hour", "f8", (seasonal.HOURS, 3)),
     ],
     align=True,
 )
-"""What is known of the hours of a stream, as `driftline.models.kernels.season.SEASON` has it.
+"""What is known of the hours of a stream, as `driftline.models.kernels.hours.layout` has it.
 
 `by_hour` has how many values there are of an hour, their sum, and that of their squares. Once hours are known to
-differ, the sum is by how much the mean of the hour differs from that of all.
+differ, the sum is the mean of the hour, and `whole` that of all, or of the hours of the reference, in which it was
+`base`.
 """
 
 _FEW: Final = 16.0  # values of an hour, as which all hours speak for it
@@ -63,17 +68,35 @@ def settle(hours: Record, relation: float) -> bool:
         squares += hours.by_hour[hour, SQUARES]
     mean = total / n
     for hour in range(seasonal.HOURS):
-        count = hours.by_hour[hour, COUNT]
-        off = hours.by_hour[hour, SUM] - count * mean
-        between += off * off / count if count > 0.0 else 0.0
-        hours.by_hour[hour, SUM] = off / (count + _FEW)
+        count, of_hour = hours.by_hour[hour, COUNT], hours.by_hour[hour, SUM]
+        between += (of_hour - count * mean) ** 2 / count if count > 0.0 else 0.0
+        hours.by_hour[hour, SUM] = (of_hour + _FEW * mean) / (count + _FEW)
     hours.state = DAILY if seasonal.are_apart(between, squares - n * mean * mean, n, relation) else FLAT
+    hours.whole = mean
     return bool(hours.state == DAILY)
 
 
 @kernel
-def flat(hours: Record, value: float, at: int) -> float:
-    """Return what a residual in [-1, 1] is without its hour."""
+def look_from_reference(hours: Record) -> bool:
+    """Take for the whole the mean at the hours of the reference; False if these are not known."""
+    n = hours.reference.sum()
+    if n == 0.0:
+        return False
+    hours.whole = 0.0
+    for hour in range(seasonal.HOURS):
+        hours.whole += hours.reference[hour] / n * hours.by_hour[hour, SUM]
+    return True
+
+
+@kernel
+def above(hours: Record, at: int) -> float:
+    """Return by how much values of a time of day are above the whole, on average."""
+    return float(mean_at(hours, at) - hours.whole)
+
+
+@kernel
+def mean_at(hours: Record, at: int) -> float:
+    """Return what values of a time of day are on average."""
     hour, share = seasonal.hour_of(at)
     here, there = hours.by_hour[hour, SUM], hours.by_hour[(hour + 1) % seasonal.HOURS, SUM]
-    return float(min(max(value - (1.0 - share) * here - share * there, -1.0), 1.0))
+    return float((1.0 - share) * here + share * there)

@@ -26,13 +26,14 @@ def layout(cells: int) -> np.dtype[np.void]:
     """Return that of what is known of the hours of a stream of so many categories, as `season.SEASON` has it.
 
     `by_hour` counts the values of an hour by category, from its second item on. `whole` is how frequent each is in all,
-    once hours are known to differ.
+    once hours are known to differ; or at the hours of the `reference`, if it is known how many of its values each had.
     """
     fields = [
         ("state", "i8"),
         ("begun", "i8"),
         ("values", "i8"),
         ("enough", "i8"),
+        ("reference", "f4", seasonal.HOURS),
         ("whole", "f8", cells),
         ("by_hour", "f4", (seasonal.HOURS, cells + 1)),
     ]
@@ -84,6 +85,24 @@ def _differ(hours: Record, n: float, relation: float) -> bool:
     related = min(max((relation - of_hours) / (1.0 - of_hours), 0.0), 0.99)
     chance = (1.0 - of_hours) * (1.0 + related) / (1.0 - related)
     return bool(squares / chance > freedom + _BEYOND_CHANCE * math.sqrt(2.0 * freedom))
+
+
+@kernel
+def look_from_reference(hours: Record) -> bool:
+    """Take for the whole how frequent categories are at the hours of the reference; False if these are not known.
+
+    Then what is left of values is as at these hours, with which they are compared.
+    """
+    n = hours.reference.sum()
+    if n == 0.0:
+        return False
+    shares = np.zeros(len(hours.whole))
+    for hour in range(seasonal.HOURS):
+        for cell in range(len(hours.whole)):
+            shares[cell] += hours.reference[hour] / n * _of_hour(hours, cell, hour)
+    for cell in range(len(hours.whole)):
+        hours.whole[cell] = shares[cell]
+    return True
 
 
 @kernel

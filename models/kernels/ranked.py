@@ -12,7 +12,7 @@ from driftline.models.kernels import centre, e_sr, trail
 from driftline.models.kernels import season as seasonal
 from driftline.models.kernels import stream as common
 from driftline.models.kernels.compiled import inlined, kernel
-from driftline.models.kernels.measure import BINS, CELLS, MEAN, PSI, middle, middle_by_bins, tally, twice_mid_rank
+from driftline.models.kernels.measure import BINS, CELLS, PSI, middle, middle_by_bins, tally, twice_mid_rank
 from driftline.models.kernels.scratch import doubles, wholes
 from driftline.models.kernels.stream import BLOCK, CLOCK, FIRED, LEVEL_EVERY, QUIET, RECENT, recent
 
@@ -90,19 +90,15 @@ def _begin_anew_without_hours(stream: Record, values: int) -> None:
     for place in range(len(stream.evidence)):
         e_sr.forget(stream.evidence[place])
     common.restart(stream)
-    # What is left of values is distributed as the cells are.
     if stream.measure.kind == PSI:
+        # What is left of values is distributed as the cells are.
         for place in range(BINS):
             stream.measure.bins[place] = 0
         for place in range(CELLS):
             stream.measure.bins[twice_mid_rank(stream.measure.cells, stream.measure.cells[place]) // _RANKS] += 1
         for place in range(BINS):
             stream.measure.bins[place] = stream.measure.bins[place] * values // CELLS
-    elif stream.measure.kind == MEAN:
-        stream.measure.before = stream.measure.cells.mean()
-    else:
-        stream.measure.before = (stream.measure.cells[CELLS // 2 - 1] + stream.measure.cells[CELLS // 2]) / 2.0
-    stream.measure.reference = values
+        stream.measure.reference = values
 
 
 @inlined

@@ -55,11 +55,16 @@ def _without_hour(stream: Record, value: float, at: int) -> float:
             return value
         if not hourly_means.settle(hours, centre.relation(stream.evidence[0].centre)):
             return value
-        # What was learned had hours in it; all of these values are of the reference now.
+        # What was learned had hours in it.
         e_sr.forget(stream.evidence[0])
         common.restart(stream)
-        stream.measure.reference = hours.values
-    return float(hourly_means.flat(hours, value, at))
+        # In the reference they are 0 on average, whatever calibration has left.
+        if hourly_means.look_from_reference(hours):
+            hours.whole -= hours.base
+        else:  # all of these values are of it
+            hours.whole = 0.0
+            stream.measure.reference = hours.values
+    return float(min(max(value - hourly_means.above(hours, at), -1.0), 1.0))
 
 
 @inlined

@@ -46,6 +46,7 @@ MODEL = np.dtype(
         ("bad", BAD_RECORDS),
         ("repeats", "i8"),
         ("repeats_reference", "i8"),
+        ("repeats_threshold", "f8"),
         ("latency", "i8"),
         ("label_delay", "i8"),
         ("challenger", "i8"),
@@ -61,8 +62,8 @@ MODEL = np.dtype(
 
 `task` is one of `driftline.models.kernels.tasks`, once it is known. `number` is that of the newest prediction whose
 row was made; `predictions` and `pairs` count since it was known what the model is. `repeats` is the stream of which
-predictions repeat an id, whose reference is so many of them, or `NONE`. `epoch` is another number each time
-that versions, counters or the challenger are others than they were.
+predictions repeat an id, or `NONE`: at the end of its reference, of so many, its detector gets that threshold. `epoch`
+is another number each time that versions, counters or the challenger are others than they were.
 """
 
 REVIEW_EVERY = 256
@@ -227,10 +228,12 @@ def _came(banks: Banks, model: Record, row: Record, repeats: float, attention: I
     if model.repeats == NONE:
         return noted
     watched = banks.shares[model.repeats]
-    if watched.learned < model.repeats_reference:
+    if watched.count == 0 and watched.learned < model.repeats_reference:
         shares.learn_flat(watched, repeats)
         watched.measure.before += (repeats - watched.measure.before) / watched.learned
         watched.measure.reference = watched.learned
+        if watched.learned == model.repeats_reference:
+            watched.evidence[0].threshold = model.repeats_threshold
         return noted
     seen = shares.update_flat(watched, banks.trails, repeats, row.at, row.prediction_offset, row.label_offset)
     if seen == stream.QUIET:

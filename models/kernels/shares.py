@@ -83,17 +83,13 @@ def _without_hour(stream: Record, value: float, at: int) -> float:
             return value
         if not hourly.settle(hours, centre.relation(stream.evidence[0].centre)):
             return value
-        _begin_anew_without_hours(stream)
+        # What was learned had hours in it.
+        e_sr.forget(stream.evidence[0])
+        common.restart(stream)
+        if not hourly.look_from_reference(hours):  # all of these values are of it
+            stream.measure.before = hours.whole[1]
+            stream.measure.reference = hours.values
     return float(hourly.flat(hours, cell, at, stream.count + stream.learned))
-
-
-@kernel
-def _begin_anew_without_hours(stream: Record) -> None:
-    """Forget what was learned from values that had their hours in them: all of them are of the reference now."""
-    e_sr.forget(stream.evidence[0])
-    common.restart(stream)
-    stream.measure.before = stream.hours.whole[1]
-    stream.measure.reference = stream.hours.values
 
 
 @inlined

@@ -106,7 +106,7 @@ def _layout(
     return lined(fields)
 
 
-def _ranked(statistics: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
+def _ranked(statistics: int, tally: np.dtype[np.void], *own: tuple[object, ...]) -> np.dtype[np.void]:
     return _layout(
         (E_SR, statistics),
         tally,
@@ -115,12 +115,13 @@ def _ranked(statistics: int, tally: np.dtype[np.void]) -> np.dtype[np.void]:
         ("tallies", "u2", (RECENT // LEVEL_EVERY, measure.BINS)),
         ("blocks", "u4", PLACED // BLOCK),
         ("season", "i8"),
+        *own,
     )
 
 
 # What is counted of a pane of 512 values, and of a block of 16, has no need of more bits than it is given here.
 PSI = _ranked(3, standing.layout(measure.BINS, "u2"))
-RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"))
+RANKED = _ranked(1, standing.layout(measure.MOMENTS, "f8"), ("hours", hourly_means.HOURLY_MEANS))
 SHARE = _layout(
     (E_SR, 1),
     standing.layout(measure.MOMENTS, "u2"),

@@ -16,6 +16,7 @@ from driftline.models.kernels import (
     frequencies,
     groups,
     label_curve,
+    losses,
     ranked,
     residuals,
     shares,
@@ -259,7 +260,7 @@ def paired(
         if version.loss_bank == SHARE:
             seen = shares.update(bits[version.loss], trails, loss, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[version.loss], trails, seasons, loss, at, prediction_offset, label_offset)
+            seen = losses.update(ranks[version.loss], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = note(attention, noted, version.loss_bank, version.loss, seen)
     if not version.calibrated or math.isnan(score):
@@ -269,7 +270,7 @@ def paired(
         if version.residual_bank == RESIDUAL:
             seen = residuals.update(signed[version.residual], trails, residual, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(
+            seen = losses.update(
                 ranks[version.residual], trails, seasons, residual, at, prediction_offset, label_offset
             )
         if seen != stream.QUIET:
@@ -307,7 +308,7 @@ def _learned(
         if version.loss_bank == SHARE:
             shares.learn(bits[version.loss], loss, at)
         else:
-            ranked.learn(ranks[version.loss], seasons, loss, at)
+            losses.learn(ranks[version.loss], seasons, loss, at)
     curve = version.coverage.curve
     if not version.calibrated or math.isnan(score):
         label_curve.learn(curve, delay, loss, outcome, math.nan, math.nan)
@@ -318,7 +319,7 @@ def _learned(
         if version.residual_bank == RESIDUAL:
             residuals.learn(signed[version.residual], residual, at)
         else:
-            ranked.learn(ranks[version.residual], seasons, residual, at)
+            losses.learn(ranks[version.residual], seasons, residual, at)
     if version.excess != NONE:
         residuals.learn(signed[version.excess], beyond, at)
 
@@ -354,12 +355,12 @@ def _sliced(
             if slices.bank == SHARE:
                 shares.learn(bits[index], loss, at)
             else:
-                ranked.learn(ranks[index], seasons, loss, at)
+                losses.learn(ranks[index], seasons, loss, at)
             continue
         if slices.bank == SHARE:
             seen = shares.update(bits[index], trails, loss, at, prediction_offset, label_offset)
         else:
-            seen = ranked.update(ranks[index], trails, seasons, loss, at, prediction_offset, label_offset)
+            seen = losses.update(ranks[index], trails, seasons, loss, at, prediction_offset, label_offset)
         if seen != stream.QUIET:
             noted = note(attention, noted, slices.bank, index, seen)
     return noted

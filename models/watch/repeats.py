@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from driftline.models.drift.budget import REPEATS, between
 from driftline.models.drift.finding import Level, Subject
 from driftline.models.drift.measure import ShareGrowth
-from driftline.models.drift.stream import Stream
+from driftline.models.drift.stream import NEVER, Stream
 from driftline.models.watch import wording
 from driftline.schemas.alerts import Kind, Target
 
@@ -45,12 +45,16 @@ class Repeats:
             describe=wording.repeated,
             streams=arena.streams,
         )
-        self._stream.promise(between(config.alerts.events_between_false_alarms, REPEATS))
+        self._between = between(config.alerts.events_between_false_alarms, REPEATS)
         self._reference = config.reference.events
 
     def begin(self, model: Record) -> None:
         """Tell kernels of a model's record where its predictions are watched from now on."""
+        self._stream.promise(self._between)
         model["repeats"], model["repeats_reference"] = self._stream.index, self._reference
+        model["repeats_threshold"] = self._stream.threshold
+        if self._stream.count == 0 and self._stream.learned < self._reference:
+            self._stream.promise(NEVER)  # before the end of the reference, at which kernels set it
 
     def close(self) -> None:
         """Give its records back."""
@@ -61,8 +65,8 @@ class Repeats:
         return Level(self._stream.level, values=self._stream.count, events=predictions)
 
     def report(self) -> dict[str, dict[str, Any]]:
-        """Return its part of the state document."""
-        return {f"{SUBJECT.as_text()} {self._stream.detector}": self._stream.report()}
+        """Return its part of the state document, from the end of its reference on."""
+        return {f"{SUBJECT.as_text()} {each['detector']}": each for each in self._stream.reports()}
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""

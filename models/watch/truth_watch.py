@@ -238,8 +238,11 @@ class TruthWatch:
         self._slices.promise(events, covered)
 
     def _place(self) -> None:
-        """Tell kernels where streams and calibration are."""
+        """Tell kernels where streams and calibration are, and streams of each other."""
         record = self._record
+        related = [each for each in self.streams() if each.has_hourly_mean]
+        for each in related:
+            each.related = related
         if self._calibration is not None:
             record["calibrated"] = 1
             self._calibration.fill(record["calibration"])

@@ -19,7 +19,7 @@ from tests.restoring import as_stored
 from tests.truths import KEYS, feed, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from driftline.models.drift.finding import Finding
     from driftline.models.watch.truth_watch import TruthWatch
@@ -30,10 +30,26 @@ COVERED: Final = A_DAY + REFERENCE // 4
 TASKS: Final = list(Task)
 
 
-class Nights:
-    """A model whose errors come and go with the hour: of a tenth of its predictions, more or less by two thirds."""
+def by_sine(day: float) -> float:
+    """Return how many times the usual errors there are, a part of a day after it began."""
+    return 1.0 + 2.0 / 3.0 * math.sin(2.0 * math.pi * day)
 
-    def __init__(self, task: Task, seed: int = 1) -> None:
+
+def by_day_alone(day: float) -> float:
+    """Return the same where most errors are in the second half of a day, which begins within some hours."""
+    return 1.0 - 0.6 * math.tanh(2.0 * math.sin(2.0 * math.pi * day))
+
+
+def always(day: float) -> float:  # noqa: ARG001 - as others
+    """Return the same where hours do not differ."""
+    return 1.0
+
+
+class Nights:
+    """A model whose errors come and go with the hour: of a tenth of its predictions, more or less by a cycle."""
+
+    def __init__(self, task: Task, seed: int = 1, cycle: Callable[[float], float] = by_sine) -> None:
+        self._cycle = cycle
         self.task = task
         self.watch = new(task, segments=["region"], reference={"events": REFERENCE, "min_span": "1d"})
         self._random = Random(seed)
@@ -46,8 +62,7 @@ class Nights:
     def _pairs(self, pairs: int, times: float) -> Iterator[tuple[Pending, Truth]]:
         for _ in range(pairs):
             at = DAY * self.nth // A_DAY
-            usual = 1.0 + 2.0 / 3.0 * math.sin(2.0 * math.pi * at / DAY)
-            yield self._pair(at, 0.1 * times * usual)
+            yield self._pair(at, 0.1 * times * self._cycle(at % DAY / DAY))
             self.nth += 1
 
     def _pair(self, at: int, error: float) -> tuple[Pending, Truth]:
@@ -69,7 +84,7 @@ class Nights:
 
     def restarted(self) -> Nights:
         """Return what a restart makes of it."""
-        again = Nights(self.task)
+        again = Nights(self.task, cycle=self._cycle)
         again._random.setstate(self._random.getstate())
         again.nth = self.nth
         keys = KEYS | (class_keys("abc") if self.task is Task.MULTICLASS else {})
@@ -92,6 +107,30 @@ def test_what_comes_back_each_night_is_no_finding(task: Task) -> None:
         nights = Nights(task, seed)
         assert nights.feed(COVERED + 4 * A_DAY) == []
         assert hours_of(nights.watch) == DAILY
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_comes_at_once_each_day_is_none_once_hours_are_known(task: Task) -> None:
+    """The first day begins without the errors of the second half: where that is a change, hours are learned anew."""
+    for seed in range(2):
+        nights = Nights(task, seed, by_day_alone)
+        nights.feed(2 * COVERED)
+        assert nights.feed(3 * A_DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "cycle"), [*((task, always) for task in TASKS), (Task.BINARY, by_sine), (Task.MULTICLASS, by_sine)]
+)
+def test_a_model_that_becomes_worse_on_its_first_day_stays_worse(task: Task, cycle: Callable[[float], float]) -> None:
+    """Of a regression whose errors rise by the hour it is held back, as it may be of the hour."""
+    nights = Nights(task, cycle=cycle)
+    nights.feed(REFERENCE + 500)
+    assert nights.feed(COVERED, times=3.0)
+    loss = nights.watch.streams()[0]
+    for _ in range(12):
+        nights.feed(A_DAY // 6, times=3.0)
+        assert loss.level is not None
+        assert loss.level.value > loss.min_effect
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -113,6 +113,16 @@ def test_more_than_usual_are_told_at_once_and_resolved_when_they_end(repeated: f
     assert [each.state for each in service.alerts if is_about_repeats(each)][-1] is AlertState.RESOLVED
 
 
+def test_a_burst_in_the_reference_is_of_the_reference() -> None:
+    service = Service()
+    service.send(500, 0.0)
+    service.send(100, 0.6)
+    service.send(10_000, 0.0)
+    assert not any(map(is_about_repeats, service.alerts))
+    service.send(500, 0.6)
+    assert any(map(is_about_repeats, service.alerts))
+
+
 def test_the_state_tells_how_many_there_are() -> None:
     service = Service()
     service.send(3000, 0.2)

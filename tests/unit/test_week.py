@@ -158,6 +158,20 @@ def test_the_end_of_what_was_so_for_a_day_is_no_week(family: Family) -> None:
     assert told(weeks.feed(0.25, more=1.0))
 
 
+def test_what_drifts_slowly_is_told_though_each_week_is_as_the_one_before(family: Family) -> None:
+    weeks = Weeks(family)
+    weeks.feed(7)
+    assert any(told(weeks.feed(7, more=0.2 * week)) for week in range(1, 11))
+
+
+@pytest.mark.parametrize("day", [5.8, 6.2])
+def test_what_begins_before_the_first_week_is_over_is_told_and_no_weekend(family: Family, day: float) -> None:
+    weeks = Weeks(family)
+    weeks.feed(day)
+    weeks.feed(7 - day, more=1.0)
+    assert told(weeks.feed(4, more=1.0))
+
+
 @pytest.mark.parametrize("days", [6.9, 13.3, 19.01])
 def test_a_restart_changes_nothing(family: Family, days: float) -> None:
     ends = []
@@ -173,7 +187,7 @@ def test_a_restart_changes_nothing(family: Family, days: float) -> None:
 def test_what_is_kept_of_a_week_is_bounded() -> None:
     weeks = Weeks(FAMILIES["numbers"])
     weeks.feed(30)
-    assert len(weeks.stream.snapshot()["week"]) == 32
+    assert len(weeks.stream.snapshot()["week"][1]) == 32
 
 
 def test_without_a_week_nothing_is_kept() -> None:
