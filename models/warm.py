@@ -99,6 +99,7 @@ def _ask_seldom() -> None:
         summed = np.zeros(BINS)  # of nothing: a measure of any kind
         kernels.sum_up(record, LEVEL_EVERY, summed)
         bounds(record["measure"], summed)
+        bounds(record["measure"], summed, 0.0)
     Book(Arena(), Joins()).spread()
     JoinTable().let_go(np.zeros(0, np.int32), np.zeros(0, np.int64))
 

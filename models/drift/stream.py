@@ -188,15 +188,21 @@ class Stream:
         """
         record = self._record
         if "hours" in record.dtype.names and record["hours"]["state"] == LEARNS and self._kernels is not frequencies:
-            hours = record["hours"]
-            hours["reference"] = hours["by_hour"][:, 0]
-            if self._kernels is not shares and hours["values"]:
-                hours["base"] = hours["by_hour"][:, 1].sum() / hours["by_hour"][:, 0].sum()
+            self._note_hours(record["hours"])
         if self.is_by_hour:
             return
         record["measure"]["reference"] = values
         if before is not None:
             record["measure"]["before"] = before
+
+    def _note_hours(self, hours: Record) -> None:
+        """Note of which hours the reference is; where no times of it are known, nothing can be told of hours."""
+        if not hours["values"]:
+            hours["state"] = FLAT
+            return
+        hours["reference"] = hours["by_hour"][:, 0]
+        if self._kernels is not shares:
+            hours["base"] = hours["by_hour"][:, 1].sum() / hours["by_hour"][:, 0].sum()
 
     def start_frequencies(self, counts: Sequence[int]) -> None:
         """Take it for known how often each category comes normally, by its count; the order of none is known.
@@ -419,7 +425,7 @@ class Stream:
             return
         found = place(blocks, int(record["regime"]), int(record["calm"]))
         record["detections"] += 1
-        if record["detections"] == 1:
+        if sum(stream.detections for stream in self.related) == 1:
             for stream in self.related:
                 stream.learn_hours_anew()
         best = record["regime"] = found.best

@@ -90,7 +90,7 @@ class Week:
     def _came_back(self, measure: Record, min_effect: float, since: int, until: int) -> bool:
         """Return whether in half of the quarters between two times, or more, values were as in the reference."""
         within = [summed for quarter, summed in self._quarters.items() if since < quarter * _QUARTER < until - _QUARTER]
-        usual = sum(measures.bounds(measure, summed)[0] < _HALF * min_effect for summed in within)
+        usual = sum(measures.bounds(measure, summed, 0.0)[0] < _HALF * min_effect for summed in within)
         return 2 * usual >= max(len(within), 1)
 
     def _between(self, since: int, until: int, width: int) -> Doubles:

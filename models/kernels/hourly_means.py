@@ -41,7 +41,7 @@ differ, the sum is the mean of the hour, and `whole` that of all, or of the hour
 `base`.
 """
 
-_FEW: Final = 16.0  # values of an hour, as which all hours speak for it
+_MOST: Final = 16.0  # values of an hour, as which all hours speak for it
 
 
 @kernel
@@ -68,24 +68,36 @@ def settle(hours: Record, relation: float) -> bool:
         squares += hours.by_hour[hour, SQUARES]
     mean = total / n
     for hour in range(seasonal.HOURS):
-        count, of_hour = hours.by_hour[hour, COUNT], hours.by_hour[hour, SUM]
-        between += (of_hour - count * mean) ** 2 / count if count > 0.0 else 0.0
-        hours.by_hour[hour, SUM] = (of_hour + _FEW * mean) / (count + _FEW)
-    hours.state = DAILY if seasonal.are_apart(between, squares - n * mean * mean, n, relation) else FLAT
-    hours.whole = mean
-    return bool(hours.state == DAILY)
+        count, off = hours.by_hour[hour, COUNT], hours.by_hour[hour, SUM] - hours.by_hour[hour, COUNT] * mean
+        between += off * off / count if count > 0.0 else 0.0
+    squares -= n * mean * mean
+    hours.state = DAILY if seasonal.are_apart(between, squares, n, relation) else FLAT
+    if hours.state == FLAT:
+        return False
+    _take_means(hours, mean, min((squares - between) / between, _MOST))
+    return True
 
 
 @kernel
-def look_from_reference(hours: Record) -> bool:
-    """Take for the whole the mean at the hours of the reference; False if these are not known."""
-    n = hours.reference.sum()
-    if n == 0.0:
-        return False
-    hours.whole = 0.0
+def _take_means(hours: Record, mean: float, few: float) -> None:
+    """Write the means of hours, in which all count as a `few` values, and that of the hours of the reference.
+
+    That one is held against the reference's own, so nothing else may be in it (James and Stein, 1961, say of how many
+    values the others are worth: the variance within hours by that between them).
+    """
+    known = hours.reference.sum()
+    hours.whole = mean if known == 0.0 else 0.0
     for hour in range(seasonal.HOURS):
-        hours.whole += hours.reference[hour] / n * hours.by_hour[hour, SUM]
-    return True
+        count, of_hour = hours.by_hour[hour, COUNT], hours.by_hour[hour, SUM]
+        if known > 0.0:
+            hours.whole += hours.reference[hour] / known * (of_hour / count if count > 0.0 else mean)
+        hours.by_hour[hour, SUM] = (of_hour + few * mean) / (count + few)
+
+
+@kernel
+def has_reference(hours: Record) -> bool:
+    """Return whether it is known of which hours the reference is; else all values are of it."""
+    return bool(hours.reference.sum() > 0.0)
 
 
 @kernel

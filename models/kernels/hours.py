@@ -99,7 +99,9 @@ def look_from_reference(hours: Record) -> bool:
     shares = np.zeros(len(hours.whole))
     for hour in range(seasonal.HOURS):
         for cell in range(len(hours.whole)):
-            shares[cell] += hours.reference[hour] / n * _of_hour(hours, cell, hour)
+            of_hour = hours.by_hour[hour, 0]  # nothing else may be in it: it is held against the reference's own
+            share = hours.by_hour[hour, cell + 1] / of_hour if of_hour > 0.0 else hours.whole[cell]
+            shares[cell] += hours.reference[hour] / n * share
     for cell in range(len(hours.whole)):
         hours.whole[cell] = shares[cell]
     return True

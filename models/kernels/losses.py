@@ -58,7 +58,7 @@ def _without_hour(stream: Record, value: float, at: int) -> float:
         # What was learned had hours in it.
         e_sr.forget(stream.evidence[0])
         common.restart(stream)
-        if hourly_means.look_from_reference(hours):
+        if hourly_means.has_reference(hours):
             if hours.base > 0.0:
                 hours.whole *= stream.measure.before / hours.base
         else:  # all of these values are of it

@@ -59,7 +59,7 @@ def _without_hour(stream: Record, value: float, at: int) -> float:
         e_sr.forget(stream.evidence[0])
         common.restart(stream)
         # In the reference they are 0 on average, whatever calibration has left.
-        if hourly_means.look_from_reference(hours):
+        if hourly_means.has_reference(hours):
             hours.whole -= hours.base
         else:  # all of these values are of it
             hours.whole = 0.0

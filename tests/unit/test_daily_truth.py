@@ -40,6 +40,11 @@ def by_day_alone(day: float) -> float:
     return 1.0 - 0.6 * math.tanh(2.0 * math.sin(2.0 * math.pi * day))
 
 
+def best_first(day: float) -> float:
+    """Return the same where the first hours are the best of a day, ten times better than the worst."""
+    return 0.7 * math.exp(-1.15 * math.sin(2.0 * math.pi * day))
+
+
 def always(day: float) -> float:  # noqa: ARG001 - as others
     """Return the same where hours do not differ."""
     return 1.0
@@ -48,10 +53,13 @@ def always(day: float) -> float:  # noqa: ARG001 - as others
 class Nights:
     """A model whose errors come and go with the hour: of a tenth of its predictions, more or less by a cycle."""
 
-    def __init__(self, task: Task, seed: int = 1, cycle: Callable[[float], float] = by_sine) -> None:
+    def __init__(
+        self, task: Task, seed: int = 1, cycle: Callable[[float], float] = by_sine, *, a_day: int = A_DAY
+    ) -> None:
         self._cycle = cycle
+        self._a_day = a_day
         self.task = task
-        self.watch = new(task, segments=["region"], reference={"events": REFERENCE, "min_span": "1d"})
+        self.watch = new(task, segments=["region"], reference={"events": a_day // 5, "min_span": "1d"})
         self._random = Random(seed)
         self.nth = 0
 
@@ -61,7 +69,7 @@ class Nights:
 
     def _pairs(self, pairs: int, times: float) -> Iterator[tuple[Pending, Truth]]:
         for _ in range(pairs):
-            at = DAY * self.nth // A_DAY
+            at = DAY * self.nth // self._a_day
             yield self._pair(at, 0.1 * times * self._cycle(at % DAY / DAY))
             self.nth += 1
 
@@ -84,7 +92,7 @@ class Nights:
 
     def restarted(self) -> Nights:
         """Return what a restart makes of it."""
-        again = Nights(self.task, cycle=self._cycle)
+        again = Nights(self.task, cycle=self._cycle, a_day=self._a_day)
         again._random.setstate(self._random.getstate())
         again.nth = self.nth
         keys = KEYS | (class_keys("abc") if self.task is Task.MULTICLASS else {})
@@ -116,6 +124,15 @@ def test_what_comes_at_once_each_day_is_none_once_hours_are_known(task: Task) ->
         nights = Nights(task, seed, by_day_alone)
         nights.feed(2 * COVERED)
         assert nights.feed(3 * A_DAY) == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("a_day", [2000, 8000])
+def test_a_reference_of_the_best_hours_makes_the_others_no_worse(task: Task, a_day: int) -> None:
+    for seed in range(3):
+        nights = Nights(task, seed, best_first, a_day=a_day)
+        nights.feed(3 * a_day)
+        assert nights.feed(5 * a_day) == []
 
 
 @pytest.mark.parametrize(
