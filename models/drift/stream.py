@@ -128,8 +128,8 @@ class Stream:
         record["weekly"] = has_weeks
         self._season: int | None = None
         of_distributions = measure.kind in {measures.PSI, measures.SHIFT}
-        if "hours" in record.dtype.names:
-            record["hours"]["state"] = LEARNS if has_hours and not of_distributions else FLAT
+        if (hours := self._hours) is not None:
+            hours["state"] = LEARNS if has_hours and not of_distributions else FLAT
         if "season" in record.dtype.names:
             record["season"] = ranked.NONE
         if has_hours and of_distributions:
@@ -154,9 +154,8 @@ class Stream:
 
     def _wait_for_hours(self, values: int) -> None:
         """Let no fewer values than that tell whether hours differ."""
-        record = self._record
-        if "hours" in record.dtype.names:
-            record["hours"]["enough"] = values
+        if (hours := self._hours) is not None:
+            hours["enough"] = values
         if self._season is not None:
             self._streams.seasons.rows[self._season]["enough"] = values
 
@@ -186,14 +185,14 @@ class Stream:
 
         Where hours differ it is known already, of all hours alike.
         """
-        record = self._record
-        if "hours" in record.dtype.names and record["hours"]["state"] == LEARNS and self._kernels is not frequencies:
-            self._note_hours(record["hours"])
+        hours, measure = self._hours, self._record["measure"]
+        if hours is not None and hours["state"] == LEARNS and self._kernels is not frequencies:
+            self._note_hours(hours)
         if self.is_by_hour:
             return
-        record["measure"]["reference"] = values
+        measure["reference"] = values
         if before is not None:
-            record["measure"]["before"] = before
+            measure["before"] = before
 
     def _note_hours(self, hours: Record) -> None:
         """Note of which hours the reference is; where no times of it are known, nothing can be told of hours."""
@@ -238,6 +237,12 @@ class Stream:
     @property
     def _record(self) -> Record:
         return self._streams.banks[self.bank].rows[self.index]
+
+    @property
+    def _hours(self) -> Record | None:
+        """What is known of its hours, where that stands in its own record; of distributions a season has it."""
+        record = self._record
+        return record["hours"] if "hours" in record.dtype.names else None
 
     @property
     def detector(self) -> str:
@@ -303,8 +308,8 @@ class Stream:
     @property
     def is_by_hour(self) -> bool:
         """Whether values are kept as what they are without their hour."""
-        record = self._record
-        if "hours" in record.dtype.names and record["hours"]["state"] == DAILY:
+        hours = self._hours
+        if hours is not None and hours["state"] == DAILY:
             return True
         return self._season is not None and int(self._streams.seasons.rows[self._season]["state"]) == DAILY
 
@@ -440,10 +445,10 @@ class Stream:
 
         After the first one alone: where hours differ at once each evening is a change, until they are known.
         """
-        record = self._record
-        if "hours" in record.dtype.names and record["hours"]["state"] == LEARNS and record["hours"]["reference"].any():
-            record["hours"]["values"] = 0
-            record["hours"]["by_hour"] = 0
+        hours = self._hours
+        if hours is not None and hours["state"] == LEARNS and hours["reference"].any():
+            hours["values"] = 0
+            hours["by_hour"] = 0
 
     def _may_be_of_the_hour(self, record: Record, fired: int, blocks: Blocks, here: Mark) -> bool:
         best = place(blocks, int(record["regime"]), None).best
