@@ -477,6 +477,8 @@ CHANGES: Final = (
         for shift in (0.1, 0.25, 0.5, 1.0, 2.0)
     ),
     *(_of_feature(f"sd x {scale}", LATE, _scaled(scale)) for scale in (0.5, 1.25, 2.0)),
+    _of_feature("sd x 2.0, early", EARLY, _scaled(2.0)),
+    _of_feature("gradual, sd x 2.0 over 2,000", LATE, _scaled(2.0), over=2000),
     _of_feature("t3, mean +.5", LATE, _shifted(0.5), NULLS[1]),
     _of_feature("lognormal x 1.5", LATE, _scaled(1.5), NULLS[2]),
     _of_feature("zero-inflated x 3", LATE, _scaled(3.0), NULLS[3]),
