@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 
 from benchmarks.detection_streams import BY_NAME, CHANGES, FEEDS, LATE, NULLS
-from benchmarks.detection_tables import changes_table, curve_table, feeds_table, nulls_table
+from benchmarks.detection_tables import changes_table, curve_table, feeds_table, nulls_table, run_lengths_table
 from benchmarks.detection_watchers import REFERENCE, driftline, kswin, river
 from benchmarks.intervals import interval, share_interval
 from benchmarks.parts import add_parts
@@ -304,6 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "nulls" in parts:
             results["nulls"] = measure_nulls(size, pool)
             console.print(nulls_table(results["nulls"]))
+            console.print(run_lengths_table(results["nulls"]))
     if not options.quick:
         keep("detection", results | origin(PACKAGES))
     complaints = missed({part: results[part] for part in parts})

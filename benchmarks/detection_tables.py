@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from benchmarks.intervals import share_interval
+from benchmarks.intervals import interval, share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,27 @@ def nulls_table(rows: Sequence[dict[str, Any]]) -> Table:
             str(own["pages"]),
         )
     return table
+
+
+def run_lengths_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return how many events of a model there are to a finding, of each detector in all that nothing changes in."""
+    table = Table("detector", "findings", "events to one", "us an event", title="run lengths where nothing changes")
+    for name in dict.fromkeys(row["detector"] for row in rows):
+        heard = [row for row in rows if row["detector"] == name]
+        events = sum(row["events"] for row in heard)
+        cost = f"{statistics.median(row['us an event'] for row in heard):.1f}"
+        table.add_row(name, *_run_length(sum(row["findings"] for row in heard), events), cost)
+        if name == "Driftline":
+            own = sum((Counter(row["by"]) for row in heard), Counter[str]())
+            for detector, findings in own.most_common():
+                table.add_row(f"  {detector}", *_run_length(findings, events))
+    return table
+
+
+def _run_length(findings: int, events: int) -> tuple[str, str]:
+    low, high = interval(findings, events)
+    longest = f"{1e6 / low:,.0f}" if low else "no end"
+    return f"{findings:,}", f"{events / max(findings, 1):,.0f} [{1e6 / high:,.0f}, {longest}]"
 
 
 def changes_table(rows: Sequence[dict[str, Any]]) -> Table:
