@@ -1,4 +1,4 @@
-"""One watched stream of numbers: detectors, the recent values, and where they stood.
+"""What is found in one watched stream of numbers: detectors, and how it stands.
 
 Detection and size are told apart. A detector says *that* something changed, often within a few dozen values of it, when
 the size cannot be known yet; so from there on the effect is measured again every 32 values, until a window full of
@@ -6,8 +6,7 @@ values has come after the change, and each time the stream offers a `Finding`. P
 enough. What detectors miss is found by how the stream stands (`driftline.models.kernels.standing`), and offered for as
 long as it stands so.
 
-What every value passes is in `driftline.models.kernels`: `ranked`, `shares`, `residuals` and `frequencies`. What is
-rare is here.
+What there is of its values, and what is normal of them, is in `driftline.models.drift.values`.
 """
 
 from __future__ import annotations
@@ -20,29 +19,26 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
-from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.place import Blocks, compared, may_be_of_the_hour, place
 from driftline.models.drift.rank import blank_measure
-from driftline.models.drift.streams import Streams
 from driftline.models.drift.trail import Mark, Trail, around
-from driftline.models.drift.week import Week
-from driftline.models.kernels import frequencies, losses, ranked, residuals, shares, standing
+from driftline.models.drift.values import Values
+from driftline.models.kernels import frequencies, ranked, standing
 from driftline.models.kernels import measure as measures
 from driftline.models.kernels import stream as kernels
-from driftline.models.kernels.season import DAILY, FLAT, LEARNS
-from driftline.schemas.alerts import Effect
+from driftline.models.kernels.season import LEARNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from driftline.models.drift.listener import Listener
     from driftline.models.drift.measure import Measure
-    from driftline.models.kernels.types import Doubles, Record
+    from driftline.models.drift.streams import Streams
+    from driftline.models.kernels.types import Record
+    from driftline.schemas.alerts import Effect
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
 _SLOW: Final = 8  # times the values since the largest step: evidence that is older is of no step
-_KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, losses, frequencies)
-"""By bank, the module of its kernels."""
 
 RANK_DETECTORS: Final = ("e_sr:rank", "e_sr:spread", "e_sr:beyond")
 """What watches a stream of ranks; the first is the one that most changes are found by.
@@ -60,7 +56,7 @@ NEVER: Final = math.inf
 """The events between two false alarms of a stream that is not to say anything by itself."""
 
 
-class Stream:
+class Stream(Values):
     """Watches one stream.
 
     Parameters
@@ -103,41 +99,19 @@ class Stream:
         has_hours: bool = False,
         has_weeks: bool = False,
     ) -> None:
+        super().__init__(
+            measure, min_effect=min_effect, streams=streams, trail=trail, has_hours=has_hours, has_weeks=has_weeks
+        )
         self.subject = subject
         self.version = version
-        self.min_effect = min_effect
-        self._measure_name = measure.name
-        self._describe = describe
-        self.listeners = tuple(listeners)
         self.related: Sequence[Stream] = ()  # itself, and those that what changes it may change, too
-        self._heard = 0  # values that these have had
-        self._covered = 0  # the time from which on the reference covers what is normal
-        self._cells: list[float] = []
+        self.listeners = tuple(listeners)
+        self._describe = describe
         self._detectors = tuple(detectors)
-        self._streams = Streams() if streams is None else streams
-        self.bank = kernels.BANKS[measure.kind]
-        self._kernels = _KINDS[self.bank]
-        self.index = self._streams.open(self, self.bank)
-        self._has_own_trail = trail is None
-        self.trail = (Trail(self._streams.trails) if trail is None else trail).hold()
-        record = self._record
-        record["trail"] = self.trail.index
-        record["measure"] = measure.record
-        record["min_effect"] = min_effect
-        self._week = Week() if has_weeks else None
-        record["weekly"] = has_weeks
-        self._season: int | None = None
-        of_distributions = measure.kind in {measures.PSI, measures.SHIFT}
-        if (hours := self._hours) is not None:
-            hours["state"] = LEARNS if has_hours and not of_distributions else FLAT
-        if "season" in record.dtype.names:
-            record["season"] = ranked.NONE
-        if has_hours and of_distributions:
-            self._season = record["season"] = self._streams.seasons.allocate()
-        if len(record["evidence"]) > ranked.BEYOND:
-            record["evidence"][ranked.BEYOND]["rises_only"] = 1
+        self._covered = 0  # the time from which on the reference covers what is normal
+        self._heard = 0  # values that listeners have had
+        self._cells: list[float] = []
         self.promise(NEVER)
-        standing.restart(record["standing"], 0, 0)
 
     def promise(self, events: float, covered: int = 0) -> None:
         """Let no more than one value in so many be a false alarm; `NEVER`: its own detectors say nothing.
@@ -152,112 +126,10 @@ class Stream:
         sides = 1 if self._kernels is frequencies else 2 * len(evidence) - int(evidence["rises_only"].sum())
         evidence["threshold"] = events * sides
 
-    def _wait_for_hours(self, values: int) -> None:
-        """Let no fewer values than that tell whether hours differ."""
-        if (hours := self._hours) is not None:
-            hours["enough"] = values
-        if self._season is not None:
-            self._streams.seasons.rows[self._season]["enough"] = values
-
-    def learn(self, values: Sequence[float], more: int = 0) -> None:
-        """Take the first values of the reference, in their order; kernels go on with the rest of it.
-
-        Of `more` that are to come, half tell how hours of the day differ, and half what is left then.
-        """
-        self._wait_for_hours(more // 2)
-        self._record["measure"]["bins"] = 0  # of the whole reference: these are counted with the others
-        seasons = (self._streams.seasons.rows,) if self._kernels is ranked or self._kernels is losses else ()
-        self._kernels.learn_all(self._streams.banks[self.bank].rows, self.index, *seasons, np.array(values, float))
-        evidence = self._record["evidence"]
-        if len(evidence) > ranked.BEYOND and self.learned >= kernels.CLOCK:
-            # None of them lies beyond them all, as two of as many others would.
-            evidence[ranked.BEYOND]["centre"]["total"] += 2.0
-
-    def start(self, share: float, values: int) -> None:
-        """Take it for known what share of ones there is normally, from so many values, however they came."""
-        record = self._record
-        record["measure"]["before"], record["measure"]["reference"] = share, values
-        centre = record["evidence"][0]["centre"]
-        centre["total"], centre["count"] = share * values, values
-
-    def complete(self, values: int, before: float | None = None) -> None:
-        """Take it for known what so many values of the reference were on average, and of how many that tells.
-
-        Where hours differ it is known already, of all hours alike.
-        """
-        hours, measure = self._hours, self._record["measure"]
-        if hours is not None and hours["state"] == LEARNS and self._kernels is not frequencies:
-            self._note_hours(hours)
-        if self.is_by_hour:
-            return
-        measure["reference"] = values
-        if before is not None:
-            measure["before"] = before
-
-    def _note_hours(self, hours: Record) -> None:
-        """Note of which hours the reference is; where no times of it are known, nothing can be told of hours."""
-        if not hours["values"]:
-            hours["state"] = FLAT
-            return
-        hours["reference"] = hours["by_hour"][:, 0]
-        if self._kernels is not shares:
-            hours["base"] = hours["by_hour"][:, 1].sum() / hours["by_hour"][:, 0].sum()
-
-    def start_frequencies(self, counts: Sequence[int]) -> None:
-        """Take it for known how often each category comes normally, by its count; the order of none is known.
-
-        Where hours differ it is known already, of all hours alike.
-        """
-        if self.is_by_hour:
-            return
-        record = self._record
-        record["measure"]["bins"] = 0
-        record["measure"]["bins"][: len(counts)] = counts
-        record["measure"]["reference"] = sum(counts)
-        if self.learned == 0:
-            evidence = record["evidence"][0]
-            evidence["counts"][: len(counts)], evidence["count"] = counts, sum(counts)
-
-    @property
-    def measure(self) -> Record:
-        """The record of its measure: what of the reference it still lacks may be written there."""
-        return self._record["measure"]
-
-    def close(self) -> None:
-        """Give the record back; nothing may be asked of the stream any more."""
-        self._end_season()
-        self.trail.release()
-        self._streams.close(self.bank, self.index)
-
-    def _end_season(self) -> None:
-        if self._season is not None:
-            self._streams.seasons.free(self._season)
-            self._season = None
-
-    @property
-    def _record(self) -> Record:
-        return self._streams.banks[self.bank].rows[self.index]
-
-    @property
-    def _hours(self) -> Record | None:
-        """What is known of its hours, where that stands in its own record; of distributions a season has it."""
-        record = self._record
-        return record["hours"] if "hours" in record.dtype.names else None
-
     @property
     def detector(self) -> str:
         """The name of the first detector, by which the stream goes in the state document."""
         return self._detectors[0]
-
-    @property
-    def count(self) -> int:
-        """How many values there have been."""
-        return int(self._record["count"])
-
-    @property
-    def learned(self) -> int:
-        """How many values of the reference it has learned from."""
-        return int(self._record["learned"])
 
     @property
     def threshold(self) -> float:
@@ -270,55 +142,6 @@ class Stream:
         return int(self._record["detections"])
 
     @property
-    def level(self) -> Effect | None:
-        """How it stands; None until enough values have come."""
-        level = self._record["level"]
-        return self._effect(float(level["value"]), float(level["after"])) if level["known"] else None
-
-    @property
-    def better(self) -> float:
-        """How much smaller a loss is than in the reference, as an estimate; 0 of what is no loss, or larger."""
-        level, measure = self._record["level"], self._record["measure"]
-        if not level["known"] or measure["kind"] not in {measures.SHARE, measures.MEAN}:
-            return 0.0
-        smaller = max(float(measure["before"]) - float(level["after"]), 0.0)
-        return smaller if measure["kind"] == measures.SHARE or smaller == 0.0 else smaller / float(measure["before"])
-
-    def _effect(self, value: float, after: float) -> Effect:
-        before = float(self._record["measure"]["before"])
-        if self._kernels is frequencies:
-            _, before, after = self.moved()
-        return Effect(measure=self._measure_name, value=value, before=before, after=after)
-
-    def moved(self) -> tuple[int, float, float]:
-        """Return which category of a `CategoryPsi` has moved most, how frequent it was, and how frequent it is now."""
-        return frequencies.moved(self._record)
-
-    def recent_ones(self) -> list[int]:
-        """Return which of the last values of a `ShareGrowth` are ones, counted from 1; right when detectors are due."""
-        return shares.recent_ones(self._record)
-
-    def newest(self, values: int) -> list[float]:
-        """Return the last values of a stream of numbers, so many or as many as are kept, oldest first."""
-        record = self._record
-        places = np.arange(max(self.count - values, self.count - kernels.RECENT, 0), self.count)
-        newest: list[float] = record["recent"][places % kernels.RECENT].tolist()
-        return newest
-
-    @property
-    def is_by_hour(self) -> bool:
-        """Whether values are kept as what they are without their hour."""
-        hours = self._hours
-        if hours is not None and hours["state"] == DAILY:
-            return True
-        return self._season is not None and int(self._streams.seasons.rows[self._season]["state"]) == DAILY
-
-    @property
-    def has_hourly_mean(self) -> bool:
-        """Whether what is known of its hours are means, or shares of ones, that are held against the reference's."""
-        return self._record["measure"]["kind"] in {measures.SHARE, measures.RESIDUAL, measures.MEAN}
-
-    @property
     def suspected(self) -> tuple[int, int]:
         """Between which of its values the change that was seen last began."""
         suspicion = self._record["suspicion"]
@@ -328,9 +151,9 @@ class Stream:
         """Take one finite value and where it stood; return a finding while a change is being sized, or has lasted."""
         rows = self._streams.banks[self.bank].rows
         trails = self._streams.trails.rows
-        is_ranked = self._kernels is ranked or self._kernels is losses
-        banks = (trails, self._streams.seasons.rows) if is_ranked else (trails,)
-        seen = self._kernels.update_at(rows, self.index, *banks, value, at, prediction_offset, label_offset)
+        seen = self._kernels.update_at(
+            rows, self.index, trails, *self._seasons, value, at, prediction_offset, label_offset
+        )
         if seen == kernels.QUIET:
             return None
         return self.attend(seen, at, prediction_offset, label_offset)
@@ -460,11 +283,6 @@ class Stream:
         is_bounded = self._kernels is not ranked or fired != ranked.BEYOND
         return may_be_of_the_hour(blocks, parts, float(record["variance"]), here.at - began.at, is_bounded=is_bounded)
 
-    def _blocks(self, record: Record, detector: int) -> Blocks:
-        """Return the newest values as a detector was fed them: the last is the last that it has taken."""
-        bits = self._kernels in {shares, frequencies} or (self._kernels is ranked and detector == ranked.BEYOND)
-        return Blocks(self._kernels.blocks(record, detector), self._kernels.BLOCK, int(record["count"]), bits)
-
     def _look(self, record: Record, here: Mark, *, is_new: bool) -> Finding:
         suspicion = record["suspicion"]
         since = here.nth - int(suspicion["best"])  # at least a block
@@ -485,24 +303,6 @@ class Stream:
         values = min(since, kernels.RECENT)
         finding = self._finding(detector, evidence, span, effect, here, values, early=bool(suspicion["early"]))
         return replace(finding, better=better, last=is_last)
-
-    def _size(self, record: Record, since: int) -> tuple[Effect, bool]:
-        """Measure the last values, and whether they are better than the reference."""
-        value, after = self._kernels.effect(record, since, measures.STANDARD_ERRORS)
-        effect = self._effect(abs(value), after)
-        level = record["level"]
-        if not level["known"] or value > level["value"]:  # a few values can say that it is bad, not that all is well
-            record["level"] = (1, max(value, 0.0), effect.after)
-        return effect, value < 0.0
-
-    def _sum_up(self, record: Record, values: int) -> Doubles:
-        """Return the tally of the last values: of more than are kept, that of the panes that they fill."""
-        summed = np.zeros(len(record["standing"]["panes"][0]))
-        if values > kernels.RECENT:
-            standing.add_up(record["standing"], record["measure"], values // kernels.RECENT, 0, summed)
-        else:
-            self._kernels.sum_up(record, values, summed)
-        return summed
 
     def _doubt(self, effect: Effect, values: int, here: Mark) -> str:
         """Return why so many of the last values may be as they are each week; nothing if they are not."""
@@ -574,55 +374,19 @@ class Stream:
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
-        record = self._record
-        kind = int(record["measure"]["kind"])
-        stored: dict[str, Any] = {
-            "measure": [kind, self._measure_name],
-            "record": pack_record(record, "trail", *(["season"] if "season" in record.dtype.names else [])),
-            "trail": self.trail.snapshot() if self._has_own_trail else None,
-        }
-        if self._season is not None:
-            stored["season"] = self._pack_season(record)
-        if self._week is not None:
-            stored["week"] = self._week.snapshot()
+        stored = super().snapshot()
         if self.listeners:
             stored["river"] = {listener.name: listener.snapshot() for listener in self.listeners}
         return stored
 
-    def _pack_season(self, record: Record) -> bytes | None:
-        if record["season"] == ranked.NONE:  # it is known that hours do not differ
-            self._end_season()
-            return None
-        return pack_record(self._streams.seasons.rows[self._season])
-
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over what `snapshot` returned, but for what the configuration says."""
-        record = self._record
-        min_effect, thresholds = float(record["min_effect"]), record["evidence"]["threshold"].copy()
-        unpack_record(snapshot["record"], record)
-        record["min_effect"] = min_effect
-        record["weekly"] = self._week is not None
-        if self._week is not None:
-            self._week.restore(snapshot.get("week", [False, []]))
-        record["evidence"]["threshold"] = thresholds
-        record["trail"] = self.trail.index
-        if "season" in record.dtype.names:
-            self._restore_season(record, snapshot.get("season"))
-        if self._has_own_trail:
-            self.trail.restore(snapshot["trail"])
+        super().restore(snapshot)
         self._heard = self.count
         self._cells = []
         stored = snapshot.get("river", {})
         for listener in self.listeners:
             listener.restore(stored.get(listener.name), self._heard)
-
-    def _restore_season(self, record: Record, stored: bytes | None) -> None:
-        if stored is None:
-            self._end_season()
-            record["season"] = ranked.NONE
-        elif self._season is not None:
-            record["season"] = self._season
-            unpack_record(stored, self._streams.seasons.rows[self._season])
 
 
 def restore_stream(new: Callable[[Measure], Stream], snapshot: dict[str, Any] | None) -> Stream | None:
