@@ -106,12 +106,24 @@ class DetectorsConfig(Section):
 class MinEffect(Section):
     """How large a change must be to page, by measure; the value is compared with the alert's ``effect.value``."""
 
-    psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Features and score: population stability.")
+    psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Features: population stability index.")
+    prediction_psi: Annotated[float, Field(ge=0)] = Field(
+        default=0.1, description="The same of scores and predictions; by default as psi."
+    )
+    label_psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="The same of labels; by default as psi.")
     error_rate: Share = Field(default=0.02, description="Classification: how much more often wrong.")
     relative_mae: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Regression: growth of the MAE.")
     calibration: Share = Field(default=0.03, description="Label minus what the reference expects of the score.")
     residual_rank: Share = Field(default=0.05, description="Regression: shift of the residuals' mean rank.")
     bad_share: Share = Field(default=0.05, description="Data quality: how many more values are bad.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_features(cls, fields: object) -> object:
+        """Let what is said of features go for what is not said of predictions and labels."""
+        if not isinstance(fields, dict) or "psi" not in fields:
+            return fields
+        return {"prediction_psi": fields["psi"], "label_psi": fields["psi"]} | fields
 
 
 class Silence(Section):

@@ -14,6 +14,9 @@ FROM_LABELS: Final = frozenset({Kind.PERFORMANCE, Kind.CONCEPT_DRIFT, Kind.LABEL
 LEVEL: Final = "level"
 """In place of a detector's name: that the stream still stands where it stood, and not that it changed."""
 
+SHARE: Final = "share"
+"""In place of a detector's name: that the share of records that cannot be used is too high, as long as it is."""
+
 
 class Subject(NamedTuple):
     """What is watched: an incident is about one of these."""

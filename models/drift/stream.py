@@ -81,6 +81,8 @@ class Stream(Values):
         Whether it is to be learned how hours of the day differ.
     has_weeks
         Whether what values were like is kept for a week.
+    improves
+        The sign of residuals that are for the better; 0: of none.
 
     """
 
@@ -98,9 +100,16 @@ class Stream(Values):
         trail: Trail | None = None,
         has_hours: bool = False,
         has_weeks: bool = False,
+        improves: int = 0,
     ) -> None:
         super().__init__(
-            measure, min_effect=min_effect, streams=streams, trail=trail, has_hours=has_hours, has_weeks=has_weeks
+            measure,
+            min_effect=min_effect,
+            streams=streams,
+            trail=trail,
+            has_hours=has_hours,
+            has_weeks=has_weeks,
+            improves=improves,
         )
         self.subject = subject
         self.version = version
@@ -180,7 +189,8 @@ class Stream(Values):
         effect = self._effect(float(lasting["value"]), float(lasting["after"]))
         span = int(lasting["earliest"]), int(lasting["latest"])
         values = self._lasting_window(record) * kernels.RECENT
-        return self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here, values)
+        found = self._finding(LEVEL, (effect.value, self.min_effect), span, effect, here, values)
+        return replace(found, better=self._is_for_the_better(float(lasting["after"])))
 
     def _lasts_from_before(self, record: Record, here: Mark) -> bool:
         """Return whether what has lasted may be a week's end before the reference covered it, of which none tells."""

@@ -45,8 +45,10 @@ class Values(ABC):
         trail: Trail | None,
         has_hours: bool,
         has_weeks: bool,
+        improves: int,
     ) -> None:
         self.min_effect = min_effect
+        self._improves = improves
         self._measure_name = measure.name
         self._streams = Streams() if streams is None else streams
         self.bank = kernels.BANKS[measure.kind]
@@ -187,16 +189,24 @@ class Values(ABC):
     def level(self) -> Effect | None:
         """How it stands; None until enough values have come."""
         level = self._record["level"]
-        return self._effect(float(level["value"]), float(level["after"])) if level["known"] else None
+        if not level["known"]:
+            return None
+        after = float(level["after"])
+        return self._effect(0.0 if self._is_for_the_better(after) else float(level["value"]), after)
 
     @property
     def better(self) -> float:
-        """How much smaller a loss is than in the reference, as an estimate; 0 of what is no loss, or larger."""
+        """How much better it is than the reference, as an estimate: a smaller loss, or a residual that says so."""
         level, measure = self._record["level"], self._record["measure"]
-        if not level["known"] or measure["kind"] not in {measures.SHARE, measures.MEAN}:
+        if not level["known"]:
             return 0.0
+        if measure["kind"] not in {measures.SHARE, measures.MEAN}:
+            return float(level["value"]) if self._is_for_the_better(float(level["after"])) else 0.0
         smaller = max(float(measure["before"]) - float(level["after"]), 0.0)
         return smaller if measure["kind"] == measures.SHARE or smaller == 0.0 else smaller / float(measure["before"])
+
+    def _is_for_the_better(self, residual: float) -> bool:
+        return self._improves * residual > 0.0
 
     def _effect(self, value: float, after: float) -> Effect:
         before = float(self._record["measure"]["before"])
@@ -244,7 +254,7 @@ class Values(ABC):
         level = record["level"]
         if not level["known"] or value > level["value"]:  # a few values can say that it is bad, not that all is well
             record["level"] = (1, max(value, 0.0), effect.after)
-        return effect, value < 0.0
+        return effect, value < 0.0 or self._is_for_the_better(after)
 
     def _sum_up(self, record: Record, values: int) -> Doubles:
         """Return the tally of the last values: of more than are kept, that of the panes that they fill."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from driftline.models.bank import Bank
-from driftline.models.drift.finding import Finding, Level, Span, Subject
+from driftline.models.drift.finding import SHARE, Finding, Level, Span, Subject
 from driftline.models.drift.trail import Mark
 from driftline.models.kernels.bad_records import BAD_RECORDS, count_at
 from driftline.models.watch import wording
@@ -87,7 +87,7 @@ class BadRecords:
         return Finding(
             _SUBJECT,
             "",
-            "share",
+            SHARE,
             share,
             self._alert_share,
             Effect(measure="bad_share", value=share, before=0.0, after=share),

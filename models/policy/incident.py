@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from driftline.models.drift.finding import FROM_LABELS, LEVEL, Finding, Subject
+from driftline.models.drift.finding import FROM_LABELS, LEVEL, SHARE, Finding, Subject
 from driftline.schemas import topics
 from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Related, Severity
 from driftline.schemas.fields import format_timestamp
@@ -25,6 +25,7 @@ _MOST_NAMED: Final = 3
 _BAD_RECORDS: Final = "bad_records"
 _LOST: Final = frozenset({"lost_records", "lost_state"})
 _UNTIL_COVERED: Final = frozenset({Kind.DATA_DRIFT, Kind.PREDICTION_DRIFT, Kind.LABEL_DRIFT, Kind.SILENCE})
+_LASTING: Final = frozenset({LEVEL, SHARE})  # tell again and again of what is one change
 _OF_THE_WORLD: Final = frozenset({Kind.DATA_DRIFT, Kind.LABEL_DRIFT})
 _LEADING: Final = (
     Kind.SILENCE,
@@ -138,7 +139,7 @@ class Part:
         That a change lasts is no more, nor what else is known of it.
         """
         nth = finding.span.latest.nth
-        is_other = finding.detector != LEVEL and self.changes.get(finding.detector) != nth
+        is_other = finding.detector not in _LASTING and self.changes.get(finding.detector) != nth
         known = self.finding if self.news is None else self.news
         if severity_of(finding) is Severity.INFO and severity_of(known) is not Severity.INFO:
             return False  # it is on its way to be over

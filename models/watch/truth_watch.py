@@ -262,20 +262,22 @@ class TruthWatch:
         return self._stream(subject, measure, "e_sr:error", min_effect, describe, Watched.ERROR)
 
     def _residual_stream(self, measure: Measure) -> Stream:
-        effects = self._config.alerts.min_effect
+        effects, improves = self._config.alerts.min_effect, 0
         match self._task:
             case Task.BINARY:
                 describe, min_effect = wording.positives_differ, effects.calibration
             case Task.MULTICLASS:
-                describe, min_effect = wording.hits_differ, effects.calibration
+                describe, min_effect, improves = wording.hits_differ, effects.calibration, 1
             case Task.REGRESSION:
                 describe, min_effect = wording.truth_differs, effects.residual_rank
-        return self._stream(_CONCEPT, measure, "e_sr:residual", min_effect, describe, Watched.RESIDUAL)
+        watched = Watched.RESIDUAL
+        return self._stream(_CONCEPT, measure, "e_sr:residual", min_effect, describe, watched, improves=improves)
 
     def _excess_stream(self, measure: Measure) -> Stream:
         min_effect = self._config.alerts.min_effect.calibration
         marks = None if self._residual is None else self._residual.trail  # both are of the pairs with a score
-        return self._stream(_CONCEPT, measure, "e_sr:excess", min_effect, wording.score_tells_less, None, marks)
+        describe = wording.score_tells_less
+        return self._stream(_CONCEPT, measure, "e_sr:excess", min_effect, describe, None, marks, improves=-1)
 
     def _label_stream(self, measure: Measure) -> Stream:
         is_number = self._task is Task.REGRESSION
@@ -285,7 +287,7 @@ class TruthWatch:
             measure,
             trail=None if self._loss is None else self._loss.trail,  # both are of all pairs
             detectors=RANK_DETECTORS if is_number else CATEGORY_DETECTORS,
-            min_effect=self._config.alerts.min_effect.psi,
+            min_effect=self._config.alerts.min_effect.label_psi,
             describe=partial(wording.shifted, "the label") if is_number else self._describe_labels,
             streams=self._arena.streams,
             has_hours=True,
@@ -305,6 +307,8 @@ class TruthWatch:
         describe: Callable[[Effect], str],
         watched: Watched | None,
         marks: Trail | None = None,
+        *,
+        improves: int = 0,
     ) -> Stream:
         detectors = self._config.detectors
         bits = self._task is not Task.REGRESSION and watched is Watched.ERROR
@@ -320,6 +324,7 @@ class TruthWatch:
             trail=marks,
             has_hours=True,
             has_weeks=self._config.reference.spans_a_week,
+            improves=improves,
         )
 
     def streams(self) -> list[Stream]:

@@ -149,6 +149,18 @@ def test_the_incident_is_over_when_records_are_good_again() -> None:
         assert "the share of records that cannot be used has been back within its reference" in over.message
 
 
+def test_what_lasts_is_told_once_and_began_when_it_began() -> None:
+    partition = Partition()
+    partition.take(partition.good() for _ in range(100))
+    each_third = [partition.good] * 2 + [lambda: partition.read(b'{"model_id": "m", ')]
+    (fired,) = partition.take(each() for each in each_third * 100)
+    for hours in range(2, 5):
+        partition.offset = hours * 3_600_000  # ms: longer than a cooldown
+        assert partition.take(each() for each in each_third * 400) == []
+    (over,) = partition.take(partition.good() for _ in range(3000))
+    assert (over.state, over.change_point) == (AlertState.RESOLVED, fired.change_point)
+
+
 def test_records_of_models_that_are_one_too_many_are_refused() -> None:
     configuration = parse_configuration({"max_models": 2})
     partition = Partition()

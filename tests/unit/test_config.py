@@ -74,8 +74,17 @@ def test_the_whole_of_it() -> None:
     assert (fraud.task, fraud.positive_label, fraud.classes) == (Task.BINARY, "yes", ("no", "yes"))
     assert (fraud.detectors.numeric, fraud.detectors.score, fraud.detectors.error) == (("e_sr",), (), ("e_sr",))
     assert fraud.alerts.events_between_false_alarms == 5000
-    assert fraud.alerts.min_effect.psi == 0.2  # many readers of YAML take 2e-1 for text
+    effects = fraud.alerts.min_effect
+    assert effects.psi == 0.2  # many readers of YAML take 2e-1 for text
+    assert (effects.prediction_psi, effects.label_psi) == (0.2, 0.2)
     assert (fraud.alerts.cooldown, fraud.retrain.cooldown) == (5_400_000, 0)
+
+
+def test_predictions_and_labels_may_have_gates_of_their_own() -> None:
+    gates = {"prediction_psi": 0.05, "label_psi": 0.3}
+    fraud = parse_configuration({"models": [{"model_id": "fraud", "alerts": {"min_effect": gates}}]}).of("fraud")
+    effects = fraud.alerts.min_effect
+    assert (effects.psi, effects.prediction_psi, effects.label_psi) == (0.1, 0.05, 0.3)
 
 
 A_CLASS: Final = "must be a class of River such as KSWIN or tree.HoeffdingTreeClassifier"

@@ -148,6 +148,25 @@ def test_what_becomes_better_is_found_as_that() -> None:
         assert "against" in found[-1].summary
 
 
+@pytest.mark.parametrize(
+    ("task", "before", "after"),
+    [
+        (Task.BINARY, binary(), binary(lambda score: float(score > 0.5))),
+        (Task.MULTICLASS, multiclass(0.2), multiclass(0.8)),
+    ],
+    ids=["the score says more", "right more often"],
+)
+def test_labels_that_follow_the_score_more_closely_are_for_the_better(task: Task, before: Draw, after: Draw) -> None:
+    watch = new(task)
+    assert feed(watch, task, draw(before, REFERENCE + 2000)) == []
+    found = feed(watch, task, draw(after, 4000, seed=2))
+    concept = [each for each in found if each.subject.kind is Kind.CONCEPT_DRIFT]
+    assert {each.better for each in concept} == {True}
+    (stream,) = {each.detector: each for each in watch.streams() if each.detector == concept[0].detector}.values()
+    assert stream.level is not None
+    assert (stream.level.value, stream.better > stream.min_effect) == (0.0, True)
+
+
 def test_what_is_only_as_good_as_it_was_again_is_not_better() -> None:
     watch, worse = new(Task.BINARY), binary(lambda score: 0.5 + 0.2 * (score - 0.5))
     assert feed(watch, Task.BINARY, draw(binary(), REFERENCE + 2000)) == []
