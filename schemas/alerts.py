@@ -76,6 +76,19 @@ class Target(Published):
         return f"{kind} {name}"
 
 
+class Distances(Published):
+    """How far a distribution is from its reference, as it is estimated: each from 0, alike, to 1.
+
+    Of what is in no order, such as categories, there are two. The Wasserstein distance is that of the ranks among the
+    reference's values.
+    """
+
+    jensen_shannon: float
+    hellinger: float
+    kolmogorov_smirnov: float | None = None
+    wasserstein: float | None = None
+
+
 class Effect(Published):
     """How much it moved, against the reference.
 
@@ -86,6 +99,7 @@ class Effect(Published):
     value: float
     before: float | None = None
     after: float | None = None
+    distances: Distances | None = None
 
 
 class ChangePoint(Published):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.listener import Listener
     from driftline.models.drift.measure import Measure
     from driftline.models.drift.streams import Streams
-    from driftline.models.kernels.types import Record
+    from driftline.models.kernels.types import Doubles, Record
     from driftline.schemas.alerts import Effect
 
 _FEWEST_AFTER: Final = 2 * kernels.BLOCK  # values that a detector of River has heard since it fired
@@ -314,14 +314,12 @@ class Stream(Values):
         finding = self._finding(detector, evidence, span, effect, here, values, early=bool(suspicion["early"]))
         return replace(finding, better=better, last=is_last)
 
-    def _doubt(self, effect: Effect, values: int, here: Mark) -> str:
+    def _doubt(self, effect: Effect, values: int, summed: Doubles, here: Mark) -> str:
         """Return why so many of the last values may be as they are each week; nothing if they are not."""
         if self._week is None or effect.value < self.min_effect:
             return ""
-        record = self._record
         began, _ = around(self.trail.record, max(here.nth - values, 0), here.nth, now=here)
-        summed = self._sum_up(record, values)
-        was_so = self._week.was_so(record["measure"], self.min_effect, began.at, here.at, summed)
+        was_so = self._week.was_so(self._record["measure"], self.min_effect, began.at, here.at, summed)
         return "as it was so at this time of the week before, too" if was_so else ""
 
     def _finding(  # noqa: PLR0913, PLR0917 - what a finding is made of
@@ -336,6 +334,10 @@ class Stream(Values):
         early: bool = False,
     ) -> Finding:
         earliest, latest = span
+        summed = self._sum_up(self._record, values)
+        doubt = self._doubt(effect, values, summed, here)
+        if (apart := self._distances(summed)) is not None:
+            effect = effect.model_copy(update={"distances": apart})
         return Finding(
             self.subject,
             self.version,
@@ -346,7 +348,7 @@ class Stream(Values):
             Span(*around(self.trail.record, earliest, latest + 1, now=here)),
             self._describe(effect),
             early=early or here.at < self._covered,
-            doubt=self._doubt(effect, values, here),
+            doubt=doubt,
         )
 
     def report(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from driftline.models.drift.distances import distances
 from driftline.models.drift.packed import pack_record, unpack_record
 from driftline.models.drift.place import Blocks
 from driftline.models.drift.streams import Streams
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from driftline.models.drift.finding import Finding
     from driftline.models.drift.measure import Measure
     from driftline.models.kernels.types import Doubles, Record
+    from driftline.schemas.alerts import Distances
 
 _KINDS: Final[tuple[Any, ...]] = (ranked, shares, residuals, losses, frequencies)
 """By bank, the module of its kernels."""
@@ -264,6 +266,13 @@ class Values(ABC):
         else:
             self._kernels.sum_up(record, values, summed)
         return summed
+
+    def _distances(self, summed: Doubles) -> Distances | None:
+        """Return how far what was summed up is from the reference, of distributions."""
+        measure = self._record["measure"]
+        if measure["kind"] not in {measures.PSI, measures.FREQUENCY}:
+            return None
+        return distances(measure["bins"], summed, ordered=bool(measure["kind"] == measures.PSI))
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""

@@ -279,6 +279,11 @@ def test_what_changed_before_the_stream_began_is_found() -> None:
         again = lasting(found)
         finding = again[0][1]
         assert (finding.statistic, finding.threshold) == (finding.effect.value, GATES.psi)
+        apart = finding.effect.distances
+        assert apart is not None
+        # Of two normal distributions whose means are one standard deviation apart.
+        assert apart.kolmogorov_smirnov == pytest.approx(0.38, abs=0.08)
+        assert apart.hellinger == pytest.approx(0.34, abs=0.05)
         # Another detector may see the same change later, of which two windows of 512 must have come then.
         assert stream.detections <= 2
         seen = max(finding.span.latest.at for _, finding in found if finding.detector != LEVEL)
