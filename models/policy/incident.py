@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.drift.finding import FROM_LABELS, LEVEL, SHARE, Finding, Subject
+from driftline.models.watch import wording
 from driftline.schemas import topics
 from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Evidence, Kind, OffsetRange, Related, Severity
 from driftline.schemas.fields import format_timestamp
@@ -286,8 +287,16 @@ class Incident:
             began = f"between {format_timestamp(earliest.at)} and {format_timestamp(latest.at)}"
         message = f"{self.finding.summary}; it began {began}{self._related()}"
         if self.severity is Severity.INFO:
-            message += f"; for information, {why_information(self.finding)}"
-        return message
+            return f"{message}; for information, {why_information(self.finding)}"
+        advice = wording.look_at(self.leading, self._suspect())
+        return f"{message}. {advice}" if advice else message
+
+    def _suspect(self) -> Subject | None:
+        """Return which feature has changed with a model that does worse, the most urgent one."""
+        if self.leading.kind in {Kind.DATA_QUALITY, Kind.DATA_DRIFT, Kind.SILENCE}:
+            return None
+        findings = sorted((part.finding for part in self.parts.values()), key=precedence)
+        return next((each.subject for each in findings if each.subject.target.feature is not None), None)
 
     def _related(self) -> str:
         """Say what has changed at the same time, the most urgent first."""

@@ -38,6 +38,20 @@ _METRICS = {
     "labels": "labels",
 }
 
+_SERVED = "Look at the version that is served, and at the features that are least like the reference"
+_LOOK_AT = {
+    "accuracy": "Look at what the predictions are wrong about, in the slices of the state, and at how labels are made",
+    "mae": "Look at which predictions are far off, in the slices of the state, and at how labels are made",
+    "calibration": "Look at how labels are made, and at what the model does not know of",
+    "score": _SERVED,
+    "prediction": _SERVED,
+    "label": "Look at how labels are made, and at what the model is asked about",
+    "bad_records": "Look at what was deployed where these records come from",
+    "repeated_predictions": "Look at who sends the same predictions again, and at how ids are made",
+    "predictions": "Look at the service that sends them",
+    "labels": "Look at the job that sends them",
+}
+
 
 def name(subject: Subject) -> str:
     """Name what is watched.
@@ -55,6 +69,29 @@ def name(subject: Subject) -> str:
         quality = "the quality of " if subject.kind is Kind.DATA_QUALITY else ""
         return f"{quality}feature {target.feature}"
     return _METRICS.get(target.metric or "", target.as_text())
+
+
+def look_at(subject: Subject, suspect: Subject | None = None) -> str:
+    """Say what to look at first where something has changed: a suspect that changed with it, or what it comes from.
+
+    Examples
+    --------
+    >>> from driftline.models.drift.finding import Subject
+    >>> from driftline.schemas.alerts import Target
+    >>> look_at(Subject(Kind.PERFORMANCE, Target(segment="region=eu")))
+    'Look at what is different about segment region=eu'
+    >>> look_at(Subject(Kind.PERFORMANCE, Target(metric="mae")), Subject(Kind.DATA_DRIFT, Target(feature="age")))
+    'Look first at where feature age comes from, which changed with it'
+
+    """
+    target = subject.target
+    if suspect is not None:
+        return f"Look first at where {suspect.target.as_text()} comes from, which changed with it"
+    if target.feature is not None:
+        return f"Look at where {target.as_text()} comes from"
+    if subject.kind is not Kind.PREDICTION_DRIFT and (target.segment is not None or target.class_ is not None):
+        return f"Look at what is different about {target.as_text()}"
+    return _LOOK_AT.get(target.metric or "", "")
 
 
 def shifted(what: str, effect: Effect) -> str:

@@ -202,7 +202,7 @@ def test_an_alert_says_what_moved_how_much_since_when_and_in_which_records() -> 
     assert (evidence.effect, evidence.change_point, evidence.event_time) == (alert.effect, alert.change_point, START)
     assert alert.message == (
         "Model fraud, version 1: feature amount is different; it began between 2026-11-23T04:00:00.100Z and "
-        "2026-11-23T04:00:00.200Z."
+        "2026-11-23T04:00:00.200Z. Look at where feature amount comes from."
     )
 
 
@@ -319,7 +319,8 @@ def test_what_changes_at_the_same_time_is_one_incident_that_the_most_urgent_lead
     assert [(each.kind, each.target) for each in alert.evidence] == [ERRORS, SCORE, AMOUNT]
     assert alert.message == (
         "Model fraud, version 1: predictions are wrong; it began between 2026-11-23T04:00:00.100Z and "
-        "2026-11-23T04:00:00.200Z. At the same time: the score is different; feature amount is different."
+        "2026-11-23T04:00:00.200Z. At the same time: the score is different; feature amount is different. "
+        "Look first at where feature amount comes from, which changed with it."
     )
     assert {found.topic for found in alert.offsets} == {PREDICTIONS, LABELS}
     (incident,) = policy.report()
@@ -418,7 +419,9 @@ def test_many_that_change_at_once_are_counted_and_what_is_said_of_them_is_bounde
     policy = new()
     features = [Subject(Kind.DATA_DRIFT, Target(feature=f"f{n}")) for n in range(50)]
     (alert,) = decide(policy, *(finding(subject=each, summary=each.as_text()) for each in features))
-    assert alert.message.endswith("data_drift feature f1; data_drift feature f2; data_drift feature f3; 46 more.")
+    assert alert.message.endswith(
+        "data_drift feature f1; data_drift feature f2; data_drift feature f3; 46 more. Look at where feature f0 comes from."
+    )
     assert len(alert.evidence) == 32
     (incident,) = policy.report()
     assert len(incident.related) == 49
