@@ -419,9 +419,8 @@ def test_many_that_change_at_once_are_counted_and_what_is_said_of_them_is_bounde
     policy = new()
     features = [Subject(Kind.DATA_DRIFT, Target(feature=f"f{n}")) for n in range(50)]
     (alert,) = decide(policy, *(finding(subject=each, summary=each.as_text()) for each in features))
-    assert alert.message.endswith(
-        "data_drift feature f1; data_drift feature f2; data_drift feature f3; 46 more. Look at where feature f0 comes from."
-    )
+    others = "data_drift feature f1; data_drift feature f2; data_drift feature f3; 46 more."
+    assert alert.message.endswith(f"{others} Look at where feature f0 comes from.")
     assert len(alert.evidence) == 32
     (incident,) = policy.report()
     assert len(incident.related) == 49
