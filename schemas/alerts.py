@@ -92,11 +92,13 @@ class Distances(Published):
 class Effect(Published):
     """How much it moved, against the reference.
 
-    `measure` names the scale of `value`; `before` and `after` are in the target's own unit.
+    `measure` names the scale of `value`, and `interval` is of two standard errors; `before` and `after` are in the
+    target's own unit.
     """
 
     measure: str
     value: float
+    interval: tuple[float, float] | None = None
     before: float | None = None
     after: float | None = None
     distances: Distances | None = None

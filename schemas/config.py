@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from driftline.schemas.alerts import Kind
 from driftline.schemas.classes import class_token
@@ -51,6 +51,7 @@ class FeatureConfig(Section):
 
 
 _WEEK: Final = parse_duration("7d")
+_MOST_GAPS: Final = 4
 
 
 class ReferenceConfig(Section):
@@ -185,14 +186,29 @@ class FairnessMetric(StrEnum):
     ERROR_RATE = "error_rate"
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class FairnessConfig(Section):
     """Between which groups a gap is watched for."""
 
-    attributes: Annotated[tuple[Name, ...], Field(max_length=4), Distinct] = ()
-    metric: FairnessMetric = FairnessMetric.TRUE_POSITIVE_RATE
+    attributes: Annotated[tuple[Name, ...], Field(max_length=_MOST_GAPS), Distinct] = ()
+    metric: Annotated[
+        tuple[FairnessMetric, ...],
+        Field(min_length=1),
+        Distinct,
+        BeforeValidator(_listed, json_schema_input_type=FairnessMetric | tuple[FairnessMetric, ...]),
+    ] = Field(default=(FairnessMetric.TRUE_POSITIVE_RATE,), description="One, or several.")
     max_gap: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.1, description="Between the rate of a group and that of all others; what is larger pages."
     )
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> FairnessConfig:
+        if len(self.attributes) * len(self.metric) > _MOST_GAPS:
+            raise ValueError(f"{_MOST_GAPS} at most, each of the attributes times each metric")
+        return self
 
 
 class SilenceConfig(Section):
@@ -296,10 +312,10 @@ class ModelConfig(Section):
         for attribute in self.fairness.attributes:
             if attribute not in self.segments:
                 raise ValueError(f"fairness: {attribute!r} is not among the segments; add it to them")
-        metric = self.fairness.metric
-        fitting = {None, Task.BINARY} | ({Task.MULTICLASS} if metric is FairnessMetric.ERROR_RATE else set())
-        if self.fairness.attributes and self.task not in fitting:
-            raise ValueError(f"fairness: {metric} does not fit task: {self.task}")
+        for metric in self.fairness.metric if self.fairness.attributes else ():
+            fitting = {None, Task.BINARY} | ({Task.MULTICLASS} if metric is FairnessMetric.ERROR_RATE else set())
+            if self.task not in fitting:
+                raise ValueError(f"fairness: {metric} does not fit task: {self.task}")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Whether a model treats the groups of an attribute alike: the gap between the rate of each and that of all others.
+"""Whether a model treats the groups of an attribute alike: the gap between a rate of each and that of all others.
 
 What is compared is the share of joined pairs that are treated in one way: of those whose label is positive, how many
 are predicted so, and the like. Nothing of it needs a reference: a gap may have been there from the beginning.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from driftline.models.drift.budget import FAIRNESS, between
@@ -35,15 +36,12 @@ if TYPE_CHECKING:
     from driftline.models.kernels.types import Record
     from driftline.schemas.config import ModelConfig
 
-_DETECTOR: Final = "e_sr:gap"
 _BEYOND: Final = (0.03, 0.06, 0.12, 0.25)  # gaps beyond what is allowed that there is a bet for
 _BLOCKS: Final = 8  # that tell how large a gap is
 _FEWEST: Final = 16  # pairs of all others, below which a block goes on
 _ERRORS: Final = 2.0
 _METRICS: Final = tuple(FairnessMetric)
 """In the order of the numbers that kernels have for them."""
-
-_OF_TWO: Final = frozenset(_METRICS) - {FairnessMetric.ERROR_RATE}
 
 
 @dataclass(slots=True)
@@ -69,27 +67,34 @@ class _Group:
 
 
 class Gaps:
-    """The groups of one attribute of one version.
+    """The groups of one attribute of one version, by one rate.
 
     Parameters
     ----------
-    attribute, version, config
-        Which attribute of which version, and how it is watched.
+    attribute, metric, version, config
+        Which attribute, by which rate, of which version, and how it is watched.
     arena
         Where the numbers are.
+    among
+        How many there are of these, which share what false alarms there may be.
 
     """
 
-    def __init__(self, attribute: str, version: str, config: ModelConfig, arena: Arena) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what one differs in from another
+        self, attribute: str, metric: FairnessMetric, version: str, config: ModelConfig, arena: Arena, among: int
+    ) -> None:
         self.attribute = attribute
+        self._metric = metric
+        self._detector = f"e_sr:{metric}_gap"
         self._version = version
-        self._fairness = config.fairness
+        self._max_gap = config.fairness.max_gap
+        self._among = among
         self._arena = arena
         self._groups: list[_Group] = []
         self._threshold = math.inf
         self.index = arena.streams.open(self, GAPS)
         record = self._record
-        record["metric"] = _METRICS.index(self._fairness.metric)
+        record["metric"] = _METRICS.index(metric)
         record["place"] = 1 + config.segments.index(attribute)  # the first counters are those of the version
         self._events = config.alerts.events_between_false_alarms
 
@@ -125,12 +130,12 @@ class Gaps:
         if not group.is_open:
             self._gather(group, ones / n - others / m, 0.25 / n + 0.25 / m, here)
             return self._fire(group, here) if group.seen >= self._threshold else None
-        effect, allowed = self._effect(group), self._fairness.max_gap
+        effect, allowed = self._effect(group), self._max_gap
         group.is_open = effect.value >= allowed / 2
         return self._finding(group, LEVEL, (effect.value, allowed), here) if effect.value >= allowed else None
 
     def _gather(self, group: _Group, difference: float, variance: float, here: Mark) -> None:
-        allowed, weight = self._fairness.max_gap, 1.0 / len(_BEYOND)
+        allowed, weight = self._max_gap, 1.0 / len(_BEYOND)
         for side, evidence in ((1.0, group.up), (-1.0, group.down)):
             for nth, beyond in enumerate(_BEYOND):
                 gained = (beyond * (side * difference - allowed) - beyond * beyond / 2.0) / variance
@@ -144,24 +149,21 @@ class Gaps:
         group.detections += 1
         evidence = group.seen, self._threshold
         group.up, group.down, group.seen = [0.0] * len(_BEYOND), [0.0] * len(_BEYOND), 0.0
-        return self._finding(group, _DETECTOR, evidence, here)
+        return self._finding(group, self._detector, evidence, here)
 
     def _effect(self, group: _Group) -> Effect:
         """Return the gap in the last blocks, the rate of all others, and that of the group."""
         n, ones, m, others = (sum(column) for column in zip(*group.blocks, strict=True))
         gap = abs(ones / n - others / m)
-        return Effect(measure=f"{self._fairness.metric}_gap", value=gap, before=others / m, after=ones / n)
-
-    def _error(self, group: _Group) -> float:
-        """Return two standard errors of the gap in the last blocks."""
-        n, ones, m, others = (sum(column) for column in zip(*group.blocks, strict=True))
-        return _ERRORS * math.sqrt(_variance(ones, n) + _variance(others, m))
+        error = _ERRORS * math.sqrt(_variance(ones, n) + _variance(others, m))
+        measure, interval = f"{self._metric}_gap", (gap - error, gap + error)
+        return Effect(measure=measure, value=gap, interval=interval, before=others / m, after=ones / n)
 
     def _finding(self, group: _Group, detector: str, evidence: tuple[float, float], here: Mark) -> Finding:
         effect = self._effect(group)
-        said = wording.treated_otherwise(self._fairness.metric, group.which.target, effect, self._error(group))
+        said = wording.treated_otherwise(self._metric, group.which.target, effect)
         span = Span(group.began, here)
-        allowed = self._fairness.max_gap
+        allowed = self._max_gap
         return Finding(group.subject, self._version, detector, *evidence, effect, allowed, span, said)
 
     def views(self) -> Iterator[GapView]:
@@ -172,7 +174,7 @@ class Gaps:
     def promise(self) -> None:
         """Share what false alarms there may be among all groups, each of which may be treated better or worse."""
         among = 2 * max(len(self._groups), 1)
-        events = between(self._events, FAIRNESS / len(self._fairness.attributes), among=among)
+        events = between(self._events, FAIRNESS / self._among, among=among)
         self._threshold = events / BLOCK
 
     def level(self, group: _Group) -> Effect | None:
@@ -188,7 +190,7 @@ class Gaps:
         effect = self.level(group)
         return {
             "kind": Kind.FAIRNESS.value,
-            "detector": _DETECTOR,
+            "detector": self._detector,
             "count": self.count(group),
             "evidence": group.seen,
             "threshold": self._threshold,
@@ -198,7 +200,7 @@ class Gaps:
             "effect": None if effect is None else effect.value,
             "before": None if effect is None else effect.before,
             "after": None if effect is None else effect.after,
-            "min_effect": self._fairness.max_gap,
+            "min_effect": self._max_gap,
         }
 
     def close(self) -> None:
@@ -228,14 +230,18 @@ class Gaps:
     @property
     def _compared(self) -> list[Any]:
         """What evidence and rates are of."""
-        return [self._fairness.metric.value, self._fairness.max_gap]
+        return [self._metric.value, self._max_gap]
+
+    def is_of(self, snapshot: dict[str, Any]) -> bool:
+        """Return whether a snapshot is of what is looked for here."""
+        return bool(snapshot["compared"] == self._compared)
 
     def restore(self, snapshot: dict[str, Any], keys: Mapping[Slice, int]) -> None:
         """Take over what `snapshot` returned, but only the groups if another gap is looked for by now.
 
         By `keys` pairs come from now on.
         """
-        if snapshot["compared"] != self._compared:
+        if not self.is_of(snapshot):
             whole = [Slice(self.attribute, value) for value, *_ in snapshot["groups"]]
             self._groups = [_Group(which, Mark(0, 0, -1)) for which in whole]
             self._place(keys)
@@ -276,10 +282,10 @@ class GapView:
 
 def gaps_of(task: Task, version: str, config: ModelConfig, arena: Arena) -> list[Gaps]:
     """Return the attributes by which a model of a task is watched: rates of one class are those of two."""
-    metric = config.fairness.metric
-    if task is Task.REGRESSION or (metric in _OF_TWO and task is not Task.BINARY):
-        return []
-    return [Gaps(attribute, version, config, arena) for attribute in config.fairness.attributes]
+    fitting = {Task.BINARY: frozenset(_METRICS), Task.MULTICLASS: frozenset({FairnessMetric.ERROR_RATE})}
+    metrics = [metric for metric in config.fairness.metric if metric in fitting.get(task, ())]
+    pairs = list(product(config.fairness.attributes, metrics))
+    return [Gaps(attribute, metric, version, config, arena, len(pairs)) for attribute, metric in pairs]
 
 
 def _variance(hits: int, pairs: int) -> float:

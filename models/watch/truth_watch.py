@@ -358,7 +358,7 @@ class TruthWatch:
             "calibration": None if self._calibration is None else self._calibration.snapshot(),
             **{name: None if stream is None else stream.snapshot() for name, stream in self._by_name().items()},
             "slices": self._slices.snapshot(),
-            "gaps": {gaps.attribute: gaps.snapshot() for gaps in self._gaps},
+            "gaps": [[gaps.attribute, gaps.snapshot()] for gaps in self._gaps],
         }
 
     def restore(self, snapshot: dict[str, Any], slices: Mapping[Slice, int]) -> None:
@@ -380,8 +380,9 @@ class TruthWatch:
         self._labels = restore_stream(self._label_stream, snapshot["labels"])
         self._slices.restore(snapshot["slices"], slices)
         for gaps in self._gaps:
-            if gaps.attribute in snapshot["gaps"]:
-                gaps.restore(snapshot["gaps"][gaps.attribute], slices)
+            stored = [each for attribute, each in snapshot["gaps"] if attribute == gaps.attribute]
+            if stored:
+                gaps.restore(next(filter(gaps.is_of, stored), stored[0]), slices)
         self._place()
         if self.frozen:
             self._promise()

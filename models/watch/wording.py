@@ -194,22 +194,22 @@ def larger_errors(effect: Effect, of: Target | None = None) -> str:
     )
 
 
-def treated_otherwise(metric: FairnessMetric, group: Target, effect: Effect, error: float) -> str:
-    """Say how a group fares beside all others; the gap is known up to an error.
+def treated_otherwise(metric: FairnessMetric, group: Target, effect: Effect) -> str:
+    """Say how a group fares beside all others.
 
     Examples
     --------
     >>> from driftline.schemas.alerts import Effect, Target
     >>> from driftline.schemas.config import FairnessMetric
-    >>> effect = Effect(measure="error_rate_gap", value=0.21, before=0.1, after=0.31)
-    >>> treated_otherwise(FairnessMetric.ERROR_RATE, Target(segment="sex=f"), effect, 0.05)
+    >>> effect = Effect(measure="error_rate_gap", value=0.21, interval=(0.16, 0.26), before=0.1, after=0.31)
+    >>> treated_otherwise(FairnessMetric.ERROR_RATE, Target(segment="sex=f"), effect)
     'the error rate of segment sex=f is 31.0%, against 10.0% of all others: a gap of 21.0 points (16.0 to 26.0)'
 
     """
-    name = metric.value.replace("_", " ")
+    name, (least, most) = metric.value.replace("_", " "), effect.interval or (effect.value, effect.value)
     return (
         f"the {name} of {group.as_text()} is {effect.after:.1%}, against {effect.before:.1%} of all others: a gap of "
-        f"{effect.value * 100:.1f} points ({(effect.value - error) * 100:.1f} to {(effect.value + error) * 100:.1f})"
+        f"{effect.value * 100:.1f} points ({least * 100:.1f} to {most * 100:.1f})"
     )
 
 

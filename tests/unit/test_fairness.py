@@ -27,7 +27,7 @@ WOMEN: Final = Subject(Kind.FAIRNESS, Target(segment="sex=f"))
 MEN: Final = Subject(Kind.FAIRNESS, Target(segment="sex=m"))
 
 
-def watched(metric: str = "true_positive_rate", task: Task = Task.BINARY, **fairness: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
+def watched(metric: str | list[str] = "true_positive_rate", task: Task = Task.BINARY, **fairness: Any) -> TruthWatch:  # noqa: ANN401 - fields of a configuration
     fairness = {"attributes": ["sex"], "metric": metric, **fairness}
     return new(task, segments=["sex"], fairness=fairness, detectors={"error": []})
 
@@ -66,13 +66,18 @@ def test_a_gap_that_opens_is_told_of_both_groups_with_its_size() -> None:
     found = gaps(watch, treated(0.5, 0.8), 6000, 2)
     assert {finding.subject for finding in found} == {WOMEN, MEN}
     first = found[0]
-    assert first.detector == "e_sr:gap"
+    assert first.detector == "e_sr:true_positive_rate_gap"
     assert first.statistic >= first.threshold
     of_women = [finding for finding in found if finding.subject == WOMEN]
-    assert [finding.detector for finding in of_women].count("e_sr:gap") == 1  # and from there on that it lasts
+    assert [finding.detector for finding in of_women].count(
+        "e_sr:true_positive_rate_gap"
+    ) == 1  # and from there on that it lasts
     assert of_women[-1].detector == LEVEL
     assert of_women[-1].effect.value == pytest.approx(0.3, abs=0.08)
     assert of_women[-1].effect.after == pytest.approx(0.5, abs=0.07)
+    least, most = of_women[-1].effect.interval or (0.0, 0.0)
+    assert least < 0.3 < most
+    assert most - least == pytest.approx(0.1, abs=0.05)  # of 8 blocks of 64, beside as many
     assert "the true positive rate of segment sex=f is " in of_women[-1].summary
 
 
@@ -111,6 +116,23 @@ def by_sex(random: Random, women: float, men: float, *, label: int) -> tuple[Pen
     sex = random.choice("fm")
     answer = random.random() < (women if sex == "f" else men)
     return Pending(1, 1, "1", int(answer), segments={"sex": sex}), Truth(2, 2, label)
+
+
+def test_several_rates_are_compared_each_by_itself() -> None:
+    both = ["true_positive_rate", "selection_rate"]
+    watch, alone = watched(both), watched("selection_rate")
+    before, after = treated(0.5, 0.5, false=0.5), lambda random: by_sex(random, 0.7, 0.4, label=0)
+    assert gaps(watch, before, 6000) == gaps(alone, before, 6000) == []
+    cut = as_stored(watch.snapshot())
+    found, as_one = gaps(watch, after, 6000, 2), gaps(alone, after, 6000, 2)
+    assert {finding.effect.measure for finding in found} == {"selection_rate_gap"}  # there are no positive labels
+    # Which share what false alarms there may be.
+    assert [finding.threshold for finding in (found[0], as_one[0])] == [2 * as_one[0].threshold, as_one[0].threshold]
+    names = {report["detector"] for view in watch.gaps() for report in view.reports()}
+    assert names == {"e_sr:true_positive_rate_gap", "e_sr:selection_rate_gap"}
+    again = watched(both[::-1])
+    again.restore(cut, KEYS)
+    assert gaps(again, after, 6000, 2) == found
 
 
 def test_errors_of_several_classes_may_be_compared() -> None:
@@ -168,6 +190,19 @@ def test_all_records_are_given_back() -> None:
             {"segments": ["sex"], "fairness": {"attributes": ["sex"], "metric": "error_rate"}, "task": "regression"},
             "fairness: error_rate does not fit task: regression",
         ),
+        (
+            {"segments": ["a", "b", "c"], "fairness": {"attributes": ["a", "b", "c"], "metric": ["error_rate"] * 2}},
+            "fairness.metric: has error_rate twice",
+        ),
+        (
+            {
+                "segments": ["a", "b", "c"],
+                "fairness": {"attributes": ["a", "b", "c"], "metric": ["error_rate", "selection_rate"]},
+            },
+            "fairness: 4 at most, each of the attributes times each metric",
+        ),
+        ({"fairness": {"metric": []}}, "fairness.metric: "),
+        ({"fairness": {"metric": "accuracy"}}, "fairness.metric.0: must be "),
     ],
 )
 def test_what_cannot_be_compared_is_refused(model: dict[str, Any], mistake: str) -> None:
