@@ -170,6 +170,22 @@ def constant(feature: str, value: float, effect: Effect) -> str:
     )
 
 
+def constant_category(feature: str, category: str, before: float, effect: Effect) -> str:
+    """Say that a feature has one category only.
+
+    Examples
+    --------
+    >>> from driftline.schemas.alerts import Effect
+    >>> constant_category("land", "AT", 0.2, Effect(measure="psi", value=0.85, before=0.5, after=0.0))
+    'feature land is always "AT" now: 20.0% of the reference is that (PSI at least 0.85)'
+
+    """
+    return (
+        f'feature {feature} is always "{category}" now: {before:.1%} of the reference is that '
+        f"(PSI at least {effect.value:.2f})"
+    )
+
+
 def more_errors(effect: Effect, of: Target | None = None) -> str:
     """Say how often predictions are wrong, of all pairs or of a slice.
 

@@ -122,6 +122,18 @@ def test_a_change_is_told_with_the_category_that_has_moved_most(after: list[floa
     assert held >= 9
 
 
+def test_what_has_one_category_alone_is_told_by_that() -> None:
+    watched = Watched(USUAL)
+    assert watched.feed(REFERENCE + 2000) == []
+    watched.draw = of([0, 0, 1, 0, 0])
+    found = watched.feed(600)
+    assert found[-1][1].summary.startswith('feature country is always "CH" now: 14.')
+    usual = Watched(of([90, 10], ["AT", "DE"]))
+    usual.feed(REFERENCE + 2000)
+    usual.draw = of([1], ["AT"])
+    assert {'"DE" is 0.0% of it' in finding.summary for _, finding in usual.feed(2000)} == {True}
+
+
 def test_all_rare_categories_are_one() -> None:
     names = [*COUNTRIES, *(f"rare {n}" for n in range(200))]
     watched = Watched(of([40, 30, 15, 10, 5, *[0.1] * 200], names))
