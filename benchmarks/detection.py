@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
-from benchmarks.detection_streams import BY_NAME, CHANGES, FEEDS, LATE, NULLS
+from benchmarks.detection_changes import CHANGES
+from benchmarks.detection_feeds import FEEDS
+from benchmarks.detection_nulls import NULLS
+from benchmarks.detection_streams import LATE
 from benchmarks.detection_tables import changes_table, curve_table, feeds_table, nulls_table, run_lengths_table
 from benchmarks.detection_watchers import REFERENCE, driftline, kswin, river
 from benchmarks.intervals import interval, share_interval
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
     from benchmarks.detection_streams import Scenario
     from benchmarks.detection_watchers import Watched
+
+BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES, *FEEDS)}
+"""A scenario is made of functions, which cannot be handed to another process; its name can."""
 
 PARTS: Final = ("nulls", "changes", "curve", "feeds")
 AS_CALM: Final = "ADWIN, as calm"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from benchmarks.detection_streams import NULLS, Noise
+from benchmarks.detection_nulls import NULLS
+from benchmarks.detection_streams import Noise
 from benchmarks.results import keep, origin
 from driftline.models.drift.finding import Subject
 from driftline.models.drift.rank import RankPsi
