@@ -17,8 +17,10 @@ from driftline.models.pipeline import Pipeline
 from driftline.models.record import BatchRecord, FileRecord, Record, Refusal, rows_of
 from driftline.schemas import topics
 from driftline.schemas.events import Label, Prediction
+from driftline.streams.replay_columns import TableColumns, fields_of
 from driftline.streams.replay_files import ReplayError, Results, event_lines
-from driftline.streams.replay_tables import TableColumns, is_table, table_lines
+from driftline.streams.replay_formats import is_table
+from driftline.streams.replay_tables import Side, table_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from driftline.models.outcome import Outcome
     from driftline.schemas.config import Configuration
-    from driftline.streams.replay_tables import EventColumns
 
 __all__ = [
     "BATCH",
@@ -84,11 +85,12 @@ class Totals:
 
 
 class EventFiles(NamedTuple):
-    """The files of a replay, and where events stand in those that are tables."""
+    """The files of a replay, where events stand in those that are tables, and who is told what is odd in them."""
 
     predictions: Path
     labels: Path
     columns: TableColumns = TableColumns()
+    note: Callable[[str], None] = lambda _: None
 
 
 def replay(
@@ -109,7 +111,7 @@ def replay(
         How models are watched.
     files
         Of one JSON event or batch a line, gzipped if the name ends in ``.gz``; or tables, if it ends in ``.csv``,
-        ``.csv.gz`` or ``.parquet``, of one event a row.
+        ``.tsv`` (``.gz`` too) or ``.parquet``, of one event a row.
     out
         A folder, made if need be, for ``alerts.jsonl``, ``retrain.jsonl``, ``dead_letters.jsonl`` and, once all is
         read, ``state.json``. They replace those of an earlier replay.
@@ -127,7 +129,8 @@ def replay(
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
     with records_of(files) as records, Results(out) as results:
-        for totals.records, outcome in outcomes_of(pipeline, iter(records), records.ends, batch):
+        for count, outcome in outcomes_of(pipeline, iter(records), records.ends, batch):
+            totals.records = count
             results.add(outcome)
             totals.add(outcome)
             progress(totals)
@@ -144,9 +147,17 @@ def outcomes(pipeline: Pipeline, files: EventFiles, batch: int) -> Iterator[tupl
 @contextmanager
 def records_of(files: EventFiles) -> Iterator[Records]:
     """Open both files and give their records in the order of replay."""
-    predictions = _open(files.predictions, "prediction", files.columns.predictions)
-    with predictions as predicted, _open(files.labels, "label", files.columns.labels) as labelled:
-        yield Records(predicted, labelled)
+    predicted = Side(files.predictions, "prediction", files.columns.predictions, _besides(files), files.note)
+    labelled = Side(files.labels, "label", files.columns.labels)
+    with _open(predicted) as predictions, _open(labelled) as labels:
+        yield Records(predictions, labels)
+
+
+def _besides(files: EventFiles) -> frozenset[str]:
+    """Return the columns of labels, where one table has both: they are known only later, and no features."""
+    if files.predictions.resolve() != files.labels.resolve():
+        return frozenset()
+    return frozenset(map(files.columns.labels.column_of, fields_of("label")))
 
 
 def outcomes_of(
@@ -163,8 +174,8 @@ def outcomes_of(
         yield count, outcome
 
 
-def _open(path: Path, kind: str, columns: EventColumns) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:
-    return table_lines(path, kind, columns) if is_table(path) else event_lines(path)
+def _open(side: Side) -> AbstractContextManager[Iterator[tuple[int, bytes]]]:
+    return table_lines(side) if is_table(side.path) else event_lines(side.path)
 
 
 def merged(predictions: Iterator[R], labels: Iterator[R], time: Callable[[R], int]) -> Iterator[R]:

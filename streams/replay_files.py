@@ -53,7 +53,7 @@ def event_lines(path: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
     except OSError as error:
         raise ReplayError(f"{path} cannot be read: {error.strerror}") from None
     with file:
-        yield _lines(path, gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file)
+        yield _lines(path, gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file)
 
 
 def _lines(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:

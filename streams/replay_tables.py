@@ -4,114 +4,56 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from datetime import date
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import pyarrow as pa
-from pyarrow import csv, parquet
-from pydantic import BeforeValidator, Field, ValidationError
 
-from driftline.schemas.config_errors import explain
-from driftline.schemas.errors import ConfigurationError
 from driftline.schemas.events import SCHEMA_VERSION
-from driftline.schemas.fields import Scalar
-from driftline.schemas.section import Section
-from driftline.streams.configuration import read_yaml
+from driftline.streams.replay_cells import as_moment, as_text, can_be_feature, plain, values_of
+from driftline.streams.replay_columns import MAPS, NEEDED, TEXTS, fields_of
 from driftline.streams.replay_files import ReplayError
+from driftline.streams.replay_formats import open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-CSV: Final = (".csv", ".csv.gz")
-SUFFIXES: Final = (*CSV, ".parquet")
-"""How the names of tables end."""
+    from driftline.streams.replay_columns import EventColumns
 
-_ROWS: Final = 10_000  # that are held at once
-_MAPS: Final = ("features", "segments", "probabilities")
-_TEXTS: Final = frozenset({"model_id", "model_version", "prediction_id"})  # 007 is an id
-_PREDICTION: Final = ("model_id", "model_version", "prediction_id", "timestamp", "prediction")
-_LABEL: Final = ("model_id", "prediction_id", "timestamp", "label")
-_OPTIONAL: Final = {"prediction": ("score", "latency_ms"), "label": ("weight",)}
+_MOST_TOLD: Final = 10  # columns that are left out
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {**dict.fromkeys(TEXTS, as_text), "timestamp": as_moment}
 
 
-def _by_name(given: object) -> object:
-    """Take a list for names that are those of their columns."""
-    if isinstance(given, list) and all(isinstance(name, str) for name in given):
-        return {name: name for name in given}
-    return given
-
-
-Names = Annotated[dict[str, str], BeforeValidator(_by_name), Field(max_length=10_000)]
-
-
-class EventColumns(Section):
-    """Where the fields of an event stand in a table.
+class Side(NamedTuple):
+    """A table as one of both sides of a replay.
 
     Attributes
-    ----------
-    columns
-        The columns of fields; by default that of the same name.
-    constants
-        What fields are that have no column.
-    features, segments, probabilities
-        The columns of these, by name, or a list of those that have the same. By default those whose names begin with
-        ``features.`` and so on; if there is none that does, all columns that are nothing else are features.
-
-    """
-
-    columns: Names = Field(default_factory=dict)
-    constants: dict[str, Scalar] = Field(default_factory=dict)
-    features: Names | None = None
-    segments: Names | None = None
-    probabilities: Names | None = None
-
-
-class TableColumns(Section):
-    """Where predictions and labels stand in tables, which may be one."""
-
-    predictions: EventColumns = EventColumns()
-    labels: EventColumns = EventColumns()
-
-
-def read_columns(path: Path) -> TableColumns:
-    """Read a YAML file that says where events stand in tables.
-
-    Raises
-    ------
-    ConfigurationError
-        If it cannot be read or says something else.
-
-    """
-    document = read_yaml(path, TableColumns.model_fields)
-    try:
-        return TableColumns.model_validate({} if document is None else document)
-    except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_input=False)
-        said = "\n".join(f"{path}: {explain(mistake, TableColumns)}" for mistake in mistakes)
-        raise ConfigurationError(said) from None
-
-
-def is_table(path: Path) -> bool:
-    """Return whether a file is one, by its name."""
-    return path.name.endswith(SUFFIXES)
-
-
-@contextmanager
-def table_lines(path: Path, kind: str, columns: EventColumns) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """Open a table; give the number of each row, from 0, and its event as a line of JSON.
-
-    Rows that have no label yet are left out.
-
-    Parameters
     ----------
     path
         A CSV or Parquet file, by its name.
     kind
-        Of the events: ``prediction`` or ``label``.
+        Of its events: ``prediction`` or ``label``.
     columns
         Where these stand.
+    besides
+        Columns that are no features unless they are named as such.
+    note
+        Told what people should know of it.
+
+    """
+
+    path: Path
+    kind: str
+    columns: EventColumns
+    besides: frozenset[str] = frozenset()
+    note: Callable[[str], None] = lambda _: None
+
+
+@contextmanager
+def table_lines(side: Side) -> Iterator[Iterator[tuple[int, bytes]]]:
+    """Open a table; give the number of each row, from 0, and its event as a line of JSON.
+
+    Rows that have no label yet are left out.
 
     Raises
     ------
@@ -119,22 +61,24 @@ def table_lines(path: Path, kind: str, columns: EventColumns) -> Iterator[Iterat
         If it cannot be read, or lacks a column.
 
     """
-    with _explained(path):
-        names, batches = _open(path, columns)
-    line = _Lines(path, kind, columns, names)
-    yield _lines(path, batches, line)
+    side.columns.check(side.kind)
+    with _explained(side.path):
+        table = open_table(side.path, lambda names: _texts(side.columns, names))
+    line = _Lines(side, table.schema)
+    yield _lines(side.path, table.batches(line.used), line)
 
 
-def _open(path: Path, columns: EventColumns) -> tuple[list[str], Iterator[Any]]:
-    if path.name.endswith(CSV):
-        as_text = {columns.columns.get(field, field): pa.string() for field in _TEXTS}
-        as_text |= dict.fromkeys((columns.segments or {}).values(), pa.string())
-        options = csv.ConvertOptions(column_types=as_text, null_values=[""], strings_can_be_null=True)
-        # Of a part of a file it cannot be told what a column is: the first fraction may come late.
-        table = csv.read_csv(path, convert_options=options)
-        return table.schema.names, iter(table.to_batches(_ROWS))
-    file = parquet.ParquetFile(path)
-    return file.schema_arrow.names, file.iter_batches(_ROWS)
+def _texts(columns: EventColumns, names: Sequence[str]) -> set[str]:
+    return {*map(columns.column_of, TEXTS), *_columns_in("segments", columns, names).values()}
+
+
+def _columns_in(field: str, columns: EventColumns, names: Sequence[str]) -> dict[str, str]:
+    """Return the columns of `MAPS`, by name: those that are given, or those that have the prefix."""
+    given: Mapping[str, str] | None = getattr(columns, field)
+    prefix = f"{field}."
+    if given is None:
+        return {name.removeprefix(prefix): name for name in names if name.startswith(prefix)}
+    return dict(given)
 
 
 @contextmanager
@@ -154,7 +98,7 @@ def _lines(path: Path, batches: Iterator[Any], line: _Lines) -> Iterator[tuple[i
             batch = next(batches, None)
             if batch is None:
                 return
-            columns = {name: _values(batch.column(name)) for name in line.used}
+            columns = {name: values_of(batch.column(name)) for name in line.used}
         for place in range(batch.num_rows):
             written = line({name: values[place] for name, values in columns.items()})
             if written is not None:
@@ -162,68 +106,68 @@ def _lines(path: Path, batches: Iterator[Any], line: _Lines) -> Iterator[tuple[i
             number += 1
 
 
-def _values(column: Any) -> list[Any]:  # noqa: ANN401 - of Arrow
-    """Return plain values; moments as epoch milliseconds, those of no zone as of UTC."""
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64())
-    values: list[Any] = column.to_pylist()
-    return values
-
-
 class _Lines:
     """Writes the rows of one table as events."""
 
-    def __init__(self, path: Path, kind: str, columns: EventColumns, names: list[str]) -> None:
-        self._path = path
-        self._constants = {"schema_version": SCHEMA_VERSION, **columns.constants}
-        needed = _PREDICTION if kind == "prediction" else _LABEL
-        fields = *needed, *_OPTIONAL[kind]
-        for name in columns.columns:
-            if name not in fields:
-                raise ReplayError(f"{name!r} is no field of a {kind} that has a column: {', '.join(fields)} are")
-        self._fields: dict[str, str] = {}
-        for field in fields:
-            column = columns.columns.get(field, field)
-            if column in names:
-                self._fields[field] = column
-            elif field in columns.columns or (field in needed and field not in self._constants):
-                self._lack(column, field, names)
-        self._maps = self._find_maps(columns, names) if kind == "prediction" else {}
-        self._value = self._fields.get(kind)
+    def __init__(self, side: Side, schema: Any) -> None:  # noqa: ANN401 - of Arrow
+        self._side = side
+        self._constants = {name: _READ.get(name, plain)(value) for name, value in side.columns.constants.items()}
+        self._fields = self._find_fields(schema.names)
+        self._maps = self._find_maps(schema) if side.kind == "prediction" else {}
+        self._label = self._fields.get("label")
         of_maps = (column for given in self._maps.values() for column in given.values())
         self.used = list(dict.fromkeys([*self._fields.values(), *of_maps]))
+        for column in self.used:
+            if (times := schema.names.count(column)) > 1:
+                raise ReplayError(f"{side.path} has {times} columns {column!r}: give each a name of its own")
 
-    def _lack(self, column: str, what: str, names: list[str]) -> NoReturn:
+    def _find_fields(self, names: Sequence[str]) -> dict[str, str]:
+        columns, found = self._side.columns, dict[str, str]()
+        for field in fields_of(self._side.kind):
+            column = columns.column_of(field)
+            if column in names:
+                found[field] = column
+            elif field in columns.columns or (field in NEEDED[self._side.kind] and field not in self._constants):
+                self._lack(column, field, names)
+        return found
+
+    def _lack(self, column: str, what: str, names: Sequence[str]) -> NoReturn:
         known = ", ".join(names)
         raise ReplayError(
-            f"{self._path} has no column {column!r} for {what}, but {known}; --columns FILE says which is which"
+            f"{self._side.path} has no column {column!r} for {what}, but {known}; --columns FILE says which is which"
         )
 
-    def _find_maps(self, columns: EventColumns, names: list[str]) -> dict[str, dict[str, str]]:
-        maps: dict[str, dict[str, str]] = {}
-        for field in _MAPS:
-            given: Mapping[str, str] | None = getattr(columns, field)
-            if given is None:
-                prefix = f"{field}."
-                given = {name.removeprefix(prefix): name for name in names if name.startswith(prefix)}
+    def _find_maps(self, schema: Any) -> dict[str, dict[str, str]]:  # noqa: ANN401 - of Arrow
+        columns, names = self._side.columns, schema.names
+        maps = {field: _columns_in(field, columns, names) for field in MAPS}
+        for field, given in maps.items():
             for column in given.values():
                 if column not in names:
                     self._lack(column, field, names)
-            maps[field] = dict(given)
         if columns.features is None and not maps["features"]:
-            used = {*self._fields.values(), *(column for given in maps.values() for column in given.values()), *_LABEL}
-            maps["features"] = {name: name for name in names if name not in used}
+            used = {*self._fields.values(), *(column for given in maps.values() for column in given.values())}
+            used |= {*NEEDED["label"], *self._side.besides}
+            maps["features"] = self._features([each for each in schema if each.name not in used])
         return {field: given for field, given in maps.items() if given}
 
+    def _features(self, columns: Sequence[Any]) -> dict[str, str]:
+        """Return the columns that are features though nobody named them; tell of the others."""
+        left = [each for each in columns if not (each.name and can_be_feature(each.type))]
+        if left:
+            told = ", ".join(f"{each.name!r} ({each.type})" for each in left[:_MOST_TOLD])
+            more = f" and {len(left) - _MOST_TOLD} more" if len(left) > _MOST_TOLD else ""
+            self._side.note(f"{self._side.path}: not taken for features, as nobody named them: {told}{more}")
+        return {each.name: each.name for each in columns if each not in left}
+
     def __call__(self, row: dict[str, Any]) -> bytes | None:
-        """Return the line of a row; None if it has no prediction, or no label."""
-        if self._value is not None and row[self._value] is None:
+        """Return the line of a row; None if it has no label yet."""
+        if self._label is not None and row[self._label] is None:
             return None
-        event: dict[str, Any] = dict(self._constants)
+        event: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **self._constants}
         for field, column in self._fields.items():
-            value = row[column]
+            value = self._plain(row[column], column)
             if value is not None:
-                event[field] = self._plain(value, column)
+                event[field] = _READ[field](value) if field in _READ else value
         for field, given in self._maps.items():
             values = {name: self._plain(row[column], column) for name, column in given.items()}
             # Only of a feature does a null say something.
@@ -233,18 +177,7 @@ class _Lines:
         return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
     def _plain(self, value: Any, column: str) -> Any:  # noqa: ANN401 - of a table
-        convert = _PLAIN.get(type(value))
-        if convert is None:
-            raise ReplayError(f"{self._path} has a {type(value).__name__} in column {column!r}: no event can hold that")
-        return convert(value)
-
-
-def _same(value: Any) -> Any:  # noqa: ANN401 - of a table
-    return value
-
-
-_PLAIN: Final[dict[type, Callable[[Any], Any]]] = {
-    **dict.fromkeys((str, int, float, bool, type(None)), _same),
-    Decimal: float,
-    date: date.isoformat,
-}
+        try:
+            return plain(value)
+        except TypeError as error:
+            raise ReplayError(f"{self._side.path} has a {error} in column {column!r}: no event can hold that") from None

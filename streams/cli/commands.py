@@ -106,7 +106,7 @@ def replay(  # noqa: PLR0913 - its options
     predictions: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Predictions: one JSON event or batch a line, .gz too, or a .csv or .parquet."
+            metavar="FILE", help="Predictions: one JSON event or batch a line, .gz too, or a .csv, .tsv or .parquet."
         ),
     ] = None,
     labels: Annotated[
@@ -154,17 +154,15 @@ def replay(  # noqa: PLR0913 - its options
         )
     if columns is not None and not has_files:
         raise ConfigurationError("--columns is for tables, and Kafka has none")
+    from driftline.streams.cli.tables import event_files
     from driftline.streams.compiled import compile_once
-    from driftline.streams.replay_tables import TableColumns, read_columns
 
-    placed = TableColumns() if columns is None else read_columns(columns)
+    files = None if predictions is None or labels is None else event_files(predictions, labels, columns)
     compile_once(write_note)
     with counting("records replayed") as show:
-        if predictions is not None and labels is not None:
-            from driftline.streams.replay import EventFiles
+        if files is not None:
             from driftline.streams.replay import replay as replay_files
 
-            files = EventFiles(predictions, labels, placed)
             totals = replay_files(configuration, files, out, batch=batch, progress=lambda totals: show(totals.records))
         elif asked is not None:
             from driftline.streams.replay_range import KafkaRange, replay_range
@@ -201,12 +199,11 @@ def backtest(
     from driftline.streams.backtest import backtest as compared
     from driftline.streams.cli.differences import show_differences
     from driftline.streams.cli.progress import counting
+    from driftline.streams.cli.tables import event_files
     from driftline.streams.compiled import compile_once
-    from driftline.streams.replay import EventFiles
-    from driftline.streams.replay_tables import TableColumns, read_columns
 
     first, second = (_configuration_of(path) for path in config)
-    files = EventFiles(predictions, labels, TableColumns() if columns is None else read_columns(columns))
+    files = event_files(predictions, labels, columns)
     compile_once(write_note)
     with counting("records replayed") as show:
         differences = compared(first, second, files, progress=show)
@@ -234,10 +231,9 @@ def tune(  # noqa: PLR0913 - its options
     """
     from driftline.schemas.durations import parse_duration
     from driftline.streams.cli.progress import counting
+    from driftline.streams.cli.tables import event_files
     from driftline.streams.cli.tuning import show_tuning
     from driftline.streams.compiled import compile_once
-    from driftline.streams.replay import EventFiles
-    from driftline.streams.replay_tables import TableColumns, read_columns
     from driftline.streams.tune import tune as tuned
 
     try:
@@ -245,7 +241,7 @@ def tune(  # noqa: PLR0913 - its options
     except ValueError as error:
         raise ConfigurationError(f"--calm {error}") from None
     configuration = _configuration_of(config)
-    files = EventFiles(predictions, labels, TableColumns() if columns is None else read_columns(columns))
+    files = event_files(predictions, labels, columns)
     compile_once(write_note)
     with counting("records replayed") as show:
         tuning = tuned(configuration, files, model, calm=between, feature=feature, progress=show)

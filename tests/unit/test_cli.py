@@ -285,6 +285,33 @@ def test_a_backtest_says_what_differs(cli: Cli, tmp_path: Path) -> None:
     assert cli("backtest", f"--config={config}", f"--config={config}", predictions, labels) == (0, said, "")
 
 
+def test_what_is_left_out_of_a_table_is_told_once_however_often_it_is_read(cli: Cli, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "model_id,model_version,prediction_id,timestamp,prediction,label,when\nm,1,a,1,1,1,2026-01-01T00:00:00\n"
+    )
+    (tmp_path / "c.yaml").write_text("")
+    config = f"--config={tmp_path}/c.yaml"
+    said = f"{table}: not taken for features, as nobody named them: 'when' (timestamp[s])\n"
+    code, _, err = cli("backtest", config, config, f"--predictions={table}", f"--labels={table}")
+    assert (code, err) == (0, said)
+    code, _, err = cli("replay", f"--predictions={table}", f"--labels={table}", f"--out={tmp_path}/out")
+    assert (code, err) == (0, said)
+
+
+@pytest.mark.parametrize("command", ["replay", "backtest", "tune"])
+def test_columns_that_no_table_has_are_a_mistake(cli: Cli, tmp_path: Path, command: str) -> None:
+    columns = tmp_path / "columns.yaml"
+    columns.write_text("labels: {columns: {label: truth}}\n")
+    (tmp_path / "c.yaml").write_text("")
+    others = {"replay": ["--out=o"], "backtest": [f"--config={tmp_path}/c.yaml"] * 2, "tune": []}[command]
+    said = "--columns is for tables, whose names end in .csv, .csv.gz, .tsv, .tsv.gz, .parquet: neither does"
+    arguments = [command, *others, f"--columns={columns}", "--labels=l.jsonl"]
+    assert cli(*arguments, "--predictions=p.jsonl") == (2, "", f"driftline: {said}\n")
+    said = "--columns says only what is of l.jsonl, and that is no table"
+    assert cli(*arguments, "--predictions=p.csv") == (2, "", f"driftline: {said}\n")
+
+
 def test_a_file_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli("replay", "--predictions=p", f"--labels={tmp_path}/l", f"--out={tmp_path}/out")
     assert (code, out, err) == (1, "", "driftline: p cannot be read: No such file or directory\n")

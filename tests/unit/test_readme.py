@@ -19,7 +19,7 @@ from driftline.schemas.events import Label, Prediction
 from driftline.schemas.partitioner import PARTITIONER, partition_of
 from driftline.streams.cli.commands import app
 from driftline.streams.configuration import read_configuration
-from driftline.streams.replay_tables import read_columns
+from driftline.streams.replay_columns import read_columns
 from driftline.streams.settings import Settings
 from tests.golden.cases import CASES
 from tests.readme import README, ROOT, blocks, commands, the_block
