@@ -8,7 +8,7 @@ timestamp among them: it could not have been sent before.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from driftline.schemas.events import Label, Prediction
 from driftline.streams.replay_columns import TableColumns, fields_of
 from driftline.streams.replay_files import ReplayError, Results, event_lines
 from driftline.streams.replay_formats import is_table
+from driftline.streams.replay_refusals import Refusals
 from driftline.streams.replay_tables import Side, table_lines
 
 if TYPE_CHECKING:
@@ -51,7 +52,13 @@ R = TypeVar("R")
 class Records:
     """Records in the order of replay, and where the topics that are known to be at their end have it: next offsets."""
 
-    def __init__(self, predictions: Iterable[tuple[int, bytes]], labels: Iterable[tuple[int, bytes]]) -> None:
+    def __init__(
+        self,
+        predictions: Iterable[tuple[int, bytes]],
+        labels: Iterable[tuple[int, bytes]],
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._note = note
         self.ends: dict[str, int] = {}
         sides = self._read(predictions, topics.PREDICTIONS), self._read(labels, topics.LABELS)
         self._records = rows_of(merged(*sides, event_time))
@@ -59,6 +66,16 @@ class Records:
     def __iter__(self) -> Iterator[Record]:
         """Give the records, once."""
         return self._records
+
+    def checked(self) -> Iterator[Record]:
+        """Give the records, once, and at their end tell of those that cannot be used, as `Refusals.tell` does."""
+        refusals = Refusals()
+        for record in self._records:
+            refusals.read((record.raw.topic,))
+            if isinstance(record.event, Refusal):
+                refusals.refuse((record.dead_letter(record.event),))
+            yield record
+        refusals.tell(self._note)
 
     def _read(self, lines: Iterable[tuple[int, bytes]], topic: str) -> Iterator[Record | BatchRecord]:
         intake, end = Intake({topics.PREDICTIONS: Prediction, topics.LABELS: Label}, partitions=None), 0
@@ -76,6 +93,7 @@ class Totals:
     alerts: int = 0
     retrain_requests: int = 0
     dead_letters: int = 0
+    refusals: Refusals = field(default_factory=Refusals, compare=False, repr=False)
 
     def add(self, outcome: Outcome) -> None:
         """Count what some records led to."""
@@ -129,7 +147,7 @@ def replay(
     pipeline = Pipeline(configuration, partition=0)
     totals = Totals()
     with records_of(files) as records, Results(out) as results:
-        for count, outcome in outcomes_of(pipeline, iter(records), records.ends, batch):
+        for count, outcome in outcomes_of(pipeline, iter(records), records.ends, batch, totals.refusals):
             totals.records = count
             results.add(outcome)
             totals.add(outcome)
@@ -139,9 +157,14 @@ def replay(
 
 
 def outcomes(pipeline: Pipeline, files: EventFiles, batch: int) -> Iterator[tuple[int, Outcome]]:
-    """Yield what each batch of the records of files leads to, and how many records there have been."""
+    """Yield what each batch of the records of files leads to, and how many records there have been.
+
+    At their end it is told of those that could not be used, as `Refusals.tell` does.
+    """
+    refusals = Refusals()
     with records_of(files) as records:
-        yield from outcomes_of(pipeline, iter(records), records.ends, batch)
+        yield from outcomes_of(pipeline, iter(records), records.ends, batch, refusals)
+    refusals.tell(files.note)
 
 
 @contextmanager
@@ -150,7 +173,7 @@ def records_of(files: EventFiles) -> Iterator[Records]:
     predicted = Side(files.predictions, "prediction", files.columns.predictions, _besides(files), files.note)
     labelled = Side(files.labels, "label", files.columns.labels)
     with _open(predicted) as predictions, _open(labelled) as labels:
-        yield Records(predictions, labels)
+        yield Records(predictions, labels, files.note)
 
 
 def _besides(files: EventFiles) -> frozenset[str]:
@@ -161,15 +184,25 @@ def _besides(files: EventFiles) -> frozenset[str]:
 
 
 def outcomes_of(
-    pipeline: Pipeline, records: Iterator[Record], ends: Mapping[str, int], batch: int
+    pipeline: Pipeline,
+    records: Iterator[Record],
+    ends: Mapping[str, int],
+    batch: int,
+    refusals: Refusals | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Yield what each batch of records leads to, and how many records there have been; `ends` are as of `Records`."""
+    """Yield what each batch of records leads to, and how many records there have been.
+
+    `ends` are as of `Records`; in `refusals` the records are counted.
+    """
     count = 0
     while chunk := list(islice(records, batch)):
         for topic, end in ends.items():
             pipeline.ends_at(topic, end)
         outcome = pipeline.process(chunk, found={})
         pipeline.discard_changes()
+        if refusals is not None:
+            refusals.read(record.raw.topic for record in chunk)
+            refusals.refuse(outcome.dead_letters)
         count += sum(record.is_last for record in chunk)
         yield count, outcome
 

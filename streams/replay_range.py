@@ -86,7 +86,7 @@ def replay_range(
             # Where a range ends nothing is missing, nor of a topic that is not in it.
             ends = dict.fromkeys(INPUTS, 0) | {each.topic: each.end for each in ranges}
             with _records_of(brokers, ranges, partitions[ranges[0].topic]) as records:
-                for count, outcome in outcomes_of(pipeline, records, ends, batch):
+                for count, outcome in outcomes_of(pipeline, records, ends, batch, totals.refusals):
                     results.add(outcome)
                     totals.records = before + count
                     totals.add(outcome)

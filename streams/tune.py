@@ -174,7 +174,7 @@ class _Replay(NamedTuple):
 def _histories(files: EventFiles) -> dict[str, History]:
     found: dict[str, History] = {}
     with records_of(files) as records:
-        for record in records:
+        for record in records.checked():
             event = record.event
             if isinstance(event, WirePrediction):
                 history = found.setdefault(event.model_id, History(first=event.timestamp))

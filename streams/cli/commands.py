@@ -176,6 +176,7 @@ def replay(  # noqa: PLR0913 - its options
     counts = {"alert": totals.alerts, "retrain request": totals.retrain_requests, "dead letter": totals.dead_letters}
     said = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     write_line(f"{totals.records} records: {said}; written to {out}")
+    totals.refusals.tell(write_note)
 
 
 @app.command()

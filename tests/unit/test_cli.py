@@ -263,6 +263,12 @@ def test_a_folder_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
 # -- replay -----------------------------------------------------------------------------------------------------------
 
 
+HALF = (
+    "1 of 2 records of driftline.predictions cannot be used, mostly for invalid_json, such as "
+    "driftline.predictions-0-1: expected ident at line 1 column 2\n"
+)
+
+
 def _files(folder: Path) -> list[str]:
     (folder / "p.jsonl").write_text(PREDICTION + "not JSON\n")
     (folder / "l.jsonl.gz").write_bytes(gzip.compress(LABEL.encode()))
@@ -271,7 +277,7 @@ def _files(folder: Path) -> list[str]:
 
 def test_a_replay_says_what_it_found_and_writes_it(cli: Cli, tmp_path: Path) -> None:
     said = f"3 records: 0 alerts, 0 retrain requests, 1 dead letter; written to {tmp_path}/out\n"
-    assert cli("replay", *_files(tmp_path)) == (0, said, "")
+    assert cli("replay", *_files(tmp_path)) == (0, said, HALF)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"alerts.jsonl", "retrain.jsonl", "dead_letters.jsonl", "state.json"}
     assert json.loads((tmp_path / "out" / "state.json").read_text())["m"]["counts"]["joined"] == 1
@@ -282,7 +288,23 @@ def test_a_backtest_says_what_differs(cli: Cli, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("")
     said = "0 incidents: 0 alike, 0 at another time or severity, 0 of the first alone, 0 of the second alone\n"
-    assert cli("backtest", f"--config={config}", f"--config={config}", predictions, labels) == (0, said, "")
+    assert cli("backtest", f"--config={config}", f"--config={config}", predictions, labels) == (0, said, HALF)
+
+
+def test_files_of_which_nothing_can_be_used_are_a_failure_and_the_results_are_there(cli: Cli, tmp_path: Path) -> None:
+    predictions, labels, out = _files(tmp_path)
+    (tmp_path / "p.jsonl").write_text("not JSON\n" * 2)
+    counts = f"3 records: 0 alerts, 0 retrain requests, 2 dead letters; written to {tmp_path}/out\n"
+    said = (
+        "driftline: none of 2 records of driftline.predictions can be used, mostly for invalid_json, such as "
+        "driftline.predictions-0-0: expected ident at line 1 column 2\n"
+    )
+    assert cli("replay", predictions, labels, out) == (1, counts, said)
+    assert len((tmp_path / "out" / "dead_letters.jsonl").read_bytes().splitlines()) == 2
+    (tmp_path / "c.yaml").write_text("")
+    config = f"--config={tmp_path}/c.yaml"
+    assert cli("backtest", config, config, predictions, labels) == (1, "", said)
+    assert cli("tune", predictions, labels) == (1, "", said)
 
 
 def test_what_is_left_out_of_a_table_is_told_once_however_often_it_is_read(cli: Cli, tmp_path: Path) -> None:

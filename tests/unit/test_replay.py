@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record, Refusal
 from driftline.schemas.config import Configuration
 from driftline.schemas.decoding import MAX_BYTES
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import Label, Prediction
 from driftline.schemas.topics import LABELS, PREDICTIONS
-from driftline.streams.replay import EventFiles, ReplayError, Totals, event_time, merged, replay
+from driftline.streams.replay import EventFiles, ReplayError, Totals, event_time, merged, outcomes, records_of, replay
 
 PREDICTION = {"model_id": "m", "model_version": "1", "prediction_id": "p", "timestamp": 0, "prediction": 1}
 LABEL = {"model_id": "m", "prediction_id": "p", "timestamp": 0, "label": 1}
@@ -167,7 +168,7 @@ def noise(lines: int) -> bytes:
 
 
 def test_gzipped_files_are_read_also_in_several_members(tmp_path: Path) -> None:
-    files = tmp_path / "p.jsonl.gz", tmp_path / "l.jsonl.gz"
+    files = tmp_path / "p.jsonl.gz", tmp_path / "L.JSONL.GZ"
     for path, line in zip(files, (prediction(), label()), strict=True):
         path.write_bytes(gzip.compress(line + b"\n") + gzip.compress(line))
     replay(Configuration(), EventFiles(*files), tmp_path)
@@ -340,6 +341,50 @@ def test_labels_have_dead_letters_of_their_own(replay_bytes: Callable[..., Repla
     found = replay_bytes(prediction(), label(timestamp=5) + b"\n" + prediction() + b"\n" + label(label=None))
     assert found.places() == [(LABELS, 1), (LABELS, 2)]
     assert [letter["reason"] for letter in found.dead_letters] == ["missing_field", "wrong_type"]
+
+
+@pytest.mark.parametrize(("good", "bad", "times"), [(95, 5, 0), (94, 6, 1), (1, 9, 1), (5, 0, 0)])
+def test_many_records_that_cannot_be_used_are_told(
+    replay_bytes: Callable[..., Replayed], tmp_path: Path, good: int, bad: int, times: int
+) -> None:
+    lines = [prediction(prediction_id=str(n)) for n in range(good)] + [prediction(score=2)] * bad
+    if bad:
+        lines[-1] = b"oops"  # another reason, and not the most frequent one
+    told: list[str] = []
+    replay_bytes(b"\n".join(lines), label()).totals.refusals.tell(told.append)
+    where = f"{PREDICTIONS}-0-{good}: score: must be less than or equal to 1"
+    said = f"{bad} of {good + bad} records of {PREDICTIONS} cannot be used, mostly for out_of_range, such as {where}"
+    assert told == [said] * times
+    told.clear()
+    files = EventFiles(tmp_path / "p.jsonl", tmp_path / "l.jsonl", note=told.append)
+    for read in (lambda: _read(files), lambda: list(outcomes(Pipeline(Configuration(), partition=0), files, 10))):
+        read()
+        assert told == [said] * times
+        told.clear()
+
+
+def _read(files: EventFiles) -> list[Record]:
+    with records_of(files) as records:
+        return list(records.checked())
+
+
+def test_where_no_record_of_a_topic_can_be_used_it_is_an_error(
+    replay_bytes: Callable[..., Replayed], tmp_path: Path
+) -> None:
+    batch = json.dumps(LABEL | {"rows": 2, "prediction_id": ["", ""], "timestamp": [0, 0], "label": [1, 1]})
+    refusals = replay_bytes(b"oops\n" + prediction(), batch.encode()).totals.refusals
+    told: list[str] = []
+    said = (
+        rf"^none of 2 records of {LABELS} can be used, mostly for empty_name, such as {LABELS}-0-0-0: prediction_id: "
+    )
+    with pytest.raises(ReplayError, match=said):
+        refusals.tell(told.append)
+    assert len(told) == 1  # of predictions
+    files = EventFiles(tmp_path / "p.jsonl", tmp_path / "l.jsonl")
+    with pytest.raises(ReplayError, match=said):
+        _read(files)
+    with pytest.raises(ReplayError, match=said):
+        list(outcomes(Pipeline(Configuration(), partition=0), files, 10))
 
 
 def test_a_file_has_no_broker_whose_clock_an_event_could_be_ahead_of(replay_bytes: Callable[..., Replayed]) -> None:
