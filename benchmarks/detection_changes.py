@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from benchmarks.detection_nulls import NULLS
-from benchmarks.detection_streams import EARLY, LATE
+from benchmarks.detection_streams import EARLY, LATE, REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,13 @@ def moved(at: int, bend: Callable[[Floats], Floats], *, over: int = 0) -> Callab
     return change
 
 
-def drifting(at: int, shift: float, over: int) -> Callable[[Chunk, Random], Chunk]:
-    """Return what shifts the first feature, ever farther over so many events."""
+def drifting(at: int, bend: Callable[[Floats, Floats], Floats], over: int) -> Callable[[Chunk, Random], Chunk]:
+    """Return what bends the first feature by a share of it all, which grows to 1 over so many events."""
 
     def change(chunk: Chunk, random: Random) -> Chunk:  # noqa: ARG001 - as others
         features, first = chunk.features.copy(), _after(chunk, at)
-        features[first:, 0] += shift * np.clip((chunk.nth[first:] - at + 1) / over, 0.0, 1.0)
+        share = np.clip((chunk.nth[first:] - at + 1) / over, 0.0, 1.0)
+        features[first:, 0] = bend(features[first:, 0], share)
         return replace(chunk, features=features)
 
     return change
@@ -104,6 +105,22 @@ def wrong_in(at: int, region: int, rate: float) -> Callable[[Chunk, Random], Chu
     return change
 
 
+def wrong_elsewhere(at: int, region: int, rate: float) -> Callable[[Chunk, Random], Chunk]:
+    """Return what has the predictions of one region wrong at another rate, and those of the others as much less."""
+
+    def change(chunk: Chunk, random: Random) -> Chunk:
+        errors, first = chunk.wrong.copy(), _after(chunk, at)
+        others = (REGIONS * _WRONG - rate) / (REGIONS - 1)
+        rates = np.where(chunk.regions[first:] == region, rate, others)
+        errors[first:] = random.random(len(errors) - first) < rates
+        return replace(chunk, wrong=errors)
+
+    return change
+
+
+_WRONG: Final = 0.1  # how often the model of the regions is
+
+
 def more_positives(at: int, share: float) -> Callable[[Chunk, Random], Chunk]:
     """Return what makes a share of the negative predictions positive ones, and of their labels as many."""
 
@@ -141,17 +158,18 @@ def _of_feature(
     return base.changed(name, at, moved(at, bend, over=over), "data_drift feature x0")
 
 
+def _unlike_means(*scenarios: Scenario) -> tuple[Scenario, ...]:
+    return tuple(replace(scenario, of_mean=False) for scenario in scenarios)
+
+
 BASES: Final = {scenario.name: scenario for scenario in NULLS}
 
-CHANGES: Final = (
+_OF_MEANS: Final = (
     *(
         _of_feature(f"mean +{shift} sd{when}", at, _shifted(shift))
         for at, when in ((EARLY, ", early"), (LATE, ", late"))
         for shift in (0.1, 0.25, 0.5, 1.0, 2.0)
     ),
-    *(_of_feature(f"sd x {scale}", LATE, _scaled(scale)) for scale in (0.5, 1.25, 2.0)),
-    _of_feature("sd x 2.0, early", EARLY, _scaled(2.0)),
-    _of_feature("gradual, sd x 2.0 over 2,000", LATE, _scaled(2.0), over=2000),
     _of_feature("t3, mean +.5", LATE, _shifted(0.5), NULLS[1]),
     _of_feature("lognormal x 1.5", LATE, _scaled(1.5), NULLS[2]),
     _of_feature("zero-inflated x 3", LATE, _scaled(3.0), NULLS[3]),
@@ -159,17 +177,11 @@ CHANGES: Final = (
     _of_feature("daily, 1e3 a day, mean +1 sd", LATE, _shifted(1.0), NULLS[12]),
     _of_feature("daily, 1e5 a day, mean +1 sd", 3 * LATE, _shifted(1.0), NULLS[13]),
     _of_feature("gradual, mean +1 sd over 2,000", LATE, _shifted(1.0), over=2000),
-    NULLS[0].changed("incremental, mean to +1 sd over 2,000", LATE, drifting(LATE, 1.0, 2000), "data_drift feature x0"),
-    _of_feature("shape, two humps", LATE, _two_humps),
-    *(
-        BASES["categories"].changed(
-            name, LATE, recategorised(LATE, share, category), f"data_drift feature x{_OF_EIGHT}", *others
-        )
-        for name, share, category, others in (
-            ("category, 5 points more", 0.05, 5, ()),
-            ("category, 20 points more", 0.2, 5, ()),
-            ("new category, 5 %", 0.05, 8, (f"data_quality feature x{_OF_EIGHT}",)),
-        )
+    NULLS[0].changed(
+        "incremental, mean to +1 sd over 2,000",
+        LATE,
+        drifting(LATE, lambda values, share: values + share, 2000),
+        "data_drift feature x0",
     ),
     *(
         NULLS[9].changed(
@@ -188,6 +200,31 @@ CHANGES: Final = (
         "performance metric accuracy",
         "concept_drift metric calibration",
     ),
+)
+
+_OF_ALL_ELSE: Final = _unlike_means(
+    *(_of_feature(f"sd x {scale}", LATE, _scaled(scale)) for scale in (0.5, 1.25, 2.0)),
+    _of_feature("sd x 2.0, early", EARLY, _scaled(2.0)),
+    _of_feature("gradual, sd x 2.0 over 2,000", LATE, _scaled(2.0), over=2000),
+    NULLS[0].changed(
+        "incremental, sd to x 2.0 over 2,000",
+        LATE,
+        drifting(LATE, lambda values, share: values * (1.0 + share), 2000),
+        "data_drift feature x0",
+    ),
+    _of_feature("shape, two humps", LATE, _two_humps),
+    _of_feature("shape, two humps, early", EARLY, _two_humps),
+    _of_feature("gradual, two humps over 2,000", LATE, _two_humps, over=2000),
+    *(
+        BASES["categories"].changed(
+            name, LATE, recategorised(LATE, share, category), f"data_drift feature x{_OF_EIGHT}", *others
+        )
+        for name, share, category, others in (
+            ("category, 5 points more", 0.05, 5, ()),
+            ("category, 20 points more", 0.2, 5, ()),
+            ("new category, 5 %", 0.05, 8, (f"data_quality feature x{_OF_EIGHT}",)),
+        )
+    ),
     *(
         BASES["eight regions"].changed(
             f"errors .1 to {rate} in one of eight regions",
@@ -197,6 +234,15 @@ CHANGES: Final = (
             "fairness segment region=r3",
         )
         for rate in (0.2, 0.4)
+    ),
+    *(
+        replace(
+            BASES["eight regions"].changed(
+                f"fairness, a gap of {gap} opens", LATE, wrong_elsewhere(LATE, 3, rate), "fairness segment region=r3"
+            ),
+            beside=tuple(f"performance segment region=r{region}" for region in range(REGIONS)),
+        )
+        for gap, rate in ((0.23, 0.3), (0.34, 0.4))
     ),
     NULLS[0].changed(
         "label shift, 10 points",
@@ -208,3 +254,5 @@ CHANGES: Final = (
     NULLS[0].changed("missing, 20 %", LATE, moved(LATE, _lost(0.2)), "data_quality feature x0"),
     NULLS[0].changed("missing, a burst of 50", LATE, burst(LATE, 50), "data_quality feature x0"),
 )
+
+CHANGES: Final = (*_OF_MEANS, *_OF_ALL_ELSE)

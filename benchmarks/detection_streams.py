@@ -75,10 +75,12 @@ class Scenario:
 
     `features` makes the features of events from one number up to another, `errors` says which predictions are wrong
     (None: as often as their scores say), and `change` bends a chunk from event `at` on; without it the stream is that
-    of `base`. What the change should be found as is in `targets`, by the words of a subject. The first `categorical`
-    features are categories, by their numbers. With `regions` each event is of one of eight. `delays` says after how
-    many events, of `per_day`, a label comes; without it at once, and never if infinite. Logits have a mean of `lean`;
-    from event `slower` on there are only a tenth as many events a day.
+    of `base`. What the change should be found as is in `targets`, by the words of a subject, and what else changes with
+    it, so that it may be found first, in `beside`. Unless it is `of_mean`, detectors that watch means are not to be
+    asked whether it can be found. The first `categorical` features are categories, by their numbers. With `regions`
+    each event is of one of eight. `delays` says after how many events, of `per_day`, a label comes; without it at once,
+    and never if infinite. Logits have a mean of `lean`; from event `slower` on there are only a tenth as many events a
+    day.
     """
 
     name: str
@@ -87,6 +89,8 @@ class Scenario:
     change: Callable[[Chunk, Random], Chunk] | None = None
     at: int = 0
     targets: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    of_mean: bool = True
     base: str = ""
     per_day: float = 4e3
     categorical: int = 0
