@@ -14,6 +14,7 @@ from benchmarks.intervals import interval, share_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_MANY: Final = 100.0  # for a million events, of which fractions say nothing
 _SAMPLED: Final = "2 of 21 streams"
 
 
@@ -21,18 +22,21 @@ def nulls_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return what was found where nothing changes, and of which families it is shown that it is at most one."""
     detectors = list(dict.fromkeys(row["detector"] for row in rows))
     named = [f"KSWIN, {_SAMPLED}" if detector == "KSWIN" else detector for detector in detectors]
-    table = Table("nothing changes", "at most one", *named, "pages", title="findings for a million events")
+    columns = "nothing changes", "us an event", "at most one", *named, "pages"
+    table = Table(*columns, title="findings for a million events")
     for family in dict.fromkeys(row["family"] for row in rows):
         of_family = {row["detector"]: row for row in rows if row["family"] == family}
         own = of_family["Driftline"]
-        pages = "[{:,.2f}, {:,.2f}]".format(*interval(own["pages"], own["events"]))
-        table.add_row(
-            family,
-            verdict(own),
-            *(f"{row['per million']:,.2f} [{row['low']:,.2f}, {row['high']:,.2f}]" for row in of_family.values()),
-            f"{own['pages'] / own['events'] * 1e6:.2f} {pages}",
-        )
+        rates = [_rate(row["findings"], row["events"]) for row in of_family.values()]
+        pages = _rate(own["pages"], own["events"])
+        table.add_row(family, f"{own['us an event']:.1f}", verdict(own), *rates, pages)
     return table
+
+
+def _rate(count: int, events: int) -> str:
+    rate, (low, high) = count / events * 1e6, interval(count, events)
+    digits = 2 if rate < _MANY else 0
+    return f"{rate:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 def run_lengths_table(rows: Sequence[dict[str, Any]]) -> Table:
