@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from benchmarks import detection_streams
 from benchmarks.detection import BY_NAME, FULL, contenders, summed_up, told
 from benchmarks.detection_changes import CHANGES
 from benchmarks.detection_claims import AS_CALM, missed
@@ -52,7 +53,8 @@ def of_change(own: dict[str, Any], adwin: dict[str, Any], name: str = "change", 
 
 
 @pytest.mark.parametrize("scenario", CHANGES, ids=lambda scenario: scenario.name)
-def test_nothing_changes_before_the_change(scenario: Scenario) -> None:
+def test_nothing_changes_before_the_change(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection_streams, "CHUNK", 9_000)  # so that no change is where a chunk begins
     base = replace(BY_NAME[scenario.base], name=scenario.name)  # which the seed is made of, too
     for chunk, unchanged in zip(*(each.chunks(scenario.at + AFTER, 1) for each in (scenario, base)), strict=True):
         before = max(scenario.at - chunk.start, 0)
