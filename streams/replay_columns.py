@@ -69,12 +69,12 @@ class EventColumns(Section):
 
     @field_validator("constants")
     @classmethod
-    def _ids_as_text(cls, constants: dict[str, Scalar]) -> dict[str, Scalar]:
+    def _ids_are_text(cls, constants: dict[str, Scalar]) -> dict[str, Scalar]:
         for name in TEXTS & constants.keys():
-            # Of 1.10 YAML keeps 1.1, and nobody can tell.
+            # Of 1.10 YAML keeps 1.1, and nobody can tell; of 7 it keeps all.
             if type(constants[name]) not in {str, int}:
                 raise ValueError(f"{name} must be text: put it in quotes")
-        return {name: str(value) if name in TEXTS else value for name, value in constants.items()}
+        return constants
 
     def column_of(self, field: str) -> str:
         """Return the column of a field, whether a table has it or not."""
