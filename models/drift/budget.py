@@ -4,10 +4,9 @@ A model gives at most one in `events_between_false_alarms` events, all of its st
 value of an event at most, so it suffices that the shares add up to 1: a stream with a share s may give one false alarm
 in events / s of its values. Versions share with none: an event is of one of them.
 
-They add up to 0.54. The rest is for what is known of a stream by its reference alone, such as how much its values depend
-on each other: with all of it in use a family of streams may come to a little more than was promised
-(`python -m benchmarks.detection`). Evidence grows by factors, so that half of the budget costs a few in a hundred values
-of delay. Half of what is used is for losses.
+They add up to 0.54. The rest is for what is known of a stream by its reference alone, such as how much its values
+depend on each other: with all of it in use a family of streams may come to a little more than was promised
+(`python -m benchmarks.detection`). Half of what is used is for losses.
 """
 
 from __future__ import annotations
