@@ -49,6 +49,7 @@ class Difference(NamedTuple):
             self.first is not None
             and self.second is not None
             and self.first.fired == self.second.fired
+            and self.first.resolved == self.second.resolved
             and self.first.severity == self.second.severity
         )
 

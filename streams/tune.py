@@ -1,66 +1,43 @@
 """``driftline tune``: which gates and which budget suit a model, by history in which nothing is known to have changed.
 
-The history is replayed as it is, which tells how far streams stray from their reference by themselves; and again with
-changes put into its second half, which tells what would be found, and how soon.
+The history is replayed as it is, which tells how far streams stray from their reference by themselves; and again, with
+what is proposed, once as it is and once with each of the changes of `driftline.streams.injected` put into its second
+half, which tells what would be found, and how soon.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from bisect import bisect_left
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from zlib import crc32
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from driftline.models.kernels.version import MOST_FEATURES
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord, Record
 from driftline.models.wire import WireLabel, WirePrediction
-from driftline.schemas.alerts import AlertState
-from driftline.schemas.config import Configuration, FeatureKind, ModelConfig, Task
-from driftline.schemas.errors import DriftlineError
+from driftline.schemas.alerts import AlertState, Kind, Severity
 from driftline.schemas.events import encode
+from driftline.schemas.fields import parse_timestamp
 from driftline.schemas.topics import PREDICTIONS
+from driftline.streams.history import histories
+from driftline.streams.injected import TuneError, changes
 from driftline.streams.replay import BATCH, EventFiles, outcomes_of, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from driftline.models.outcome import Outcome
+    from driftline.schemas.config import Configuration, ModelConfig
     from driftline.schemas.events import Label, Prediction
     from driftline.schemas.state import ModelState
-
-    Event = WirePrediction | WireLabel
-    Change = Callable[[int, Event], Prediction | Label | None]
-    """What an event of the model becomes, if it is another one, given how many predictions came before it."""
+    from driftline.streams.history import History
+    from driftline.streams.injected import Change
 
 _DAY: Final = 86_400_000
 _MARGIN: Final = 1.5  # times the farthest that a stream has strayed
 _LEAST_BUDGET, _MOST_BUDGET = 1000, 1_000_000_000_000
-_SHARES: Final = (0.05, 0.2)  # of values that are lost, or of labels that are turned
-_SHIFTS: Final = (0.25, 1.0)  # standard deviations
 _SHARES_OF: Final = frozenset({"error_rate", "calibration", "residual_rank", "bad_share"})  # gates of 1 at most
-
-
-class TuneError(DriftlineError):
-    """The history does not tell what was asked; the message says why."""
-
-
-@dataclass(slots=True)
-class History:
-    """What the events of a model are like."""
-
-    predictions: int = 0
-    first: int = 0
-    last: int = 0
-    numbers: dict[str, list[float]] = field(default_factory=dict)
-    labels: set[str | bool | int | float] = field(default_factory=set)
-
-    @property
-    def per_day(self) -> float:
-        """Predictions in a day of event time, on average."""
-        return self.predictions * _DAY / max(self.last - self.first, 1)
+_GATES: Final = {Kind.PREDICTION_DRIFT.value: "prediction_psi", Kind.LABEL_DRIFT.value: "label_psi"}
+"""Of kinds whose gate has another name than their measure."""
 
 
 class Gate(NamedTuple):
@@ -73,26 +50,36 @@ class Gate(NamedTuple):
 
 
 class Power(NamedTuple):
-    """What came of a change: after how many predictions an alert told of it, and of what; None where none did."""
+    """What came of a change: after how many predictions an alert told of it, of what, and how urgently.
+
+    None where none did. It is the first page; or what is for information, where there is no page.
+    """
 
     change: str
-    delay: int | None
-    told: str | None
+    delay: int | None = None
+    told: str | None = None
+    severity: Severity = Severity.INFO
 
 
 class Tuning(NamedTuple):
     """What is proposed, and what it would find.
 
-    `detections` counts what detectors have seen in the history as it is, and `alerts` those that fired then.
+    `detections` counts what detectors have seen in the history as it is, `pages` what paged then, and `informed` what
+    was told for information. `covered_at` is when the reference covers what is normal, and `changed_at` when changes
+    begin, in epoch milliseconds; None where that is not known.
     """
 
     model_id: str
     predictions: int
     detections: int
-    alerts: int
+    pages: int
+    informed: int
     gates: list[Gate]
     budget: int
     powers: list[Power]
+    has_labels: bool
+    covered_at: int | None
+    changed_at: int | None
 
 
 def tune(  # noqa: PLR0913 - what one may ask
@@ -130,9 +117,9 @@ def tune(  # noqa: PLR0913 - what one may ask
 
     """
     done = _Counter(progress)
-    histories = _histories(files)
-    model_id = _chosen(histories, model_id)
-    history = histories[model_id]
+    found = histories(files)
+    model_id = _chosen(found, model_id)
+    history = found[model_id]
     config = configuration.of(model_id)
     half = history.predictions // 2
     if half < config.reference.events:
@@ -140,14 +127,28 @@ def tune(  # noqa: PLR0913 - what one may ask
             f"model {model_id!r} has {history.predictions:,} predictions, and its reference alone takes "
             f"{config.reference.events:,}: give a history that is twice as long, or a smaller reference.events"
         )
-    farthest, detections, alerts, state = _as_it_is(_Replay(configuration, files, model_id, done))
-    gates = [_gate(name, value, farthest.get(name, 0.0)) for name, value in config.alerts.min_effect]
+    calmly = _as_it_is(_Replay(configuration, files, model_id, done))
+    gates = [_gate(name, value, calmly.farthest.get(name, 0.0)) for name, value in config.alerts.min_effect]
     budget = _rounded(min(max(history.per_day * calm / _DAY, _LEAST_BUDGET), _MOST_BUDGET))
     proposed = _Replay(_with(configuration, config, gates, budget), files, model_id, done)
-    changes = _changes(history, state, half, feature)
+    injected = list(changes(history, calmly.state, config, feature))
     usual = _incidents(proposed)
-    powers = [_power(proposed, name, half, change, usual) for name, change in changes]
-    return Tuning(model_id, history.predictions, detections, alerts, gates, budget, powers)
+    second = _SecondHalf(proposed, half, usual)
+    powers = [second.power(name, change) for name, change in injected]
+    covered = calmly.state.reference.get("covered_at")
+    return Tuning(
+        model_id,
+        history.predictions,
+        sum(report["detections"] for report in calmly.state.detectors.values()),
+        calmly.pages,
+        calmly.informed,
+        gates,
+        budget,
+        powers,
+        bool(history.labels),
+        None if covered is None else parse_timestamp(covered),
+        second.began,
+    )
 
 
 class _Counter:
@@ -171,57 +172,36 @@ class _Replay(NamedTuple):
 # -- the history as it is ---------------------------------------------------------------------------------------------
 
 
-def _histories(files: EventFiles) -> dict[str, History]:
-    found: dict[str, History] = {}
-    with records_of(files) as records:
-        for record in records.checked():
-            event = record.event
-            if isinstance(event, WirePrediction):
-                history = found.setdefault(event.model_id, History(first=event.timestamp))
-                history.predictions += 1
-                history.last = event.timestamp
-                for name, value in event.features.items():
-                    if type(value) in {int, float} and math.isfinite(value):
-                        _keep(history.numbers, name, float(value))
-            elif isinstance(event, WireLabel) and event.model_id in found:
-                labels = found[event.model_id].labels
-                if len(labels) < _MOST_LABELS:
-                    labels.add(event.label)
-    return found
-
-
-def _keep(numbers: dict[str, list[float]], name: str, value: float) -> None:
-    if name not in numbers and len(numbers) >= MOST_FEATURES:
-        return
-    kept = numbers.setdefault(name, [])
-    if len(kept) < _MOST_KEPT:
-        kept.append(value)
-
-
-_MOST_KEPT: Final = 10_000  # values of a feature, of which its standard deviation is
-_MOST_LABELS: Final = 1000
-
-
-def _chosen(histories: Mapping[str, History], model_id: str | None) -> str:
-    if model_id is None and len(histories) == 1:
-        (model_id,) = histories
-    if model_id is None or model_id not in histories:
-        named = ", ".join(sorted(histories)[:10]) or "none"
+def _chosen(found: Mapping[str, History], model_id: str | None) -> str:
+    if model_id is None and len(found) == 1:
+        (model_id,) = found
+    if model_id is None or model_id not in found:
+        named = ", ".join(sorted(found)[:10]) or "none"
         what = "give --model with one of" if model_id is None else f"there is no model {model_id!r} among"
         raise TuneError(f"{what} the models of the files: {named}")
     return model_id
 
 
-def _as_it_is(replay: _Replay) -> tuple[dict[str, float], int, int, ModelState]:
-    """Return how far streams have strayed by measure, how many changes were seen, and alerts; and the last state."""
-    pipeline, farthest, alerts = Pipeline(replay.configuration, partition=0), dict[str, float](), 0
+class _Calm(NamedTuple):
+    """How far streams have strayed, by gate, what was told, and the last state."""
+
+    farthest: dict[str, float]
+    pages: int
+    informed: int
+    state: ModelState
+
+
+def _as_it_is(replay: _Replay) -> _Calm:
+    pipeline, farthest, fired = Pipeline(replay.configuration, partition=0), dict[str, float](), list[Severity]()
     with records_of(replay.files) as records:
         for outcome in _played(pipeline, iter(records), records.ends, replay.done):
-            alerts += sum(a.model_id == replay.model_id and a.state is AlertState.FIRING for a in outcome.alerts)
+            of_model = (alert for alert in outcome.alerts if alert.model_id == replay.model_id)
+            fired += [alert.severity for alert in of_model if alert.state is AlertState.FIRING]
             _note(farthest, pipeline.documents().get(replay.model_id))
     state = pipeline.documents()[replay.model_id]
     _note(farthest, state)
-    return farthest, sum(report["detections"] for report in state.detectors.values()), alerts, state
+    informed = fired.count(Severity.INFO)
+    return _Calm(farthest, len(fired) - informed, informed, state)
 
 
 def _incidents(replay: _Replay) -> set[str]:
@@ -235,7 +215,8 @@ def _incidents(replay: _Replay) -> set[str]:
 def _note(farthest: dict[str, float], state: ModelState | None) -> None:
     for report in () if state is None else state.detectors.values():
         if report["effect"] is not None:
-            farthest[report["measure"]] = max(farthest.get(report["measure"], 0.0), report["effect"])
+            gate = _GATES.get(report["kind"], report["measure"])
+            farthest[gate] = max(farthest.get(gate, 0.0), report["effect"])
 
 
 def _played(
@@ -275,68 +256,7 @@ def _with(configuration: Configuration, config: ModelConfig, gates: Sequence[Gat
     return configuration.model_copy(update={"models": (*others, tuned)})
 
 
-# -- changes ----------------------------------------------------------------------------------------------------------
-
-
-def _changes(history: History, state: ModelState, half: int, feature: str | None) -> Iterator[tuple[str, Change]]:
-    """Yield what is put into the second half of a history."""
-    kinds = {name: report["kind"] for name, report in state.features.items()}
-    numeric = sorted(name for name in history.numbers if kinds.get(name) == FeatureKind.NUMERIC)
-    name = feature or next(iter(numeric), None)
-    if feature is not None and feature not in numeric:
-        raise TuneError(f"{feature!r} is none of the numeric features: {', '.join(numeric[:10]) or 'there are none'}")
-    if name is not None:
-        sd = statistics.pstdev(history.numbers[name])
-        for times in _SHIFTS:
-            yield f"{name} + {times:g} sd", _shifted(half, name, times * sd)
-        yield f"{name} x 2 about its mean", _scaled(half, name, statistics.fmean(history.numbers[name]))
-        for share in _SHARES:
-            yield f"{name} missing, {share:.0%}", _lost(half, name, share)
-    if state.task is Task.REGRESSION:
-        return
-    for share in _SHARES:
-        yield f"labels turned, {share:.0%}", _turned(half, sorted(history.labels, key=str), share)
-
-
-def _of_feature(half: int, name: str, bend: Callable[[str, float], float | None]) -> Change:
-    def change(nth: int, event: Event) -> Prediction | None:
-        if nth < half or not isinstance(event, WirePrediction):
-            return None
-        value: Any = event.features.get(name)
-        if type(value) not in {int, float}:
-            return None
-        return event.event().model_copy(
-            update={"features": {**event.features, name: bend(event.prediction_id, float(value))}}
-        )
-
-    return change
-
-
-def _shifted(half: int, name: str, by: float) -> Change:
-    return _of_feature(half, name, lambda _, value: value + by)
-
-
-def _scaled(half: int, name: str, about: float) -> Change:
-    return _of_feature(half, name, lambda _, value: about + 2.0 * (value - about))
-
-
-def _lost(half: int, name: str, share: float) -> Change:
-    return _of_feature(half, name, lambda which, value: None if _is_chosen(which, share) else value)
-
-
-def _turned(half: int, labels: Sequence[str | bool | int | float], share: float) -> Change:
-    def change(nth: int, event: Event) -> Label | None:
-        if nth < half or not isinstance(event, WireLabel) or not _is_chosen(event.prediction_id, share):
-            return None
-        others = [label for label in labels if label != event.label]
-        return event.event().model_copy(update={"label": others[nth % len(others)]}) if others else None
-
-    return change
-
-
-def _is_chosen(prediction_id: str, share: float) -> bool:
-    """Return whether a prediction is one of a share."""
-    return crc32(prediction_id.encode()) < share * 2**32
+# -- with a change -----------------------------------------------------------------------------------------------------
 
 
 def _rewritten(record: Record, event: Prediction | Label) -> Record:
@@ -345,32 +265,55 @@ def _rewritten(record: Record, event: Prediction | Label) -> Record:
     return Record(raw, event, record.row, record.is_last)
 
 
-def _power(replay: _Replay, name: str, half: int, change: Change, usual: Collection[str]) -> Power:
-    """Put a change into a history; return what came of it, but for the incidents that there are without it."""
-    pipeline, offsets = Pipeline(replay.configuration, partition=0), list[int]()  # of predictions from the change on
-    seen = 0
+class _SecondHalf:
+    """The second half of a history, with one change after another.
 
-    def changed(records: Iterable[Record]) -> Iterator[Record]:
-        nonlocal seen
+    Parameters
+    ----------
+    replay, half
+        The whole of it, and how many predictions its first half has.
+    usual
+        The incidents that there are without a change.
+
+    """
+
+    def __init__(self, replay: _Replay, half: int, usual: Collection[str]) -> None:
+        self._replay = replay
+        self._half = half
+        self._usual = usual
+        self.began: int | None = None  # event time, once there was a change
+
+    def power(self, name: str, change: Change) -> Power:
+        """Put a change into it; return what came of that."""
+        replay, offsets, power = self._replay, list[int](), Power(name)
+        pipeline = Pipeline(replay.configuration, partition=0)
+        with records_of(replay.files) as records:
+            changed = self._changed(iter(records), change, offsets)
+            for outcome in _played(pipeline, changed, records.ends, replay.done):
+                for alert in outcome.alerts:
+                    if alert.model_id != replay.model_id or alert.incident_id in self._usual:
+                        continue
+                    ends = [read.end for read in alert.offsets if read.topic == PREDICTIONS]
+                    delay = bisect_left(offsets, max(ends, default=0))
+                    if delay == 0 or (power.told is not None and alert.severity is Severity.INFO):
+                        continue
+                    power = Power(name, delay, f"{alert.kind} of {alert.target.as_text()}", alert.severity)
+                    if alert.severity is not Severity.INFO:
+                        return power
+        return power
+
+    def _changed(self, records: Iterable[Record], change: Change, offsets: list[int]) -> Iterator[Record]:
+        """Yield records as they become; note the offsets of the predictions from the change on."""
+        seen = 0
         for record in records:
             event = record.event
-            if not isinstance(event, WirePrediction | WireLabel) or event.model_id != replay.model_id:
+            if not isinstance(event, WirePrediction | WireLabel) or event.model_id != self._replay.model_id:
                 yield record
                 continue
-            made = change(seen, event)
+            made = change(event) if seen >= self._half else None
             if isinstance(event, WirePrediction):
                 seen += 1
-                if seen > half:
+                if seen > self._half:
                     offsets.append(record.raw.offset)
+                    self.began = self.began or event.timestamp
             yield record if made is None else _rewritten(record, made)
-
-    with records_of(replay.files) as records:
-        for outcome in _played(pipeline, changed(iter(records)), records.ends, replay.done):
-            for alert in outcome.alerts:
-                if alert.model_id != replay.model_id or alert.incident_id in usual:
-                    continue
-                ends = [read.end for read in alert.offsets if read.topic == PREDICTIONS]
-                delay = bisect_left(offsets, max(ends, default=0))
-                if delay > 0:
-                    return Power(name, delay, f"{alert.kind} of {alert.target.as_text()}")
-    return Power(name, None, None)

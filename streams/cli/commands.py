@@ -228,7 +228,9 @@ def tune(  # noqa: PLR0913 - its options
 ) -> None:
     """Propose a budget of false alarms and gates from history in which all was well, and say what they would find.
 
-    Changes are put into the second half of the history: of a feature, of how often it is missing, and of labels.
+    Changes are put into the second half of the history: of a feature, of how often it is missing, of a category, of
+    labels and of predictions in a slice. The files are read three times as they are, and once for each change until
+    that pages. Gates are only ever raised.
     """
     from driftline.schemas.durations import parse_duration
     from driftline.streams.cli.progress import counting
@@ -241,6 +243,8 @@ def tune(  # noqa: PLR0913 - its options
         between = parse_duration(calm)
     except ValueError as error:
         raise ConfigurationError(f"--calm {error}") from None
+    if between <= 0:
+        raise ConfigurationError("--calm must be longer than 0s: no budget has no false alarm at all")
     configuration = _configuration_of(config)
     files = event_files(predictions, labels, columns)
     compile_once(write_note)

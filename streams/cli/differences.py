@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     from driftline.streams.backtest import Difference, Told
 
-_SAID: Final = {"=": "alike", "~": "at another time or severity", "-": "of the first alone", "+": "of the second alone"}
+_SAID: Final = {
+    "=": "alike",
+    "~": "told otherwise",
+    "-": "of the first alone",
+    "+": "of the second alone",
+}
 
 
 def show_differences(differences: Iterable[Difference]) -> None:
@@ -39,4 +44,5 @@ def _sign_of(difference: Difference) -> str:
 
 
 def _moment(told: Told) -> str:
-    return f"{told.severity} at {format_timestamp(told.fired)}"
+    over = "open" if told.resolved is None else f"over at {format_timestamp(told.resolved)}"
+    return f"{told.severity} at {format_timestamp(told.fired)}, {over}"

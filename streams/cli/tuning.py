@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from driftline.schemas.alerts import Severity
+from driftline.schemas.fields import format_timestamp
 from driftline.streams.cli.output import write_line
 
 if TYPE_CHECKING:
-    from driftline.streams.tune import Tuning
+    from driftline.streams.tune import Power, Tuning
 
 
 def show_tuning(tuning: Tuning) -> None:
     """Print it; the last lines are YAML."""
-    seen = f"{tuning.detections} changes seen by detectors, {tuning.alerts} alerts"
+    seen = f"{tuning.detections} changes seen by detectors, {tuning.pages} pages, {tuning.informed} for information"
     write_line(f"{tuning.predictions:,} predictions of model {tuning.model_id}, as they are: {seen}")
-    if tuning.alerts:
+    if tuning.pages:
         write_line(
             "  so not all was well, or gates are too low for it: see what `driftline replay` says of these files"
         )
+    write_line("with what is proposed below, and a change to the second half of them:")
     for power in tuning.powers:
-        told = "not found" if power.delay is None else f"found after {power.delay:,} predictions, as {power.told}"
-        write_line(f"  {power.change}: {told}")
+        write_line(f"  {power.change}: {_found(power)}")
+    if not tuning.has_labels:
+        write_line("  there are no labels, so nothing is said of errors")
+    if tuning.changed_at is not None and (tuning.covered_at is None or tuning.changed_at < tuning.covered_at):
+        until = "" if tuning.covered_at is None else f", {format_timestamp(tuning.covered_at)}"
+        write_line(
+            f"  changes begin before the reference covers what is normal{until}: until then drift is for information, "
+            "and what is slow is held back. A history of twice reference.min_span and more tells what would page"
+        )
     write_line("")
     for gate in tuning.gates:
         if gate.farthest > 0.0:
@@ -33,3 +43,11 @@ def show_tuning(tuning: Tuning) -> None:
     changed = ", ".join(f"{gate.name}: {gate.proposed:g}" for gate in tuning.gates if gate.proposed != gate.configured)
     if changed:
         write_line(f"      min_effect: {{{changed}}}")
+
+
+def _found(power: Power) -> str:
+    if power.delay is None:
+        return "not found"
+    if power.severity is Severity.INFO:
+        return f"told for information only, after {power.delay:,} predictions, as {power.told}"
+    return f"found after {power.delay:,} predictions, as {power.told}, {power.severity}"

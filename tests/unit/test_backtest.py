@@ -101,8 +101,19 @@ def test_an_incident_is_as_severe_as_it_has_become() -> None:
 def test_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     show_differences(compare([told(0), told(0, what="errors")], [told(1000), told(0, what="score\x1b[2J")]))
     assert capsys.readouterr().out.splitlines() == [
-        "~ drift: warning at 1970-01-01T00:00:00.000Z -> warning at 1970-01-01T00:00:01.000Z",
-        "- errors: warning at 1970-01-01T00:00:00.000Z",
-        r"+ score\x1b[2J: warning at 1970-01-01T00:00:00.000Z",
-        "3 incidents: 0 alike, 1 at another time or severity, 1 of the first alone, 1 of the second alone",
+        "~ drift: warning at 1970-01-01T00:00:00.000Z, open -> warning at 1970-01-01T00:00:01.000Z, open",
+        "- errors: warning at 1970-01-01T00:00:00.000Z, open",
+        r"+ score\x1b[2J: warning at 1970-01-01T00:00:00.000Z, open",
+        "3 incidents: 0 alike, 1 told otherwise, 1 of the first alone, 1 of the second alone",
+    ]
+
+
+def test_what_is_over_at_another_time_is_not_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    differences = compare([told(0, 1000), told(0, 5000, "errors")], [told(0), told(0, 5000, "errors")])
+    assert [difference.is_same for difference in differences] == [False, True]
+    show_differences(differences)
+    first, second = "over at 1970-01-01T00:00:01.000Z", "open"
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"~ drift: warning at 1970-01-01T00:00:00.000Z, {first} -> warning at 1970-01-01T00:00:00.000Z, {second}",
+        "= errors: warning at 1970-01-01T00:00:00.000Z, over at 1970-01-01T00:00:05.000Z",
     ]

@@ -287,7 +287,7 @@ def test_a_backtest_says_what_differs(cli: Cli, tmp_path: Path) -> None:
     predictions, labels, _ = _files(tmp_path)
     config = tmp_path / "c.yaml"
     config.write_text("")
-    said = "0 incidents: 0 alike, 0 at another time or severity, 0 of the first alone, 0 of the second alone\n"
+    said = "0 incidents: 0 alike, 0 told otherwise, 0 of the first alone, 0 of the second alone\n"
     assert cli("backtest", f"--config={config}", f"--config={config}", predictions, labels) == (0, said, HALF)
 
 
