@@ -47,6 +47,7 @@ _FEWEST_VALUES: Final = 50  # of the reference, below which ranks and shares say
 _PAGE: Final = 512  # values for which there is to be room at a time
 _QUALITY_DETECTORS: Final = ("e_sr:bad",)
 _ALIKE: Final = 16  # values in a row that tell
+_ALIKE_CATEGORIES: Final = 64  # of which chance has more alike
 _USUAL: Final = 0.5  # of the reference: what was so much of it is no constant
 _NEARLY: Final = 32  # predictions before and after a change, in which what came may have come with it
 _RARE: Final = 0.005  # share of a reference below which a category is one of the rest
@@ -335,7 +336,7 @@ class Feature:
 
     def _describe_categories(self, effect: Effect) -> str:
         names = {number: category for category, number in self._cells.items()}
-        newest = self._only_value()
+        newest = self._only_value(_ALIKE_CATEGORIES)
         if newest in names:
             bins = self._drift.measure["bins"] if self._drift is not None else np.ones(1)
             share = float(bins[int(newest)] / bins.sum())
@@ -345,17 +346,17 @@ class Feature:
         return wording.categories_shifted(f"feature {self.name}", [names.get(cell)], effect)
 
     def _describe_numbers(self, effect: Effect) -> str:
-        newest = self._only_value()
+        newest = self._only_value(_ALIKE)
         if self._drift is not None and newest is not None:
             usual = np.count_nonzero(self._drift.measure["cells"] == newest)
             if usual < _USUAL * CELLS:
                 return wording.constant(self.name, newest, effect)
         return wording.shifted(f"feature {self.name}", effect)
 
-    def _only_value(self) -> float | None:
+    def _only_value(self, values: int) -> float | None:
         """Return what all of the newest values are, of a category its number; None if they differ."""
-        newest = [] if self._drift is None or self._drift.is_by_hour else self._drift.newest(_ALIKE)
-        return newest[0] if len(newest) == _ALIKE and min(newest) == max(newest) else None
+        newest = [] if self._drift is None or self._drift.is_by_hour else self._drift.newest(values)
+        return newest[0] if len(newest) == values and min(newest) == max(newest) else None
 
     def _describe_quality(self, effect: Effect) -> str:
         recent = self._record["recent"]
