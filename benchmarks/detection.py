@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 BY_NAME: Final = {scenario.name: scenario for scenario in (*NULLS, *CHANGES, *FEEDS)}
 """A scenario is made of functions, which cannot be handed to another process; its name can."""
 
-PARTS: Final = ("nulls", "changes", "curve", "feeds")
 RIVALS: Final = ("ADWIN", "Page-Hinkley", "DDM", "HDDM_W")
 PACKAGES: Final = ("river", "numba", "numpy", "pyarrow")
 
@@ -273,38 +272,39 @@ def measure_feeds(size: Size, pool: ProcessPoolExecutor) -> list[dict[str, Any]]
     return rows
 
 
+_MEASURED: Final = {
+    "changes": (measure_changes, (changes_table, attribution_table, pages_table)),
+    "nulls": (measure_nulls, (nulls_table, run_lengths_table)),
+    "feeds": (measure_feeds, (feeds_table,)),
+    "curve": (measure_curve, (curve_table,)),
+}
+"""What measures a part, and the tables of it."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and keep; return 1 if a claim is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__)
-    add_parts(parser, PARTS)
+    add_parts(parser, tuple(_MEASURED))
     parser.add_argument("--quick", action="store_true", help="a small part of it, which is not kept")
     parser.add_argument(
         "--events", type=int, help=f"of each null (default: {FULL.events:,}, more where a day is longer)"
     )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
-    size, parts = (QUICK if options.quick else FULL), options.part or PARTS
+    size, parts = (QUICK if options.quick else FULL), options.part or tuple(_MEASURED)
     if options.events:
         size = replace(size, events=options.events)
     results = {} if options.quick else kept("detection")
     console = Console(width=_WIDTH)
     with ProcessPoolExecutor(options.processes) as pool:
-        if "curve" in parts:
-            results["curve"] = measure_curve(size, pool)
-            console.print(curve_table(results["curve"]))
-        if "changes" in parts:
-            results["changes"] = measure_changes(size, pool)
-            for table in (changes_table, attribution_table, pages_table):
-                console.print(table(results["changes"]))
-        if "feeds" in parts:
-            results["feeds"] = measure_feeds(size, pool)
-            console.print(feeds_table(results["feeds"]))
-        if "nulls" in parts:
-            results["nulls"] = measure_nulls(size, pool)
-            console.print(nulls_table(results["nulls"]))
-            console.print(run_lengths_table(results["nulls"]))
-    if not options.quick:
-        keep("detection", results | origin(PACKAGES))
+        for part, (measure, tables) in _MEASURED.items():
+            if part not in parts:
+                continue
+            results[part] = measure(size, pool)
+            for table in tables:
+                console.print(table(results[part]))
+            if not options.quick:  # part by part: the whole takes hours
+                keep("detection", results | origin(PACKAGES))
     complaints = missed({part: results[part] for part in parts})
     for complaint in complaints:
         console.print(complaint, style="red")
