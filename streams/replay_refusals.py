@@ -61,8 +61,12 @@ class Refusals:
             ((reason, _),) = reasons.most_common(1)
             why = f"mostly for {reason}, such as {self._first[topic, reason]}"
             if refused == records:
-                lost.append(f"none of {records} records of {topic} can be used, {why}")
+                lost.append(f"none of {_number(records)} of {topic} can be used, {why}")
             elif refused > _MANY * records:
-                note(f"{refused} of {records} records of {topic} cannot be used, {why}")
+                note(f"{refused} of {_number(records)} of {topic} cannot be used, {why}")
         if lost:
             raise ReplayError("\n".join(lost))
+
+
+def _number(records: int) -> str:
+    return f"{records} record{'s' * (records != 1)}"
