@@ -118,13 +118,12 @@ class MinEffect(Section):
     residual_rank: Share = Field(default=0.05, description="Regression: shift of the residuals' mean rank.")
     bad_share: Share = Field(default=0.05, description="Data quality: how many more values are bad.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_features(cls, fields: object) -> object:
+    @model_validator(mode="after")
+    def _as_features(self) -> MinEffect:
         """Let what is said of features go for what is not said of predictions and labels."""
-        if not isinstance(fields, dict) or "psi" not in fields:
-            return fields
-        return {"prediction_psi": fields["psi"], "label_psi": fields["psi"]} | fields
+        for name in {"prediction_psi", "label_psi"} - self.model_fields_set:
+            object.__setattr__(self, name, self.psi)
+        return self
 
 
 class Silence(Section):

@@ -85,6 +85,10 @@ def test_predictions_and_labels_may_have_gates_of_their_own() -> None:
     fraud = parse_configuration({"models": [{"model_id": "fraud", "alerts": {"min_effect": gates}}]}).of("fraud")
     effects = fraud.alerts.min_effect
     assert (effects.psi, effects.prediction_psi, effects.label_psi) == (0.1, 0.05, 0.3)
+    wrong = {"models": [{"model_id": "fraud", "alerts": {"min_effect": {"psi": -1}}}]}
+    with pytest.raises(ConfigurationError) as refused:
+        parse_configuration(wrong)
+    assert str(refused.value).count("must be") == 1  # nothing is said of what nobody wrote
 
 
 A_CLASS: Final = "must be a class of River such as KSWIN or tree.HoeffdingTreeClassifier"
