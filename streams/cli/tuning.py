@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from driftline.schemas.alerts import Severity
 from driftline.schemas.fields import format_timestamp
@@ -11,6 +11,8 @@ from driftline.streams.cli.output import write_line
 
 if TYPE_CHECKING:
     from driftline.streams.tune import Power, Tuning
+
+_AS_FEATURES: Final = {"prediction_psi", "label_psi"}
 
 
 def show_tuning(tuning: Tuning) -> None:
@@ -40,9 +42,12 @@ def show_tuning(tuning: Tuning) -> None:
     write_line(f"  - model_id: {json.dumps(tuning.model_id)}")
     write_line("    alerts:")
     write_line(f"      events_between_false_alarms: {tuning.budget}")
-    changed = ", ".join(f"{gate.name}: {gate.proposed:g}" for gate in tuning.gates if gate.proposed != gate.configured)
+    changed = {gate.name: gate.proposed for gate in tuning.gates if gate.proposed != gate.configured}
+    if "psi" in changed:  # which goes for these where nothing is said of them
+        changed |= {gate.name: gate.proposed for gate in tuning.gates if gate.name in _AS_FEATURES}
     if changed:
-        write_line(f"      min_effect: {{{changed}}}")
+        gates = ", ".join(f"{name}: {gate:g}" for name, gate in changed.items())
+        write_line(f"      min_effect: {{{gates}}}")
 
 
 def _found(power: Power) -> str:

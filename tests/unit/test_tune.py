@@ -176,7 +176,8 @@ def test_what_is_printed_ends_in_a_part_of_a_configuration(
     (model,) = parse_configuration(document).models
     assert model.model_id == 'odd "name"'
     assert model.alerts.events_between_false_alarms == tuning.budget
-    assert model.alerts.min_effect.psi == 0.25
+    effects = model.alerts.min_effect
+    assert (effects.psi, effects.prediction_psi, effects.label_psi) == (0.25, 0.1, 0.1)  # as proposed
     assert "  x + 1 sd: found after " in printed
     assert " as data_drift of feature x, warning\n" in printed
 
