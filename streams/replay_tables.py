@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -161,17 +162,17 @@ class _Lines:
 
     def __call__(self, row: dict[str, Any]) -> bytes | None:
         """Return the line of a row; None if it has no label yet."""
-        if self._label is not None and row[self._label] is None:
+        if self._label is not None and _is_missing(row[self._label]):
             return None
         event: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **self._constants}
         for field, column in self._fields.items():
             value = self._plain(row[column], column)
-            if value is not None:
+            if not _is_missing(value):
                 event[field] = _READ[field](value) if field in _READ else value
         for field, given in self._maps.items():
             values = {name: self._plain(row[column], column) for name, column in given.items()}
-            # Only of a feature does a null say something.
-            event[field] = values if field == "features" else {k: v for k, v in values.items() if v is not None}
+            # Only of a feature does it say something that there is none.
+            event[field] = values if field == "features" else {k: v for k, v in values.items() if not _is_missing(v)}
         if not event.get("probabilities", True):
             del event["probabilities"]
         return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
@@ -181,3 +182,8 @@ class _Lines:
             return plain(value)
         except TypeError as error:
             raise ReplayError(f"{self._side.path} has a {error} in column {column!r}: no event can hold that") from None
+
+
+def _is_missing(value: Any) -> bool:  # noqa: ANN401 - of a table
+    """Return whether a cell has no value: pandas makes NaN of what is missing among numbers."""
+    return value is None or (isinstance(value, float) and math.isnan(value))

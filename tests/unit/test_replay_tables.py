@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -224,6 +225,22 @@ def test_nothing_is_spelled_in_many_ways_where_numbers_are(tmp_path: Path) -> No
     features = [event["features"] for _, event in events(path)]
     assert [f["x"] for f in features] == [1.0, *[None] * len(NOTHING), 2.5]
     assert all(f["n"] != f["n"] for f in features)  # a number of its own kind
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_what_is_no_number_is_missing_but_among_features(tmp_path: Path, name: str) -> None:
+    cells = {**PREDICTION, **{key: [math.nan] for key in ("score", "latency_ms", "weight", "x", "probabilities.1")}}
+    ((_, event),) = events(write(tmp_path / name, cells))
+    assert not {"score", "latency_ms", "weight", "probabilities"} & set(event)
+    assert math.isnan(event["features"]["x"])
+    ids = ["a", "b", "c"]
+    labels = {
+        **{each: values * 3 for each, values in PREDICTION.items()},
+        "prediction_id": ids,
+        "label": [1.0, math.nan, 0.0],
+    }
+    found = events(write(tmp_path / f"labels-{name}", labels), "label")
+    assert [(event["prediction_id"], event["label"]) for _, event in found] == [("a", 1.0), ("c", 0.0)]
 
 
 def test_in_a_column_of_text_it_is_a_text_but_for_the_empty_one(tmp_path: Path) -> None:
