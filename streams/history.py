@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from driftline.models.kernels.version import MOST_FEATURES
 from driftline.models.wire import WireLabel, WirePrediction
+from driftline.schemas.classes import class_token
 from driftline.streams.replay import EventFiles, records_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class History:
     numbers, texts, segments
         By the name of a feature or a segment, values of it, or how often it has each.
     labels
-        Which labels there are.
+        Which labels there are, by their classes: each as it was spelled first.
 
     """
 
@@ -40,7 +41,7 @@ class History:
     numbers: dict[str, list[float]] = field(default_factory=dict)
     texts: dict[str, Counter[str]] = field(default_factory=dict)
     segments: dict[str, Counter[str]] = field(default_factory=dict)
-    labels: set[Scalar] = field(default_factory=set)
+    labels: dict[str, Scalar] = field(default_factory=dict)
 
     @property
     def per_day(self) -> float:
@@ -78,7 +79,7 @@ def histories(files: EventFiles) -> dict[str, History]:
             elif isinstance(event, WireLabel) and event.model_id in found:
                 labels = found[event.model_id].labels
                 if len(labels) < _MOST_NAMES:
-                    labels.add(event.label)
+                    labels.setdefault(class_token(event.label), event.label)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from driftline.models.wire import WireLabel, WirePrediction
+from driftline.schemas.classes import class_token
 from driftline.schemas.config import FeatureKind, Task
 from driftline.schemas.errors import DriftlineError
 
@@ -55,7 +56,7 @@ def changes(
         if (mae := state.performance.get("mae")) is not None:
             yield f"labels off by {mae:.4g} more, the mean absolute error", _off(mae)
         return
-    labels = sorted(history.labels, key=str)
+    labels = sorted(history.labels.values(), key=str)
     for share in _SHARES:
         yield f"labels turned, {share:.0%}", _turned(labels, share)
     for attribute in config.segments[:1]:
@@ -134,7 +135,8 @@ def _turned_in(attribute: str, value: str, labels: Sequence[Scalar]) -> Change:
 
 
 def _another(labels: Sequence[Scalar], label: Scalar, prediction_id: str) -> Scalar | None:
-    others = [each for each in labels if each != label]
+    token = class_token(label)
+    others = [each for each in labels if class_token(each) != token]
     return others[crc32(prediction_id.encode()) % len(others)] if others else None
 
 

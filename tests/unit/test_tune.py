@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +109,15 @@ def test_errors_of_numbers_may_become_larger_too(tmp_path: Path) -> None:
     (power,) = tune(parse_configuration({"models": [model]}), EventFiles(*paths)).powers
     assert power.change.startswith("labels off by 0.8")
     assert power.told == "performance of metric mae"
+
+
+def test_a_class_is_one_however_it_is_spelled(files: EventFiles, tmp_path: Path) -> None:
+    spelled = EventFiles(tmp_path / "predictions.jsonl", tmp_path / "labels.jsonl")
+    predictions, labels = files.predictions.read_text(), files.labels.read_text()
+    spelled.predictions.write_text(re.sub(r'"prediction": ([01])', r'"prediction": "\1"', predictions))
+    spelled.labels.write_text(re.sub(r'(7".*"label": )([01])', r'\1"\2"', labels))  # a tenth of them
+    powers = [tune(configured(), each, "calm").powers for each in (files, spelled)]
+    assert powers[0] == powers[1]
 
 
 def test_gates_of_predictions_are_raised_by_what_predictions_do(tmp_path: Path) -> None:
