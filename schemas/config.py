@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -104,14 +104,23 @@ class DetectorsConfig(Section):
         return self
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default that depends on what else is configured."""
+    del schema["default"]
+
+
 class MinEffect(Section):
     """How large a change must be to page, by measure; the value is compared with the alert's ``effect.value``."""
 
     psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Features: population stability index.")
     prediction_psi: Annotated[float, Field(ge=0)] = Field(
-        default=0.1, description="The same of scores and predictions; by default as psi."
+        default=0.1,
+        description="The same of scores and predictions; by default as psi.",
+        json_schema_extra=_without_default,
     )
-    label_psi: Annotated[float, Field(ge=0)] = Field(default=0.1, description="The same of labels; by default as psi.")
+    label_psi: Annotated[float, Field(ge=0)] = Field(
+        default=0.1, description="The same of labels; by default as psi.", json_schema_extra=_without_default
+    )
     error_rate: Share = Field(default=0.02, description="Classification: how much more often wrong.")
     relative_mae: Annotated[float, Field(ge=0)] = Field(default=0.1, description="Regression: growth of the MAE.")
     calibration: Share = Field(default=0.03, description="Label minus what the reference expects of the score.")
