@@ -253,10 +253,13 @@ class Values(ABC):
         """Measure the last values, and whether they are better than the reference."""
         value, after = self._kernels.effect(record, since, measures.STANDARD_ERRORS)
         effect = self._effect(abs(value), after)
-        level = record["level"]
-        if not level["known"] or value > level["value"]:  # a few values can say that it is bad, not that all is well
+        level, is_better = record["level"], value < 0.0 or self._is_for_the_better(after)
+        was_better = self._is_for_the_better(float(level["after"]))
+        turned = was_better and not is_better and value >= self.min_effect
+        # A few values can say that it is bad, not that all is well.
+        if not level["known"] or value > level["value"] or turned:
             record["level"] = (1, max(value, 0.0), effect.after)
-        return effect, value < 0.0 or self._is_for_the_better(after)
+        return effect, is_better
 
     def _sum_up(self, record: Record, values: int) -> Doubles:
         """Return the tally of the last values: of more than are kept, that of the panes that they fill."""

@@ -17,6 +17,7 @@ from driftline.models.drift.measure import Residual, ShareGrowth
 from driftline.models.drift.rank import MeanGrowth, RankPsi, RankShift
 from driftline.models.drift.stream import RANK_DETECTORS, Stream, restore_stream
 from driftline.models.kernels.season import DAY
+from driftline.models.kernels.stream import RECENT
 from driftline.models.snapshot import seal
 from driftline.schemas.alerts import Kind, Target
 from driftline.schemas.config import MinEffect
@@ -91,6 +92,35 @@ def test_nothing_is_found_in_a_stream_that_does_not_change(family: str, seed: in
     assert first_large(feed(stream, (draw(random) for _ in range(50_000)))) is None
     assert stream.level is not None
     assert stream.level.value < stream.min_effect
+
+
+def test_what_is_worse_after_it_was_better_stands_as_worse_at_once() -> None:
+    random = Random(3)
+    stream = Stream(
+        SUBJECT,
+        "1",
+        Residual("calibration", 10_000),
+        detectors=["e_sr:excess"],
+        min_effect=GATES.calibration,
+        describe=lambda effect: effect.measure,
+        improves=-1,
+    )
+    stream.complete(10_000)
+    stream.promise(BETWEEN)
+    feed(stream, (random.uniform(-0.3, 0.3) for _ in range(1000)))
+    better = feed(stream, (random.uniform(-0.3, 0.3) - 0.3 for _ in range(1000)))
+    assert {finding.better for _, finding in better} == {True}
+    assert stream.better > 0.2
+    for value in range(2000):
+        found = feed(stream, [random.uniform(-0.3, 0.3) + 0.25])
+        if found and not found[0][1].better:
+            assert value < RECENT  # before it is settled how all of them stand
+            assert abs(found[0][1].effect.value) < 0.28
+            assert stream.level is not None
+            assert stream.level.value >= GATES.calibration
+            assert stream.better == 0.0
+            return
+    pytest.fail("it is not found that it is worse")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5])
