@@ -10,7 +10,7 @@ from msgspec.msgpack import decode, encode
 
 from driftline.schemas.errors import SnapshotError
 
-_VERSION: Final = 13
+_VERSION: Final = 14
 _HEADER: Final = Struct(">4sHI")  # magic, version, CRC-32 of the rest
 _MAGIC: Final = b"DRFT"
 

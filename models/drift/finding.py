@@ -19,24 +19,33 @@ SHARE: Final = "share"
 
 
 class Subject(NamedTuple):
-    """What is watched: an incident is about one of these."""
+    """What is watched: an incident is about one of these.
+
+    Of one target several things may be watched in one way, such as several rates of a group: `measure` tells which.
+    """
 
     kind: Kind
     target: Target
+    measure: str = ""
+
+    @property
+    def published(self) -> Subject:
+        """What alerts and the state know it as: there the detector tells which measure."""
+        return self._replace(measure="")
 
     def as_text(self) -> str:
         """Name it, as ids do."""
-        return f"{self.kind} {self.target.as_text()}"
+        return " ".join(filter(None, (self.kind, self.target.as_text(), self.measure)))
 
     def snapshot(self) -> list[Any]:
         """Return plain values."""
-        return [self.kind.value, self.target.model_dump(by_alias=True, exclude_none=True)]
+        return [self.kind.value, self.target.model_dump(by_alias=True, exclude_none=True), self.measure]
 
     @classmethod
     def restore(cls, snapshot: list[Any]) -> Subject:
         """Rebuild what `snapshot` returned."""
-        kind, target = snapshot
-        return cls(Kind(kind), Target(**target))
+        kind, target, measure = snapshot
+        return cls(Kind(kind), Target(**target), measure)
 
 
 class Span(NamedTuple):

@@ -292,11 +292,13 @@ class Incident:
         return f"{message}. {advice}" if advice else message
 
     def _suspect(self) -> Subject | None:
-        """Return which feature has changed with a model that does worse, the most urgent one."""
+        """Return which feature has changed with a model that does worse, the most urgent one that matters."""
         if self.leading.kind in {Kind.DATA_QUALITY, Kind.DATA_DRIFT, Kind.SILENCE}:
             return None
-        findings = sorted((part.finding for part in self.parts.values()), key=precedence)
-        return next((each.subject for each in findings if each.subject.target.feature is not None), None)
+        version = self.finding.version
+        findings = (part.finding for (_, of), part in self.parts.items() if of == version)
+        features = [each for each in findings if each.subject.target.feature is not None and not why_information(each)]
+        return min(features, key=precedence).subject if features else None
 
     def _related(self) -> str:
         """Say what has changed at the same time, the most urgent first."""
@@ -352,7 +354,7 @@ class Incident:
             incident_id=self.incident_id,
             kind=self.leading.kind,
             target=self.leading.target,
-            related=[Related(kind=kind, target=target) for kind, target in self.subjects[1:]],
+            related=self._related_subjects(),
             state=self.state,
             severity=self.severity,
             model_version=self.finding.version or None,
@@ -361,6 +363,11 @@ class Incident:
             effect=self.finding.effect,
             change_point=change_point(self.finding.span),
         )
+
+    def _related_subjects(self) -> list[Related]:
+        """Return what else stands out, by what it is named by."""
+        named = dict.fromkeys(subject.published for subject in self.subjects)
+        return [Related(kind=each.kind, target=each.target) for each in list(named)[1:]]
 
     def snapshot(self) -> dict[str, Any]:
         """Return plain values."""
@@ -391,8 +398,13 @@ class Incident:
             severity=Severity(snapshot["severity"]),
             state=AlertState(snapshot["state"]),
             parts={(part.finding.subject, part.finding.version): part for part in parts},
-            evidence={(Subject(each.kind, each.target), each.detector): each for each in evidence},
+            evidence={(_subject_of(each), each.detector): each for each in evidence},
         )
+
+
+def _subject_of(evidence: Evidence) -> Subject:
+    measure = evidence.effect.measure if evidence.kind is Kind.FAIRNESS else ""
+    return Subject(evidence.kind, evidence.target, measure)
 
 
 def change_point(span: Span) -> ChangePoint:

@@ -17,9 +17,10 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from driftline.models.drift.budget import FAIRNESS, between
+from driftline.models.drift.change import locate
 from driftline.models.drift.finding import LEVEL, Finding, Span, Subject
 from driftline.models.drift.trail import Mark
 from driftline.models.kernels.groups import BLOCK, MOST_GROUPS, NONE
@@ -38,32 +39,63 @@ if TYPE_CHECKING:
 
 _BEYOND: Final = (0.03, 0.06, 0.12, 0.25)  # gaps beyond what is allowed that there is a bet for
 _BLOCKS: Final = 8  # that tell how large a gap is
+_KEPT: Final = 64  # that tell when it opened
 _FEWEST: Final = 16  # pairs of all others, below which a block goes on
 _ERRORS: Final = 2.0
 _METRICS: Final = tuple(FairnessMetric)
 """In the order of the numbers that kernels have for them."""
 
 
+class _Block(NamedTuple):
+    """Pairs of a group, how many of them are ones, those of all others that came meanwhile, and where both ended."""
+
+    n: int
+    ones: int
+    m: int
+    others: int
+    end: Mark
+
+    @property
+    def gap(self) -> float:
+        return self.ones / self.n - self.others / self.m
+
+
 @dataclass(slots=True)
 class _Group:
-    """A group: what its evidence has come to, and its last blocks as (pairs, ones, those of all others, ones).
+    """A group: what its evidence has come to, its last blocks, where they began, and where its gap opened.
 
-    `taken` are the counts of itself and of all when its last block ended, `began` is where there was last no evidence.
+    `taken` are the counts of itself and of all when its last block ended.
     """
 
+    subject: Subject
     which: Slice
-    began: Mark
+    start: Mark
+    opened: Span | None = None
     up: list[float] = field(default_factory=lambda: [0.0] * len(_BEYOND))
     down: list[float] = field(default_factory=lambda: [0.0] * len(_BEYOND))
-    blocks: deque[tuple[int, int, int, int]] = field(default_factory=lambda: deque(maxlen=_BLOCKS))
+    blocks: deque[_Block] = field(default_factory=deque)
     taken: tuple[int, int, int, int] = (0, 0, 0, 0)
     seen: float = 0.0
     detections: int = 0
-    is_open: bool = False
 
-    @property
-    def subject(self) -> Subject:
-        return Subject(Kind.FAIRNESS, self.which.target)
+    def keep(self, most: int) -> None:
+        """Forget all but so many blocks."""
+        while len(self.blocks) > most:
+            self.start = self.blocks.popleft().end
+
+    def last(self) -> list[_Block]:
+        """Return the blocks that tell how large the gap is."""
+        return list(self.blocks)[-_BLOCKS:]
+
+    def place(self) -> Span:
+        """Return between which places the gap opened, as far as the blocks tell."""
+        ends = [self.start, *(block.end for block in self.blocks)]
+        if len(self.blocks) == 1:
+            return Span(*ends)
+        found = locate([(1.0 + block.gap) / 2.0 for block in self.blocks], size=1)
+        # A change within a block may be seen at either end of it. Pairs come in the order of their labels.
+        after, before = ends[found.earliest - 1 :], ends[: found.latest + 2]
+        return Span(Mark(*map(min, zip(*after, strict=True))), Mark(*map(max, zip(*before, strict=True))))
 
 
 class Gaps:
@@ -85,7 +117,8 @@ class Gaps:
     ) -> None:
         self.attribute = attribute
         self._metric = metric
-        self._detector = f"e_sr:{metric}_gap"
+        self._measure = f"{metric}_gap"
+        self._detector = f"e_sr:{self._measure}"
         self._version = version
         self._max_gap = config.fairness.max_gap
         self._among = among
@@ -106,8 +139,11 @@ class Gaps:
         """Compare the groups that there are so far."""
         if not self._groups:
             here = Mark(0, at, -1)
-            self._groups = [_Group(each, here) for each in keys if each.attribute == self.attribute][:MOST_GROUPS]
+            self._groups = [self._group(each, here) for each in keys if each.attribute == self.attribute][:MOST_GROUPS]
             self._place(keys)
+
+    def _group(self, which: Slice, start: Mark) -> _Group:
+        return _Group(Subject(Kind.FAIRNESS, which.target, self._measure), which, start)
 
     def _place(self, keys: Mapping[Slice, int]) -> None:
         record = self._record
@@ -125,46 +161,46 @@ class Gaps:
         if m < _FEWEST:
             return None
         group.taken = now
-        group.blocks.append((n, ones, m, others))
-        here = Mark(now[0], at, prediction_offset, label_offset)
-        if not group.is_open:
-            self._gather(group, ones / n - others / m, 0.25 / n + 0.25 / m, here)
-            return self._fire(group, here) if group.seen >= self._threshold else None
-        effect, allowed = self._effect(group), self._max_gap
-        group.is_open = effect.value >= allowed / 2
-        return self._finding(group, LEVEL, (effect.value, allowed), here) if effect.value >= allowed else None
+        block = _Block(n, ones, m, others, Mark(now[0], at, prediction_offset, label_offset))
+        group.blocks.append(block)
+        group.keep(_KEPT)
+        if group.opened is None:
+            self._gather(group, block)
+            return self._fire(group) if group.seen >= self._threshold else None
+        effect, allowed, opened = self._effect(group), self._max_gap, group.opened
+        if effect.value < allowed / 2:
+            group.opened = None
+            group.keep(_BLOCKS)  # those before them tell nothing of the next gap
+        return self._finding(group, opened, LEVEL, (effect.value, allowed)) if effect.value >= allowed else None
 
-    def _gather(self, group: _Group, difference: float, variance: float, here: Mark) -> None:
+    def _gather(self, group: _Group, block: _Block) -> None:
+        difference, variance = block.gap, 0.25 / block.n + 0.25 / block.m
         allowed, weight = self._max_gap, 1.0 / len(_BEYOND)
         for side, evidence in ((1.0, group.up), (-1.0, group.down)):
             for nth, beyond in enumerate(_BEYOND):
                 gained = (beyond * (side * difference - allowed) - beyond * beyond / 2.0) / variance
                 evidence[nth] = min(math.exp(min(gained, 100.0)) * (evidence[nth] + weight), 1e100)
         group.seen = max(sum(group.up), sum(group.down))
-        if group.seen < 1.0:
-            group.began = here
 
-    def _fire(self, group: _Group, here: Mark) -> Finding:
-        group.is_open = True
+    def _fire(self, group: _Group) -> Finding:
+        opened = group.opened = group.place()
         group.detections += 1
         evidence = group.seen, self._threshold
         group.up, group.down, group.seen = [0.0] * len(_BEYOND), [0.0] * len(_BEYOND), 0.0
-        return self._finding(group, self._detector, evidence, here)
+        return self._finding(group, opened, self._detector, evidence)
 
     def _effect(self, group: _Group) -> Effect:
         """Return the gap in the last blocks, the rate of all others, and that of the group."""
-        n, ones, m, others = (sum(column) for column in zip(*group.blocks, strict=True))
+        n, ones, m, others = (sum(column) for column in zip(*(block[:4] for block in group.last()), strict=True))
         gap = abs(ones / n - others / m)
         error = _ERRORS * math.sqrt(_variance(ones, n) + _variance(others, m))
-        measure, interval = f"{self._metric}_gap", (gap - error, gap + error)
-        return Effect(measure=measure, value=gap, interval=interval, before=others / m, after=ones / n)
+        interval = gap - error, gap + error
+        return Effect(measure=self._measure, value=gap, interval=interval, before=others / m, after=ones / n)
 
-    def _finding(self, group: _Group, detector: str, evidence: tuple[float, float], here: Mark) -> Finding:
+    def _finding(self, group: _Group, opened: Span, detector: str, evidence: tuple[float, float]) -> Finding:
         effect = self._effect(group)
         said = wording.treated_otherwise(self._metric, group.which.target, effect)
-        span = Span(group.began, here)
-        allowed = self._max_gap
-        return Finding(group.subject, self._version, detector, *evidence, effect, allowed, span, said)
+        return Finding(group.subject, self._version, detector, *evidence, effect, self._max_gap, opened, said)
 
     def views(self) -> Iterator[GapView]:
         """Yield what is watched, group by group."""
@@ -213,14 +249,14 @@ class Gaps:
         groups = [
             [
                 group.which.value,
-                group.began,
+                group.start,
+                group.opened,
                 group.up,
                 group.down,
                 list(group.blocks),
                 group.taken,
                 group.seen,
                 group.detections,
-                group.is_open,
             ]
             for group in self._groups
         ]
@@ -243,15 +279,17 @@ class Gaps:
         """
         if not self.is_of(snapshot):
             whole = [Slice(self.attribute, value) for value, *_ in snapshot["groups"]]
-            self._groups = [_Group(which, Mark(0, 0, -1)) for which in whole]
+            self._groups = [self._group(which, Mark(0, 0, -1)) for which in whole]
             self._place(keys)
             return
         self._record["pairs"], self._record["ones"] = snapshot["pairs"], snapshot["ones"]
-        for value, began, up, down, blocks, taken, *rest in snapshot["groups"]:
-            group = _Group(Slice(self.attribute, value), Mark(*began), list(up), list(down))
-            group.blocks.extend(tuple(block) for block in blocks)
+        for value, start, opened, up, down, blocks, taken, *rest in snapshot["groups"]:
+            group = self._group(Slice(self.attribute, value), Mark(*start))
+            group.opened = None if opened is None else Span.restore(opened)
+            group.up, group.down = list(up), list(down)
+            group.blocks.extend(_Block(n, ones, m, others, Mark(*end)) for n, ones, m, others, end in blocks)
             group.taken = tuple(taken)
-            group.seen, group.detections, group.is_open = rest
+            group.seen, group.detections = rest
             self._groups.append(group)
         self._place(keys)
 

@@ -488,7 +488,9 @@ class ModelMonitor:
             | (
                 {}
                 if watch is None
-                else {f"{s.subject.as_text()} {r['detector']}": r for s in watch.watched() for r in s.reports()}
+                else {
+                    f"{s.subject.published.as_text()} {r['detector']}": r for s in watch.watched() for r in s.reports()
+                }
             ),
             "reference": {} if known is None or watch is None else self._reference(known, watch),
             "outside_labels": self._outside_labels,

@@ -62,12 +62,16 @@ def name(subject: Subject) -> str:
     >>> from driftline.schemas.alerts import Target
     >>> name(Subject(Kind.DATA_QUALITY, Target(feature="age")))
     'the quality of feature age'
+    >>> name(Subject(Kind.FAIRNESS, Target(segment="sex=f"), "error_rate_gap"))
+    'the error rate gap of segment sex=f'
 
     """
     target = subject.target
     if target.feature is not None:
         quality = "the quality of " if subject.kind is Kind.DATA_QUALITY else ""
         return f"{quality}feature {target.feature}"
+    if subject.measure:
+        return f"the {subject.measure.replace('_', ' ')} of {target.as_text()}"
     return _METRICS.get(target.metric or "", target.as_text())
 
 

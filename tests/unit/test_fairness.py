@@ -64,11 +64,11 @@ def test_a_gap_that_opens_is_told_of_both_groups_with_its_size() -> None:
     watch = watched()
     assert gaps(watch, treated(0.8, 0.8), 10_000) == []
     found = gaps(watch, treated(0.5, 0.8), 6000, 2)
-    assert {finding.subject for finding in found} == {WOMEN, MEN}
+    assert {finding.subject.published for finding in found} == {WOMEN, MEN}
     first = found[0]
     assert first.detector == "e_sr:true_positive_rate_gap"
     assert first.statistic >= first.threshold
-    of_women = [finding for finding in found if finding.subject == WOMEN]
+    of_women = [finding for finding in found if finding.subject.published == WOMEN]
     assert [finding.detector for finding in of_women].count(
         "e_sr:true_positive_rate_gap"
     ) == 1  # and from there on that it lasts
@@ -81,9 +81,32 @@ def test_a_gap_that_opens_is_told_of_both_groups_with_its_size() -> None:
     assert "the true positive rate of segment sex=f is " in of_women[-1].summary
 
 
+def test_the_interval_holds_the_pair_since_which_groups_are_treated_otherwise() -> None:
+    held, seeds = 0, 20
+    for seed in range(seeds):
+        start, watch = 3000 + 100 * seed, watched("error_rate")
+        pairs = draw(errors(0.1, 0.1), start, seed) + draw(errors(0.4, 0.1), 6000, seed + 100)
+        for nth, (pending, _) in enumerate(pairs):
+            pending.at = nth
+        of_women = (
+            (nth, finding)
+            for nth, pair in enumerate(pairs)
+            for finding in feed(watch, Task.BINARY, [pair], KEYS)
+            if finding.subject.published == WOMEN
+        )
+        found_at, first = next(of_women)
+        began, ended = (mark.at for mark in first.span)
+        held += began <= start <= ended
+        assert ended - began <= 2 * (found_at - start)
+        lasting = next(finding for _, finding in of_women if finding.detector == LEVEL)
+        assert lasting.span == first.span
+    assert held >= 0.9 * seeds
+
+
 def test_one_that_was_there_from_the_beginning_is_told_too() -> None:
     found = gaps(watched(), treated(0.5, 0.8), 8000)
-    assert {finding.subject for finding in found} == {WOMEN, MEN}
+    assert {finding.subject.published for finding in found} == {WOMEN, MEN}
+    assert {finding.span.earliest.nth for finding in found} == {0}
 
 
 def test_a_gap_that_closes_is_not_told_any_more_and_may_open_again() -> None:
@@ -91,9 +114,9 @@ def test_a_gap_that_closes_is_not_told_any_more_and_may_open_again() -> None:
     gaps(watch, treated(0.5, 0.8), 8000)
     gaps(watch, treated(0.8, 0.8), 3000, 2)
     assert gaps(watch, treated(0.8, 0.8), 5000, 3) == []
-    levels = {view.subject: view.level for view in watch.gaps()}
+    levels = {view.subject.published: view.level for view in watch.gaps()}
     assert all(level is not None and level.value < 0.05 for level in levels.values())
-    assert WOMEN in {finding.subject for finding in gaps(watch, treated(0.5, 0.8), 6000, 4)}
+    assert WOMEN in {finding.subject.published for finding in gaps(watch, treated(0.5, 0.8), 6000, 4)}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +131,7 @@ def test_each_rate_may_be_compared(metric: str, after: Draw) -> None:
     watch = watched(metric)
     assert gaps(watch, treated(0.5, 0.5, false=0.5), 6000) == []
     found = gaps(watch, after, 6000, 2)
-    assert WOMEN in {finding.subject for finding in found}
+    assert WOMEN in {finding.subject.published for finding in found}
     assert found[-1].effect.measure == f"{metric}_gap"
 
 
@@ -116,6 +139,15 @@ def by_sex(random: Random, women: float, men: float, *, label: int) -> tuple[Pen
     sex = random.choice("fm")
     answer = random.random() < (women if sex == "f" else men)
     return Pending(1, 1, "1", int(answer), segments={"sex": sex}), Truth(2, 2, label)
+
+
+def errors(women: float, men: float) -> Draw:
+    def one(random: Random) -> tuple[Pending, Truth]:
+        sex, label = random.choice("fm"), random.randrange(2)
+        is_wrong = random.random() < (women if sex == "f" else men)
+        return Pending(1, 1, "1", label ^ is_wrong, segments={"sex": sex}), Truth(2, 2, label)
+
+    return one
 
 
 def test_several_rates_are_compared_each_by_itself() -> None:
@@ -128,6 +160,7 @@ def test_several_rates_are_compared_each_by_itself() -> None:
     assert {finding.effect.measure for finding in found} == {"selection_rate_gap"}  # there are no positive labels
     # Which share what false alarms there may be.
     assert [finding.threshold for finding in (found[0], as_one[0])] == [2 * as_one[0].threshold, as_one[0].threshold]
+    assert len({view.subject for view in watch.gaps()}) == 4
     names = {report["detector"] for view in watch.gaps() for report in view.reports()}
     assert names == {"e_sr:true_positive_rate_gap", "e_sr:selection_rate_gap"}
     again = watched(both[::-1])
@@ -145,7 +178,7 @@ def test_errors_of_several_classes_may_be_compared() -> None:
     watch = watched("error_rate", Task.MULTICLASS)
     assert gaps(watch, one, 6000, task=Task.MULTICLASS) == []
     found = gaps(watch, lambda random: one(random, 0.4), 4000, 2, Task.MULTICLASS)
-    assert WOMEN in {finding.subject for finding in found}
+    assert WOMEN in {finding.subject.published for finding in found}
 
 
 def test_a_restored_watch_goes_on_by_its_new_keys() -> None:
@@ -155,7 +188,7 @@ def test_a_restored_watch_goes_on_by_its_new_keys() -> None:
         feed(whole, Task.BINARY, pairs[:cut], KEYS)
         second.restore(as_stored(whole.snapshot()), KEYS)
         found = feed(whole, Task.BINARY, pairs[cut:], KEYS)
-        assert WOMEN in {finding.subject for finding in found}
+        assert WOMEN in {finding.subject.published for finding in found}
         assert feed(second, Task.BINARY, pairs[cut:], KEYS) == found
         assert second.snapshot() == whole.snapshot()
 
@@ -165,7 +198,7 @@ def test_a_restart_with_another_gap_to_look_for_begins_anew_with_the_same_groups
     watch, again = watched(), watched(**fairness)
     assert gaps(watch, treated(0.5, 0.8), 8000) != []
     again.restore(as_stored(watch.snapshot()), KEYS)
-    assert {view.subject for view in again.gaps()} == {WOMEN, MEN}
+    assert {view.subject.published for view in again.gaps()} == {WOMEN, MEN}
     assert [(view.level, view.count) for view in again.gaps()] == [(None, 0)] * 2
     assert gaps(again, treated(0.8, 0.8), 4000, 2) == []
 
