@@ -231,7 +231,7 @@ _OF_ALL_ELSE: Final = _unlike_means(
             LATE,
             wrong_in(LATE, 3, rate),
             "performance segment region=r3",
-            "fairness segment region=r3 error_rate_gap",
+            "fairness segment region=r3",
         )
         for rate in (0.2, 0.4)
     ),
@@ -241,7 +241,7 @@ _OF_ALL_ELSE: Final = _unlike_means(
                 f"fairness, a gap of {gap} opens",
                 LATE,
                 wrong_elsewhere(LATE, 3, rate),
-                "fairness segment region=r3 error_rate_gap",
+                "fairness segment region=r3",
             ),
             beside=tuple(f"performance segment region=r{region}" for region in range(REGIONS)),
         )

@@ -143,7 +143,7 @@ def _listening(scenario: Scenario, watched: Watched) -> Iterator[None]:
 
     def listen(policy: AlertPolicy, findings: Sequence[Finding], levels: Levels, place: Place) -> Any:  # noqa: ANN401
         for finding in findings:
-            subject, began = finding.subject.as_text(), finding.span.earliest
+            subject, began = finding.subject.published.as_text(), finding.span.earliest
             if (subject, finding.detector, began.nth) not in heard:
                 heard.add((subject, finding.detector, began.nth))
                 times = place.at, began.at, finding.span.latest.at
@@ -152,7 +152,7 @@ def _listening(scenario: Scenario, watched: Watched) -> Iterator[None]:
                 watched.findings.append(found)
         decided = decide(policy, findings, levels, place)
         for incident, finding in decided.noted:
-            watched.joined.setdefault(incident, set()).add(finding.subject.as_text())
+            watched.joined.setdefault(incident, set()).add(finding.subject.published.as_text())
         return decided
 
     AlertPolicy.decide = listen  # type: ignore[assignment, method-assign]
