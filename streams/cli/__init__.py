@@ -19,8 +19,8 @@ _INTERRUPTED = 130
 def run() -> int:
     """Run the command of this process and return its exit code.
 
-    0 is success, 1 a failure, 2 a mistake in usage or configuration. What Driftline raises on purpose is told in one
-    sentence; anything else is a bug and shows its traceback.
+    0 is success, 1 a failure, 2 a mistake in usage or configuration, 3 an open incident where that was asked for. What
+    Driftline raises on purpose is told in one sentence; anything else is a bug and shows its traceback.
     """
     try:
         code = int(app(prog_name="driftline", standalone_mode=False) or 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -14,6 +14,8 @@ from driftline.streams.cli.output import write_json, write_line, write_note
 
 if TYPE_CHECKING:
     from driftline.schemas.config import Configuration
+
+_OPEN: Final = 3
 
 app = typer.Typer(
     name="driftline",
@@ -257,12 +259,19 @@ def tune(  # noqa: PLR0913 - its options
 def status(
     model: Annotated[str | None, typer.Argument(help="One model in detail; without it, all in a table.")] = None,
     *,
+    fail_on: Annotated[
+        Literal["info", "warning", "critical"] | None,
+        typer.Option("--fail-on", help="Exit with 3 if an incident of this severity is open, or of a worse one."),
+    ] = None,
     redis: RedisOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how models are doing, as of their last checkpoint."""
+    """Say how models are doing, as of their last checkpoint.
+
+    With --fail-on the exit code says whether a model that was asked for is doing badly: for gates of a pipeline.
+    """
     from driftline.client import StateReader
-    from driftline.streams.cli.status import show_model, show_models
+    from driftline.streams.cli.status import Gate, show_model, show_models
 
     with StateReader(settings_of(redis=redis).redis) as reader:
         if model is None:
@@ -271,6 +280,8 @@ def status(
             states = iter([state])
         else:
             raise DriftlineError(f"no model {model!r} has been seen: `driftline status` lists those that have")
+        gate = Gate(fail_on)
+        states = map(gate.passing, states)
         if as_json:
             for state in states:
                 write_json(state.model_dump(mode="json"))
@@ -278,6 +289,8 @@ def status(
             show_models(states)
         else:
             show_model(next(states))
+    if gate.is_shut:
+        raise typer.Exit(_OPEN)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from driftline.schemas.alerts import Severity
 from driftline.schemas.config import Task
 from driftline.schemas.fields import format_timestamp
 from driftline.streams.cli.output import printable, writing
@@ -45,6 +46,20 @@ class _Row(NamedTuple):
 
 
 _HEADERS: Final = _Row("model", "version", "predictions", "joined", "metric", "in all", "lately", "open")
+
+
+class Gate:
+    """Looks at states that pass by for incidents of a severity, or of a worse one; of none if that is None."""
+
+    def __init__(self, severity: str | None) -> None:
+        order = list(Severity)
+        self._shutting = frozenset() if severity is None else frozenset(order[order.index(Severity(severity)) :])
+        self.is_shut = False
+
+    def passing(self, state: ModelState) -> ModelState:
+        """Look at a state, and return it."""
+        self.is_shut |= any(incident.severity in self._shutting for incident in state.incidents)
+        return state
 
 
 def show_models(states: Iterable[ModelState]) -> None:

@@ -12,16 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from driftline.client import ModelState
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
 from driftline.models.snapshot import seal
-from driftline.schemas.alerts import Alert, AlertState
+from driftline.schemas import keys
+from driftline.schemas.alerts import Alert, AlertState, ChangePoint, Effect, Kind, Severity, Target
 from driftline.schemas.config import Configuration
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.partitioner import partition_of
+from driftline.schemas.state import Incident
 from driftline.schemas.topics import INPUTS, LABELS, PREDICTIONS
 from driftline.streams.checkpoint import Checkpoint, RedisStore, Saved
 from driftline.streams.cli import run
@@ -220,6 +223,41 @@ def save(redis: str, *models: str) -> dict[str, ModelState]:
         return documents
 
     return asyncio.run(write())
+
+
+def open_incident(redis_url: str, state: ModelState, severity: Severity) -> None:
+    """Write the state of a model with an incident."""
+    incident = Incident(
+        incident_id="inc-1",
+        kind=Kind.DATA_DRIFT,
+        target=Target(feature="amount"),
+        state=AlertState.FIRING,
+        severity=severity,
+        model_version=state.model_version,
+        opened=NOW,
+        updated=NOW,
+        effect=Effect(measure="psi", value=0.3),
+        change_point=ChangePoint(earliest=NOW, latest=NOW),
+    )
+    with redis.Redis.from_url(redis_url) as connection:
+        document = state.model_copy(update={"incidents": [incident]}).model_dump_json()
+        connection.hset(keys.state(state.partition), state.model_id, document)
+
+
+def test_an_open_incident_of_a_severity_is_an_exit_code(empty_redis: str, cli: Cli) -> None:
+    saved = save(empty_redis, "fraud", "churn")
+    asked = ("status", "--redis", empty_redis)
+    assert cli(*asked, "--fail-on", "info")[0] == 0
+    open_incident(empty_redis, saved["fraud"], Severity.WARNING)
+    usual = cli(*asked)
+    assert usual[0] == 0
+    assert cli(*asked, "--fail-on", "warning") == (3, *usual[1:])
+    codes = {severity: cli(*asked, "--fail-on", severity, "--json")[0] for severity in Severity}
+    assert codes == {Severity.INFO: 3, Severity.WARNING: 3, Severity.CRITICAL: 0}
+    assert [cli("status", name, *asked[1:], "--fail-on", "info")[0] for name in ("fraud", "churn")] == [3, 0]
+    code, _, err = cli(*asked, "--fail-on", "grave")
+    assert code == 2
+    assert "'grave' is not one of 'info', 'warning', 'critical'" in err
 
 
 def test_the_status_of_all_models(empty_redis: str, cli: Cli) -> None:
