@@ -15,7 +15,7 @@ from driftline.schemas.alerts import Alert, RetrainRequest
 from driftline.schemas.errors import ConfigurationError, TopologyError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from types import TracebackType
 
     from confluent_kafka import Message
@@ -41,13 +41,17 @@ class Subscriber(Generic[E]):
         bootstrap: str,
         group: str | None = None,
         *,
+        models: Collection[str] | None = None,
         from_beginning: bool = False,
         options: Options | None = None,
     ) -> None:
+        if isinstance(models, str):
+            raise ConfigurationError(f"models is a collection of names: [{models!r}], not {models!r}")
         if group == "":
             raise ConfigurationError("the consumer group has an empty name: give it one, or None for no group")
         options = options or {}
         self.skipped = 0
+        self._models = None if models is None else frozenset(models)
         self._brokers = Brokers(bootstrap)
         self._recent = _Recent(_REMEMBERED)
         self._unfinished: Message | None = None
@@ -177,10 +181,14 @@ class Subscriber(Generic[E]):
             what = f"{invalid.error_count()} fields are not those of this version's {self._event.__name__}"
             _logger.warning("skipped the record at %s: %s", where, what)
             event = None
-        if event is None or self._recent.seen(_id_of(event)):
+        if event is None or not self._is_wanted(event) or self._recent.seen(_id_of(event)):
             self._finish(message)
             return None
         return event
+
+    def _is_wanted(self, event: E) -> bool:
+        """Return whether an event is one of those that were asked for; the others count as dealt with."""
+        return self._models is None or event.model_id in self._models
 
     def _complain(self, error: KafkaError) -> None:
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:

@@ -38,9 +38,9 @@ class AlertLog(AlertSubscriber):
 
     def __init__(self, bootstrap: str, model_id: str | None = None) -> None:
         self._bootstrap = bootstrap
-        self._model_id = model_id
         self._behind: set[int] = set()
-        super().__init__(bootstrap, from_beginning=True, options={"enable.partition.eof": True})
+        models = None if model_id is None else {model_id}
+        super().__init__(bootstrap, models=models, from_beginning=True, options={"enable.partition.eof": True})
 
     def newest(self, count: int) -> tuple[list[Alert], int]:
         """Read to the end; return the newest alerts, at most `count`, oldest first, and how many there are.
@@ -81,11 +81,7 @@ class AlertLog(AlertSubscriber):
         if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             self._behind.discard(message.partition() or 0)
             return None
-        alert = super()._accept(message)
-        if alert is None or self._model_id in {None, alert.model_id}:
-            return alert
-        self._finish(message)
-        return None
+        return super()._accept(message)
 
 
 def write_alert(alert: Alert) -> None:
