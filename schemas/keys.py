@@ -9,6 +9,8 @@ key                          type    content
 ===========================  ======  =========================================================================
 ``driftline:topology``       hash    ``partitions``: how many there are; written once, checked ever after
 ``driftline:{3}:state``      hash    model_id -> the state document, JSON: what `StateReader` reads
+``driftline:{3}:series``     hash    resolution:place:model_id -> its metrics then, see `driftline.schemas.series`
+``driftline:{3}:columns``    hash    model_id -> the names of the metrics in its rows, in their order, JSON
 ``driftline:{3}:owner``      string  the token of the worker that may write under the other keys (private)
 ``driftline:{3}:snapshots``  hash    model_id -> the model's snapshot (private to the worker)
 ``driftline:{3}:before``     hash    model_id -> the snapshot before that one, should it be damaged (private)
@@ -31,6 +33,16 @@ TOPOLOGY: Final = f"{PREFIX}topology"
 def state(partition: int) -> str:
     """Return the key of the state documents of a partition's models."""
     return f"{PREFIX}{{{partition}}}:state"
+
+
+def series(partition: int) -> str:
+    """Return the key of the metrics over time of a partition's models."""
+    return f"{PREFIX}{{{partition}}}:series"
+
+
+def columns(partition: int) -> str:
+    """Return the key of the names of those metrics."""
+    return f"{PREFIX}{{{partition}}}:columns"
 
 
 def owner(partition: int) -> str:

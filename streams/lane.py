@@ -18,6 +18,7 @@ from driftline.schemas import keys
 from driftline.schemas.errors import DriftlineError, FencedError, SnapshotError, TopologyError
 from driftline.streams import turn
 from driftline.streams.checkpoint import Checkpoint, Saved, fenced
+from driftline.streams.columns import Columns
 from driftline.streams.journal import Began, Read, digest, entry_record
 from driftline.streams.outgoing import outgoing
 from driftline.streams.turn import Turn
@@ -98,6 +99,7 @@ class Lane:
         self._history = ""
         self._published: list[int] = []  # numbers that Kafka has and the store still holds
         self._began: list[Began] = []  # to be told by the first checkpoint
+        self._columns: dict[str, Columns] = {}  # of the rows of each model
         self._damaged: set[str] = set()  # models whose newest snapshot in the store is
         self._is_whole = True  # no record was left half done
         self._passed: Collection[str] = frozenset()  # topics that are not waited for
@@ -197,6 +199,8 @@ class Lane:
                 self._damaged.add(model_id)
         async for entries in self._store.entries(self.partition):
             self.pipeline.restore_entries(entries)
+        columns = await self._store.columns(self.partition)
+        self._columns = {model_id: Columns.unpack(names) for model_id, names in columns.items()}
         return sorted(self._damaged)
 
     @property
@@ -348,6 +352,7 @@ class Lane:
         self._numbers = Numbers(self._numbers.outbox + len(outbox), number + 1)
         self._began = []
         published, self._published = self._published, []
+        rows, columns = self._series(changes.documents[model_id] for model_id in changes.snapshots)
         checkpoint = Checkpoint(
             self.partition,
             seal({**changes.position, "numbers": self._numbers, "history": self._history}),
@@ -361,9 +366,23 @@ class Lane:
             changes.dropped,
             outbox,
             published,
+            rows,
+            columns,
         )
         self._damaged -= changes.snapshots.keys()
         return Cut(covered, checkpoint, changes.documents, thread_time() - began)
+
+    def _series(self, states: Iterable[ModelState]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        """Return the rows that state documents make, and the names in those of models that have new ones."""
+        rows: dict[str, bytes] = {}
+        new: dict[str, bytes] = {}
+        for state in states:
+            columns = self._columns.setdefault(state.model_id, Columns())
+            known = len(columns)
+            rows |= columns.rows(state)
+            if len(columns) > known:
+                new[state.model_id] = columns.pack()
+        return rows, new
 
     def saved(self) -> None:
         """Say that what was cut has been saved."""

@@ -1,6 +1,6 @@
 """The traffic of the tests of the whole worker: models whose counts and metrics are known exactly."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -16,8 +16,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from driftline.client import ModelState
+from driftline.client import ModelState, StateReader
 from driftline.schemas.partitioner import partition_of
+from driftline.schemas.series import metrics_of
 from driftline.schemas.topics import LABELS, PREDICTIONS
 from tests.worker_harness import Sent, Site
 
@@ -121,9 +122,17 @@ def lean(site: Site, models: Iterable[Traffic], more: str = "") -> str:
     return str(path)
 
 
-def assert_exact(site: Site, models: Iterable[Traffic], *beside: str) -> None:
-    """Fail unless the site has just these models, and each state is exact; `beside` are counts that may be above 0."""
+def assert_exact(site: Site, models: Collection[Traffic], *beside: str) -> None:
+    """Fail unless the site has just these models, and each state is exact; `beside` are counts that may be above 0.
+
+    The last row of metrics over time shows what the state does.
+    """
     states = site.states()
     assert states.keys() == {model.model_id for model in models}
-    for model in models:
-        model.assert_exact(states[model.model_id], *beside)
+    with StateReader(site.redis) as reader:
+        for model in models:
+            state, history = states[model.model_id], reader.history(model.model_id)
+            model.assert_exact(state, *beside)
+            assert history is not None
+            last = {name: values[-1] for name, values in history.metrics.items() if values[-1] is not None}
+            assert last == metrics_of(state)

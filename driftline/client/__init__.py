@@ -4,11 +4,12 @@ It needs Kafka's and Redis' clients and the contract, and nothing of the worker.
 
 - `EventProducer` sends predictions and labels.
 - `AlertSubscriber` and `RetrainSubscriber` receive what Driftline found.
-- `StateReader` asks Redis how a model is doing now.
+- `StateReader` and `AsyncStateReader` ask Redis how a model is doing now, and did before.
 """
 
 from driftline.client.producer import EventProducer
-from driftline.client.state import StateReader
+from driftline.client.questions import History
+from driftline.client.state import AsyncStateReader, StateReader
 from driftline.client.subscriber import AlertSubscriber, RetrainSubscriber
 from driftline.schemas.alerts import Alert, RetrainRequest
 from driftline.schemas.errors import (
@@ -25,10 +26,12 @@ from driftline.schemas.state import ModelState
 __all__ = [
     "Alert",
     "AlertSubscriber",
+    "AsyncStateReader",
     "ConfigurationError",
     "DecodeError",
     "DriftlineError",
     "EventProducer",
+    "History",
     "Label",
     "ModelState",
     "Prediction",

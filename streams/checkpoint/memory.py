@@ -1,4 +1,7 @@
-"""A store that ends with the process: for tests, and for replays of files."""
+"""A store that ends with the process: for tests, and for replays of files.
+
+Nobody asks it for metrics over time, so it keeps no rows of them.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +60,10 @@ class MemoryStore:
         """Return the snapshot of a model that its newest one replaced."""
         return self._partitions[partition].before.get(model_id)
 
+    async def columns(self, partition: int) -> dict[str, bytes]:
+        """Return the names of the metrics in the rows of each model."""
+        return dict(self._partitions[partition].columns)
+
     async def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
         """Give all join entries of a partition at once."""
         yield tuple(self._partitions[partition].entries.items())
@@ -81,6 +88,7 @@ class MemoryStore:
         stored.outbox |= checkpoint.outbox
         for number in checkpoint.published:
             stored.outbox.pop(number, None)
+        stored.columns |= checkpoint.columns
         stored.position = checkpoint.position
 
     def damage(self, partition: int, model_ids: Collection[str]) -> None:
@@ -109,3 +117,4 @@ class _Partition:
     states: dict[str, bytes] = field(default_factory=dict)
     entries: dict[bytes, bytes] = field(default_factory=dict)
     outbox: dict[int, bytes] = field(default_factory=dict)
+    columns: dict[str, bytes] = field(default_factory=dict)

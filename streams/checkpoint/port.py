@@ -42,6 +42,10 @@ class Checkpoint:
         What is to be published once this is saved, by number.
     published
         Numbers of the outbox that Kafka has by now.
+    rows
+        Of metrics over time, by their fields.
+    columns
+        The names of the metrics in the rows of a model, where there are new ones.
 
     """
 
@@ -52,6 +56,8 @@ class Checkpoint:
     dropped: Collection[bytes] = ()
     outbox: Mapping[int, bytes] = field(default_factory=dict)
     published: Collection[int] = ()
+    rows: Mapping[str, bytes] = field(default_factory=dict)
+    columns: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,9 @@ class CheckpointStore(Protocol):
 
     async def snapshot_before(self, partition: int, model_id: str) -> bytes | None:
         """Return the snapshot of a model that its newest one replaced, if there is one."""
+
+    async def columns(self, partition: int) -> dict[str, bytes]:
+        """Return the names of the metrics in the rows of each model."""
 
     def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
         """Give all join entries of a partition, some at a time, in no order; one may come twice."""

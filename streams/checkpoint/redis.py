@@ -19,13 +19,13 @@ from driftline.streams.checkpoint import scripts
 from driftline.streams.checkpoint.port import Restored, check_topology, fenced
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 
     from driftline.streams.checkpoint.port import Checkpoint
 
 T = TypeVar("T")
 
-_HASHES: Final = (keys.snapshots, keys.before, keys.state, keys.join)
+_HASHES: Final = (keys.snapshots, keys.before, keys.state, keys.series, keys.columns, keys.join)
 _KEEPS: Final = "noeviction"
 _FIELDS: Final = 1000
 """Fields of one command, and entries of one answer: Redis serves others in between."""
@@ -119,6 +119,13 @@ class RedisStore:
             before = await self._redis.hget(keys.before(partition), model_id)
         return None if before is None else bytes(before)
 
+    async def columns(self, partition: int) -> dict[str, bytes]:
+        """Return the names of the metrics in the rows of each model."""
+        found: Any
+        with self._failures():
+            found = await self._redis.hgetall(keys.columns(partition))
+        return {model_id.decode(): names for model_id, names in found.items()}
+
     async def entries(self, partition: int) -> AsyncIterator[Collection[tuple[bytes, bytes]]]:
         """Give all join entries of a partition, about a thousand at a time; one may come twice."""
         cursor = None
@@ -146,15 +153,18 @@ class RedisStore:
         partition = checkpoint.partition
         for entries in _chunks(checkpoint.entries.items(), size=lambda entry: len(entry[1])):
             await self._write_join(partition, owner, [len(entries), *chain.from_iterable(entries)])
-        name = (keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.outbox)
+        name = (
+            *(keys.owner, keys.position, keys.snapshots, keys.before, keys.state),
+            *(keys.series, keys.columns, keys.outbox),
+        )
         models = (
             (model_id, saved.snapshot, saved.state, int(saved.replaces_damaged))
             for model_id, saved in checkpoint.models.items()
         )
         arguments: list[Any] = [
-            *(owner, len(checkpoint.models), len(checkpoint.outbox), checkpoint.position),
+            *(owner, checkpoint.position, len(checkpoint.models)),
             *chain.from_iterable(models),
-            *chain.from_iterable(checkpoint.outbox.items()),
+            *(part for pairs in (checkpoint.rows, checkpoint.columns, checkpoint.outbox) for part in _counted(pairs)),
             *checkpoint.published,
         ]
         with self._failures():
@@ -206,6 +216,12 @@ class RedisStore:
             yield
         except RedisError as error:
             raise self._address.unavailable(error) from None
+
+
+def _counted(pairs: Mapping[Any, bytes]) -> Iterator[Any]:
+    """Yield how many there are, and each key and value."""
+    yield len(pairs)
+    yield from chain.from_iterable(pairs.items())
 
 
 def _chunks(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:

@@ -38,6 +38,7 @@ checkpoints = st.builds(
     dropped=st.lists(ids, max_size=3),
     outbox=st.dictionaries(numbers, st.binary(max_size=10), max_size=3),
     published=st.lists(numbers, max_size=3),
+    columns=st.dictionaries(model_ids, st.binary(max_size=5), max_size=2),
 )
 
 
@@ -78,6 +79,7 @@ class Held(NamedTuple):
     snapshots: Mapping[str, bytes] = MappingProxyType({})
     before: Mapping[str, bytes] = MappingProxyType({})
     outbox: Mapping[int, bytes] = MappingProxyType({})
+    columns: Mapping[str, bytes] = MappingProxyType({})
 
 
 async def held(store: CheckpointStore, partition: int) -> Held:
@@ -85,7 +87,7 @@ async def held(store: CheckpointStore, partition: int) -> Held:
     snapshots = {model_id: snapshot async for model_id, snapshot in store.snapshots(partition)}
     before = {model_id: await store.snapshot_before(partition, model_id) for model_id in snapshots}
     known = {model_id: snapshot for model_id, snapshot in before.items() if snapshot is not None}
-    return Held(restored.position, snapshots, known, restored.outbox)
+    return Held(restored.position, snapshots, known, restored.outbox, await store.columns(partition))
 
 
 async def entries_of(store: CheckpointStore, partition: int) -> dict[bytes, bytes]:
@@ -112,12 +114,15 @@ def test_what_was_saved_is_restored(run: Run) -> None:
                 {"fraud": Saved(bytes(range(256)), b"{}"), "größe {3}": Saved(b"", b"")},
                 entries={b"\x00\r\n": b"\xff", b"b": b""},
                 outbox={10: b"ten", 9: b"\xff"},
+                rows={"1m:0:fraud": b"\x00"},
+                columns={"größe {3}": b"[]"},
             ),
         )
         assert await held(store, PARTITION) == Held(
             b"\x00\xff",
             {"fraud": bytes(range(256)), "größe {3}": b""},
             outbox={9: b"\xff", 10: b"ten"},
+            columns={"größe {3}": b"[]"},
         )
         assert await entries_of(store, PARTITION) == {b"\x00\r\n": b"\xff", b"b": b""}
         assert await store.fetch(PARTITION, [b"b", b"c", b"\x00\r\n"]) == {b"b": b"", b"\x00\r\n": b"\xff"}
@@ -284,6 +289,7 @@ async def replay(script: list[Checkpoint], url: str) -> None:
     before: dict[int, dict[str, bytes]] = {}
     outbox: dict[int, dict[int, bytes]] = {}
     join: dict[int, dict[bytes, bytes]] = {}
+    columns: dict[int, dict[str, bytes]] = {}
     try:
         for checkpoint in script:
             p = checkpoint.partition
@@ -295,6 +301,7 @@ async def replay(script: list[Checkpoint], url: str) -> None:
                 snapshots[p][model_id] = saved.snapshot
             kept = outbox.get(p, {}) | dict(checkpoint.outbox)
             outbox[p] = {number: kept[number] for number in sorted(kept) if number not in checkpoint.published}
+            columns[p] = columns.get(p, {}) | dict(checkpoint.columns)
             merged = join.get(p, {}) | dict(checkpoint.entries)
             join[p] = {key: entry for key, entry in merged.items() if key not in set(checkpoint.dropped)}
             for store in stores:
@@ -305,6 +312,7 @@ async def replay(script: list[Checkpoint], url: str) -> None:
                         snapshots.get(partition, {}),
                         before.get(partition, {}),
                         outbox.get(partition, {}),
+                        columns.get(partition, {}),
                     )
                     assert await held(store, partition) == expected
                     assert await entries_of(store, partition) == join.get(partition, {})
@@ -343,7 +351,13 @@ def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
             reader.state("fraud")
 
 
-@pytest.mark.parametrize("key", [keys.position, keys.snapshots, keys.before, keys.state, keys.join, keys.outbox])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(keys.position, keys.snapshots, keys.before, keys.state),
+        *(keys.series, keys.columns, keys.join, keys.outbox),
+    ],
+)
 def test_keys_of_someone_else_are_found_before_a_checkpoint(empty_redis: str, key: Callable[[int], str]) -> None:
     async def scenario() -> None:
         store = RedisStore(empty_redis)

@@ -1,5 +1,6 @@
 """The client against real brokers and a real Redis: events out, alerts in, state on request."""
 
+import asyncio
 import itertools
 import json
 import subprocess
@@ -10,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from driftline import client
 from driftline.client import (
     Alert,
     AlertSubscriber,
+    AsyncStateReader,
     ConfigurationError,
     DecodeError,
     EventProducer,
+    History,
     Label,
     ModelState,
     Prediction,
@@ -39,7 +42,7 @@ from driftline.client.delivery import Delivery
 from driftline.models.batch.batch import Batch, read_batch
 from driftline.models.record import FileRecord
 from driftline.schemas import keys
-from driftline.schemas.alerts import cloudevent_headers
+from driftline.schemas.alerts import Kind, Severity, cloudevent_headers
 from driftline.schemas.decoding import MAX_BYTES, decode
 from driftline.schemas.errors import Reason
 from driftline.schemas.events import encode
@@ -47,6 +50,7 @@ from driftline.schemas.partitioner import partition_of
 from driftline.schemas.state import Counts
 from driftline.schemas.topics import ALERTS, LABELS, PREDICTIONS, RETRAIN
 from driftline.streams.children import free_port
+from driftline.streams.columns import Columns
 from driftline.streams.embedded import EmbeddedBroker, EmbeddedValkey
 from driftline.streams.topology import check_topics
 from tests.conditions import eventually
@@ -455,6 +459,40 @@ def test_a_group_goes_on_after_the_last_alert_it_dealt_with(
         assert alerts.skipped == 0
 
 
+def test_those_that_were_asked_for_come_and_the_others_are_dealt_with(
+    bootstrap: str, run_id: str, prompt: dict[str, int]
+) -> None:
+    alerts = [an_alert(run_id, number) for number in range(6)]
+    other = {"model_id": f"{run_id}-other"}
+    changes: list[dict[str, Any]] = [
+        *({"severity": Severity.INFO}, {"kind": Kind.PERFORMANCE}, {"severity": Severity.CRITICAL}),
+        *(other, {}, {}),
+    ]
+    published = [alert.model_copy(update=change) for alert, change in zip(alerts, changes, strict=True)]
+    lost = an_alert(run_id, 6).model_copy(update={"model_id": None})
+    publish(bootstrap, *published, lost, key=run_id)
+    asked: dict[str, Any] = {"models": {run_id}, "kinds": ["data_drift"], "severity": "warning"}
+    with AlertSubscriber(bootstrap, run_id, **asked, from_beginning=True, options=prompt) as wanted:
+        assert numbers(wanted, run_id, count=3) == [2, 4, 5]
+        assert wanted.poll(0.2) is None
+    with AlertSubscriber(bootstrap, run_id, options=prompt) as rest:  # of the group nothing is left
+        publish(bootstrap, an_alert(run_id, 7), key=run_id)
+        assert numbers(rest, run_id, count=1) == [7]
+
+
+@pytest.mark.parametrize(
+    ("asked", "mistake"),
+    [
+        ({"kinds": ["drift"]}, "there is no kind 'drift': choose from data_drift, "),
+        ({"severity": "grave"}, "there is no severity 'grave': choose from info, warning, critical"),
+        ({"models": "fraud"}, r"models is a collection of names: \['fraud'\], not 'fraud'"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_explained(nowhere: str, asked: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(ConfigurationError, match=mistake):
+        AlertSubscriber(nowhere, **asked)
+
+
 def test_iteration_gives_one_after_the_other(bootstrap: str, run_id: str) -> None:
     with AlertSubscriber(bootstrap) as alerts:
         publish(bootstrap, *(an_alert(run_id, number) for number in range(3)), key=run_id)
@@ -681,23 +719,66 @@ def worker_redis(empty_redis: str) -> Iterator[redis.Redis]:
         yield connection
 
 
+class Waiting:
+    """An `AsyncStateReader` for those who wait for each answer."""
+
+    def __init__(self, url: str) -> None:
+        self._runner = asyncio.Runner()
+        self._reader = self._runner.run(self._make(url))
+
+    @staticmethod
+    async def _make(url: str) -> AsyncStateReader:
+        return AsyncStateReader(url)
+
+    def models(self) -> list[str]:
+        return self._runner.run(self._reader.models())
+
+    def state(self, model_id: str) -> ModelState | None:
+        return self._runner.run(self._reader.state(model_id))
+
+    def states(self) -> list[ModelState]:
+        async def all_of_them() -> list[ModelState]:
+            return [state async for state in self._reader.states()]
+
+        return self._runner.run(all_of_them())
+
+    def history(self, *asked: Any) -> History | None:  # noqa: ANN401 - as the reader's
+        return self._runner.run(self._reader.history(*asked))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._reader.close())
+        self._runner.close()
+
+
+Reader: TypeAlias = type[StateReader] | type[Waiting]
+
+
+@pytest.fixture(params=[StateReader, Waiting], ids=["sync", "async"])
+def reading(request: pytest.FixtureRequest) -> Reader:
+    reader: Reader = request.param
+    return reader
+
+
 def store(connection: redis.Redis, *states: ModelState) -> None:
     for state in states:
         connection.hset(keys.state(state.partition), state.model_id, state.model_dump_json())
 
 
-def test_the_state_of_every_model_is_read(empty_redis: str, worker_redis: redis.Redis) -> None:
+def test_the_state_of_every_model_is_read(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
     states = {f"größe-{i}": a_state(f"größe-{i}", joined=i) for i in range(1000)}
     store(worker_redis, *states.values())
-    with StateReader(empty_redis) as reader:
+    with reading(empty_redis) as reader:
         assert reader.models() == sorted(states)
         assert reader.state("größe-17") == states["größe-17"]
         assert reader.state("never seen") is None
         assert {state.model_id: state for state in reader.states()} == states
 
 
-def test_a_reader_sees_the_next_checkpoint(empty_redis: str, worker_redis: redis.Redis) -> None:
-    with StateReader(empty_redis) as reader:
+def test_a_reader_sees_the_next_checkpoint(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
+    with reading(empty_redis) as reader:
         assert reader.models() == []
         for joined in (1, 2):
             store(worker_redis, a_state("m", joined=joined))
@@ -706,21 +787,24 @@ def test_a_reader_sees_the_next_checkpoint(empty_redis: str, worker_redis: redis
             assert state.counts.joined == joined
 
 
-def test_a_redis_without_a_worker_is_explained(empty_redis: str) -> None:
-    calls: list[Callable[[StateReader], object]] = [
-        StateReader.models,
+def test_a_redis_without_a_worker_is_explained(reading: Reader, empty_redis: str) -> None:
+    calls: list[Callable[[StateReader | Waiting], object]] = [
+        lambda reader: reader.models(),
         lambda reader: reader.state("m"),
+        lambda reader: reader.history("m"),
         lambda reader: list(reader.states()),
     ]
-    with StateReader(empty_redis) as reader:
+    with reading(empty_redis) as reader:
         for call in calls:
             with pytest.raises(TopologyError, match="no worker has run on it"):
                 call(reader)
 
 
-def test_a_reader_outlasts_a_redis_that_was_set_up_anew(empty_redis: str, worker_redis: redis.Redis) -> None:
+def test_a_reader_outlasts_a_redis_that_was_set_up_anew(
+    reading: Reader, empty_redis: str, worker_redis: redis.Redis
+) -> None:
     moved = next(name for name in map(str, itertools.count()) if partition_of(name, 8) != partition_of(name, 16))
-    with StateReader(empty_redis) as reader:
+    with reading(empty_redis) as reader:
         assert reader.state(moved) is None
         worker_redis.flushall()
         worker_redis.hset(keys.TOPOLOGY, "partitions", "16")
@@ -729,7 +813,7 @@ def test_a_reader_outlasts_a_redis_that_was_set_up_anew(empty_redis: str, worker
         assert reader.state(moved) == state
     for ask in (lambda reader: reader.models() == [moved], lambda reader: list(reader.states()) == [state]):
         worker_redis.hset(keys.TOPOLOGY, "partitions", "8")
-        with StateReader(empty_redis) as reader:
+        with reading(empty_redis) as reader:
             assert reader.models() == []
             worker_redis.hset(keys.TOPOLOGY, "partitions", "16")
             assert ask(reader)
@@ -737,32 +821,79 @@ def test_a_reader_outlasts_a_redis_that_was_set_up_anew(empty_redis: str, worker
 
 @pytest.mark.parametrize("partitions", ["oops", "0", "-8", "1.5", ""])
 def test_a_topology_of_something_else_is_explained(
-    empty_redis: str, worker_redis: redis.Redis, partitions: str
+    reading: Reader, empty_redis: str, worker_redis: redis.Redis, partitions: str
 ) -> None:
     worker_redis.hset(keys.TOPOLOGY, "partitions", partitions)
-    with StateReader(empty_redis) as reader, pytest.raises(TopologyError, match=r"driftline:topology .* is not Dri"):
+    with reading(empty_redis) as reader, pytest.raises(TopologyError, match=r"driftline:topology .* is not Dri"):
         reader.state("m")
 
 
-def test_a_state_of_another_version_is_explained(empty_redis: str, worker_redis: redis.Redis) -> None:
+def test_a_state_of_another_version_is_explained(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
     document = json.loads(a_state("m").model_dump_json()) | {"mood": "good"}
     worker_redis.hset(keys.state(partition_of("m", 8)), "m", json.dumps(document))
-    with StateReader(empty_redis) as reader, pytest.raises(SnapshotError, match="another version of Driftline"):
+    with reading(empty_redis) as reader, pytest.raises(SnapshotError, match="another version of Driftline"):
         reader.state("m")
 
 
-def test_a_redis_that_is_down_or_locked_is_explained_without_its_password() -> None:
+def test_a_redis_that_is_down_or_locked_is_explained_without_its_password(reading: Reader) -> None:
     with EmbeddedValkey() as server:
         url = server.url.replace("//", "//:hunter2@")
         with redis.Redis.from_url(server.url) as operator:
             operator.config_set("requirepass", "another")
-        with StateReader(url) as reader:
+        with reading(url) as reader:
             with pytest.raises(UnavailableError, match=f"^Redis at 127.0.0.1:{server.port} ") as locked:
                 reader.models()
             server.kill()
-            with pytest.raises(UnavailableError, match=r"does not answer: .*Connection (refused|reset)") as down:
+            with pytest.raises(
+                UnavailableError, match=r"does not answer: .*Connect(ion| call) (refused|reset|failed)"
+            ) as down:
                 reader.state("m")
         assert "hunter2" not in str(locked.value) + str(down.value)
+
+
+def keep(connection: redis.Redis, *moments: int, model_id: str = "m") -> None:
+    """Store what metrics were at some checkpoints, by the number of each."""
+    columns, partition = Columns(), partition_of(model_id, 8)
+    for nth, at in enumerate(moments):
+        state = a_state(model_id, joined=nth).model_copy(update={"watermark": at})
+        for field, row in columns.rows(state).items():
+            connection.hset(keys.series(partition), field, row)
+    connection.hset(keys.columns(partition), model_id, columns.pack())
+
+
+def test_metrics_are_read_over_time(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
+    first = 1_795_406_400_000  # a full hour
+    minutes = [first + 60_000 * minute for minute in range(100)]
+    keep(worker_redis, *minutes, minutes[-1] + 59_999)
+    keep(worker_redis, first, model_id="another")
+    with reading(empty_redis) as reader:
+        found = reader.history("m")
+        assert found is not None
+        assert found.times == [*minutes[40:-1], minutes[-1] + 59_999]
+        assert found.metrics["counts.joined"] == [*range(40, 99), 100]
+        found = reader.history("m", "15m", ["counts.joined", "performance.accuracy", "no such"])
+        assert found is not None
+        assert found.times == [*minutes[14::15], minutes[-1] + 59_999]
+        assert found.metrics == {
+            "counts.joined": [*range(14, 100, 15), 100],
+            "performance.accuracy": [0.9] * 7,
+            "no such": [None] * 7,
+        }
+        assert reader.history("never seen") is None
+        with pytest.raises(ConfigurationError, match="there is no resolution '2m'"):
+            reader.history("m", "2m")
+
+
+def test_what_a_pause_has_left_of_a_round_before_is_not_read(
+    reading: Reader, empty_redis: str, worker_redis: redis.Redis
+) -> None:
+    first = 1_795_406_400_000
+    later = first + 3_600_000 + 600_000
+    keep(worker_redis, first, first + 600_000 - 1, first + 1_200_000, later)
+    with reading(empty_redis) as reader:
+        found = reader.history("m")
+        assert found is not None
+        assert found.times == [first + 1_200_000, later]
 
 
 # --- what it costs, and its documentation
@@ -782,7 +913,7 @@ def test_importing_the_client_is_light() -> None:
     assert said.stdout == "[] []\n"
 
 
-@pytest.mark.parametrize("example", [EventProducer, AlertSubscriber, RetrainSubscriber, StateReader])
+@pytest.mark.parametrize("example", [EventProducer, AlertSubscriber, RetrainSubscriber, StateReader, AsyncStateReader])
 def test_the_examples_of_the_documentation_run(
     example: type[object],
     bootstrap: str,
@@ -801,7 +932,7 @@ def test_the_examples_of_the_documentation_run(
     printed = capsys.readouterr().out
     if example is AlertSubscriber:
         assert "feature amount" in printed
-    if example is StateReader:
+    if example in {StateReader, AsyncStateReader}:
         assert printed == "fraud 17 []\n"
 
 

@@ -146,6 +146,8 @@ def test_the_page_lists_each_key() -> None:
     assert listed == [
         keys.TOPOLOGY,
         keys.state(3),
+        keys.series(3),
+        keys.columns(3),
         keys.owner(3),
         keys.snapshots(3),
         keys.before(3),
