@@ -2,11 +2,12 @@
 
 It needs Kafka's and Redis' clients and the contract, and nothing of the worker.
 
-- `EventProducer` sends predictions and labels.
+- `EventProducer` and `AsyncEventProducer` send predictions and labels.
 - `AlertSubscriber` and `RetrainSubscriber` receive what Driftline found.
 - `StateReader` and `AsyncStateReader` ask Redis how a model is doing now, and did before.
 """
 
+from driftline.client.async_producer import AsyncEventProducer
 from driftline.client.producer import EventProducer
 from driftline.client.questions import History
 from driftline.client.state import AsyncStateReader, StateReader
@@ -26,6 +27,7 @@ from driftline.schemas.state import ModelState
 __all__ = [
     "Alert",
     "AlertSubscriber",
+    "AsyncEventProducer",
     "AsyncStateReader",
     "ConfigurationError",
     "DecodeError",

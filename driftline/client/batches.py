@@ -65,6 +65,8 @@ def records(into: type[Batch], columns: dict[str, Any]) -> list[Encoded]:
 
     """
     fields = _plain(columns)
+    if "prediction_id" not in fields:  # by which rows are counted
+        raise DecodeError(Reason.MISSING_FIELD, "prediction_id: is missing")
     size = len(fields["prediction_id"])
     for name, column in _columns(fields):  # before it is cut, since then it would be one of the parts
         if len(column) != size:

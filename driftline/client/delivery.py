@@ -16,7 +16,7 @@ from driftline.schemas.errors import ConfigurationError, UnavailableError, Undel
 from driftline.schemas.partitioner import PARTITIONER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _logger: Final = logging.getLogger("driftline.client")
 
@@ -72,6 +72,11 @@ class Delivery:
         """Return how many records have not been acknowledged."""
         return len(self._producer)
 
+    @property
+    def lost(self) -> int:
+        """How many records were given up so far."""
+        return self._losses.total
+
     def put(
         self,
         topic: str,
@@ -88,23 +93,47 @@ class Delivery:
             If the local buffer stayed full, the record can never be sent, or the producer is closed.
 
         """
-        deadline: float | None = None
-        while True:
-            self._check_open()
-            try:
-                self._producer.produce(topic, key=key, value=value, headers=list(headers))
-                break
-            except BufferError:
-                now = time.monotonic()
-                deadline = deadline or now + self._patience
-                if now >= deadline:
-                    raise self._brokers.unavailable(
-                        f"the buffer is full, {_records(len(self))} not delivered yet"
-                    ) from None
-                self._producer.poll(min(_SLICE_SECONDS, deadline - now))
-            except KafkaException as error:
-                raise self._brokers.unavailable(f"a record for {topic} was not sent", error.args[0]) from None
+        if self.try_put(topic, key=key, value=value, headers=headers):
+            return
+        for patience in self.waits():
+            self._producer.poll(patience)
+            if self.try_put(topic, key=key, value=value, headers=headers):
+                return
+
+    def waits(self) -> Iterator[float]:
+        """Give seconds, not more than a fifth each, in which room may come up, as long as anybody waits for it.
+
+        Raises
+        ------
+        UnavailableError
+            Once that was long enough.
+
+        """
+        deadline = time.monotonic() + self._patience
+        while (left := deadline - time.monotonic()) > 0.0:
+            yield min(_SLICE_SECONDS, left)
+        raise self._brokers.unavailable(f"the buffer is full, {_records(len(self))} not delivered yet")
+
+    def try_put(
+        self,
+        topic: str,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+    ) -> bool:
+        """Hand a record over if there is room for it; raises what `put` does otherwise."""
+        self._check_open()
+        try:
+            self._producer.produce(topic, key=key, value=value, headers=list(headers))
+        except BufferError:
+            has_room = False
+        except KafkaException as error:
+            raise self._brokers.unavailable(f"a record for {topic} was not sent", error.args[0]) from None
+        else:
+            has_room = True
         self._producer.poll(0)  # lets delivery reports in
+        return has_room
 
     def flush(self, timeout: float) -> None:
         """Wait until everything has been acknowledged.

@@ -30,6 +30,7 @@ class Losses:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.total = 0
         self._lock = threading.Lock()
         self._count = 0
         self._first: KafkaError | None = None
@@ -42,6 +43,7 @@ class Losses:
             return
         with self._lock:
             self._count += 1
+            self.total += 1
             self._first = self._first or error
             now = self._clock()
             if now - self._logged_at < _LOG_SECONDS:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
-from driftline.client.batches import Encoded, records
 from driftline.client.delivery import Delivery
-from driftline.schemas.batches import LabelBatch, PredictionBatch
-from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, decode
-from driftline.schemas.errors import DecodeError, Reason, UnavailableError
-from driftline.schemas.events import Label, Prediction, encode
-from driftline.schemas.topics import LABELS, PREDICTIONS
+from driftline.client.records import record_of, records_of_labels, records_of_predictions
+from driftline.client.serving import Serving
+from driftline.schemas.errors import UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from driftline.client.brokers import Options
+    from driftline.client.records import LabelColumns, Outgoing, PredictionColumns
+    from driftline.client.serving import Given
+    from driftline.schemas.events import Label, Prediction
 
 _LIMITS: Final = {
     # Of each service that sends: whichever comes first.
@@ -24,7 +26,6 @@ _LIMITS: Final = {
     # librdkafka's own limit of 1,000,000 leaves no room for the key of the largest event.
     "message.max.bytes": 1_048_576,
 }
-_SCALARS: Final = frozenset({str, bool, int, float, type(None)})
 
 
 class EventProducer:
@@ -73,9 +74,12 @@ class EventProducer:
     def __init__(
         self, bootstrap: str, *, linger_ms: int = 100, patience: float = 10.0, options: Options | None = None
     ) -> None:
-        self._delivery = Delivery(
-            bootstrap, linger_ms=linger_ms, patience=patience, options={**_LIMITS, **(options or {})}
-        )
+        self._delivery = new_delivery(bootstrap, linger_ms=linger_ms, patience=patience, options=options)
+
+    @property
+    def undelivered(self) -> int:
+        """How many records were given up since the producer was made; each of the next `flush` has told, too."""
+        return self._delivery.lost
 
     def send(self, event: Prediction | Label) -> None:
         """Hand an event over; it is sent in the background.
@@ -89,29 +93,40 @@ class EventProducer:
             key twice in JSON or cannot be written as JSON at all, or a string is no Unicode text.
 
         """
-        value = _encode(event)
-        if len(value) > MAX_BYTES:
-            raise DecodeError(Reason.TOO_LARGE, f"{len(value)} bytes, at most {MAX_BYTES} are read")
-        if isinstance(event, Prediction) and not _SCALARS.issuperset(map(type, event.features.values())):
-            # What is no scalar was not looked into when the event was made: the worker would be the first to.
-            decode(value, Prediction)
-        topic = PREDICTIONS if isinstance(event, Prediction) else LABELS
-        self._delivery.put(topic, key=event.model_id.encode(), value=value)
+        self._put(record_of(event))
 
-    def send_predictions(  # noqa: PLR0913 - the fields of a batch
-        self,
-        *,
-        model_id: str,
-        model_version: str,
-        prediction_id: object,
-        timestamp: object,
-        prediction: object,
-        score: object = None,
-        probabilities: object = None,
-        features: object = None,
-        segments: object = None,
-        latency_ms: object = None,
-    ) -> None:
+    @contextmanager
+    def serving(self, model_id: str, model_version: str, **given: Unpack[Given]) -> Iterator[Serving]:
+        """Measure how long an answer takes, and hand it over at the end, unless that is an exception.
+
+        Parameters
+        ----------
+        model_id, model_version
+            Of what is served.
+        given
+            What is known of the prediction at the beginning: a `Serving` says which fields there are. Its
+            `prediction_id` is a new one if none is given.
+
+        Raises
+        ------
+        UnavailableError, DecodeError
+            At the end, as `send` does; the latter also if no prediction was set.
+
+        Examples
+        --------
+        ::
+
+            with producer.serving("fraud", "7", features=features) as served:
+                served.score = model.predict_proba(features)
+                served.prediction = served.score >= 0.5
+            return served.prediction_id  # the label refers to it
+
+        """
+        served = Serving(model_id, model_version, **given)
+        yield served
+        self.send(served.event())
+
+    def send_predictions(self, **columns: Unpack[PredictionColumns]) -> None:
         """Hand over many predictions of one version of a model at once, by columns; they are sent in the background.
 
         They go in as few records as may be, each of at most 10,000 rows and 1 MB: as Arrow tables if pyarrow is
@@ -152,36 +167,27 @@ class EventProducer:
                                           timestamp=datetime.now(UTC), prediction=score >= 0.5, score=score, features=X)
 
         """
-        columns = {
-            "model_id": model_id,
-            "model_version": model_version,
-            "prediction_id": prediction_id,
-            "timestamp": timestamp,
-            "prediction": prediction,
-            "score": score,
-            "probabilities": probabilities,
-            "features": features,
-            "segments": segments,
-            "latency_ms": latency_ms,
-        }
-        self._send(PREDICTIONS, records(PredictionBatch, columns), model_id)
+        for record in records_of_predictions(columns):
+            self._put(record)
 
-    def send_labels(
-        self, *, model_id: str, prediction_id: object, timestamp: object, label: object, weight: object = None
-    ) -> None:
-        """Hand over many labels of one model at once, by columns, as `send_predictions` does. Raises the same."""
-        columns = {
-            "model_id": model_id,
-            "prediction_id": prediction_id,
-            "timestamp": timestamp,
-            "label": label,
-            "weight": weight,
-        }
-        self._send(LABELS, records(LabelBatch, columns), model_id)
+    def send_labels(self, **columns: Unpack[LabelColumns]) -> None:
+        """Hand over many labels of one model at once, by columns, as `send_predictions` does. Raises the same.
 
-    def _send(self, topic: str, encoded: list[Encoded], model_id: str) -> None:
-        for value, headers in encoded:
-            self._delivery.put(topic, key=model_id.encode(), value=value, headers=headers)
+        Parameters
+        ----------
+        model_id
+            Of all rows.
+        prediction_id, label, weight
+            Columns.
+        timestamp
+            A column, or one for all rows.
+
+        """
+        for record in records_of_labels(columns):
+            self._put(record)
+
+    def _put(self, record: Outgoing) -> None:
+        self._delivery.put(record.topic, key=record.key, value=record.value, headers=record.headers)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has acknowledged every event.
@@ -222,13 +228,6 @@ class EventProducer:
             error.add_note(str(undelivered))
 
 
-def _encode(event: Prediction | Label) -> bytes:
-    try:
-        return encode(event)
-    except RecursionError:
-        raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
-    except (TypeError, ValueError) as error:
-        # The text of a Unicode error holds the character: a part of a value.
-        why = error.reason if isinstance(error, UnicodeEncodeError) else error
-        what = "a value cannot be written as JSON; send strings, numbers, booleans or null"
-        raise DecodeError(Reason.WRONG_TYPE, f"{what} ({why})") from None
+def new_delivery(bootstrap: str, *, linger_ms: int, patience: float, options: Options | None) -> Delivery:
+    """Return what a producer of events sends through."""
+    return Delivery(bootstrap, linger_ms=linger_ms, patience=patience, options={**_LIMITS, **(options or {})})

@@ -23,6 +23,7 @@ from driftline import client
 from driftline.client import (
     Alert,
     AlertSubscriber,
+    AsyncEventProducer,
     AsyncStateReader,
     ConfigurationError,
     DecodeError,
@@ -913,7 +914,9 @@ def test_importing_the_client_is_light() -> None:
     assert said.stdout == "[] []\n"
 
 
-@pytest.mark.parametrize("example", [EventProducer, AlertSubscriber, RetrainSubscriber, StateReader, AsyncStateReader])
+@pytest.mark.parametrize(
+    "example", [EventProducer, AsyncEventProducer, AlertSubscriber, RetrainSubscriber, StateReader, AsyncStateReader]
+)
 def test_the_examples_of_the_documentation_run(
     example: type[object],
     bootstrap: str,

@@ -88,6 +88,12 @@ def test_what_a_service_sends_is_joined(served: Site) -> None:
     assert (counts.predictions, counts.labels, counts.joined, counts.dead_letters) == (1, 1, 1, 0)
 
 
+def test_what_a_service_answers_is_measured(site: Site, worker: WorkerProcess) -> None:
+    subprocess.run([sys.executable, "-c", here(site, the_block("python serving"))], check=True, timeout=SECONDS)
+    worker.until(lambda: "risk" in (states := site.states()) and states["risk"].counts.predictions == 1)
+    assert site.states()["risk"].serving_latency["count"] == 1
+
+
 def test_what_a_service_sends_in_batches_is_joined(site: Site, worker: WorkerProcess) -> None:
     subprocess.run([sys.executable, "-c", here(site, the_block("python batch"))], check=True, timeout=SECONDS)
     worker.until(lambda: "churn" in (states := site.states()) and states["churn"].counts.joined == 1000)

@@ -36,6 +36,7 @@ KNOWN_KINDS = {
     "json label",
     "json alert",
     "python producer",
+    "python serving",
     "python batch",
     "python alerts",
     "python retrain",
