@@ -17,7 +17,7 @@ from driftline.schemas.asyncapi import asyncapi, dead_letter_headers
 from driftline.schemas.batches import LabelBatch, PredictionBatch
 from driftline.schemas.config import Configuration
 from driftline.schemas.events import SCHEMA_VERSION, Label, Prediction
-from driftline.schemas.state import ModelState
+from driftline.schemas.state import ModelState, Overview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,7 @@ _MODELS: Final[dict[str, tuple[type[BaseModel], JsonSchemaMode]]] = {
     "retrain-request": (RetrainRequest, "serialization"),
     "configuration": (Configuration, "serialization"),
     "model-state": (ModelState, "serialization"),
+    "model-overview": (Overview, "serialization"),
 }
 
 

@@ -9,6 +9,7 @@ key                          type    content
 ===========================  ======  =========================================================================
 ``driftline:topology``       hash    ``partitions``: how many there are; written once, checked ever after
 ``driftline:{3}:state``      hash    model_id -> the state document, JSON: what `StateReader` reads
+``driftline:{3}:overview``   hash    model_id -> the few lines of it that a list of all models shows, JSON
 ``driftline:{3}:series``     hash    resolution:place:model_id -> its metrics then, see `driftline.schemas.series`
 ``driftline:{3}:columns``    hash    model_id -> the names of the metrics in its rows, in their order, JSON
 ``driftline:{3}:owner``      string  the token of the worker that may write under the other keys (private)
@@ -33,6 +34,11 @@ TOPOLOGY: Final = f"{PREFIX}topology"
 def state(partition: int) -> str:
     """Return the key of the state documents of a partition's models."""
     return f"{PREFIX}{{{partition}}}:state"
+
+
+def overview(partition: int) -> str:
+    """Return the key of what a list of all models shows of a partition's."""
+    return f"{PREFIX}{{{partition}}}:overview"
 
 
 def series(partition: int) -> str:

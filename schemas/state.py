@@ -5,7 +5,7 @@ Numbers are those of the last checkpoint. A metric that is not defined yet is nu
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,8 @@ from driftline.schemas.events import SCHEMA_VERSION
 from driftline.schemas.fields import Instant
 
 Count = Annotated[int, Field(ge=0)]
+
+_FIRST: Final = {Task.BINARY: "accuracy", Task.MULTICLASS: "accuracy", Task.REGRESSION: "mae"}
 
 
 class StateSection(BaseModel):
@@ -83,6 +85,55 @@ class Feed(StateSection):
     last: Instant | None
     allowed_seconds: float | None = Field(description="How long a pause may be; null while that is not known.")
     is_silent: bool
+
+
+class Overview(StateSection):
+    """What a list of all models shows of one: a hundredth of its state document.
+
+    `metric` is the one that matters first: ``accuracy``, or ``mae`` of a regression. `lately` is over the window, and
+    `reference` what it was like in the reference of the newest version; null where that is not known.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    model_id: str
+    partition: int
+    model_version: str | None
+    task: Task | None
+    watermark: Instant | None
+    predictions: Count
+    joined: Count
+    metric: str | None
+    overall: float | None
+    lately: float | None
+    reference: float | None
+    silent: list[str] = Field(description="Feeds of which nothing comes any more: ``predictions``, ``labels``.")
+    incidents: list[Incident]
+
+    @classmethod
+    def of(cls, state: ModelState) -> Overview:
+        """Return that of a state document."""
+        metric = None if state.task is None else _FIRST[state.task]
+        return cls(
+            model_id=state.model_id,
+            partition=state.partition,
+            model_version=state.model_version,
+            task=state.task,
+            watermark=state.watermark,
+            predictions=state.counts.predictions,
+            joined=state.counts.joined,
+            metric=metric,
+            overall=state.performance.get(metric or ""),
+            lately=state.performance.get("window", {}).get(metric),
+            reference=_reference(state, metric),
+            silent=[name for name, feed in state.feeds.items() if feed.is_silent],
+            incidents=state.incidents,
+        )
+
+
+def _reference(state: ModelState, metric: str | None) -> float | None:
+    """Return what the first metric was like in the reference; of classes a stream has the share of errors."""
+    before = state.detectors.get(f"performance metric {metric} e_sr:error", {}).get("before")
+    return 1.0 - before if before is not None and metric == "accuracy" else before
 
 
 class ModelState(StateSection):

@@ -16,6 +16,7 @@ from driftline.models.policy.losses import Lost
 from driftline.models.snapshot import DamagedError, seal, unseal
 from driftline.schemas import keys
 from driftline.schemas.errors import DriftlineError, FencedError, SnapshotError, TopologyError
+from driftline.schemas.state import Overview
 from driftline.streams import turn
 from driftline.streams.checkpoint import Checkpoint, Saved, fenced
 from driftline.streams.columns import Columns
@@ -358,7 +359,10 @@ class Lane:
             seal({**changes.position, "numbers": self._numbers, "history": self._history}),
             {
                 model_id: Saved(
-                    snapshot, changes.documents[model_id].model_dump_json().encode(), model_id in self._damaged
+                    snapshot,
+                    changes.documents[model_id].model_dump_json().encode(),
+                    Overview.of(changes.documents[model_id]).model_dump_json().encode(),
+                    model_id in self._damaged,
                 )
                 for model_id, snapshot in changes.snapshots.items()
             },

@@ -16,7 +16,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from driftline.client import ModelState, StateReader
+from driftline.client import ModelState, Overview, StateReader
 from driftline.schemas.partitioner import partition_of
 from driftline.schemas.series import metrics_of
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -125,11 +125,12 @@ def lean(site: Site, models: Iterable[Traffic], more: str = "") -> str:
 def assert_exact(site: Site, models: Collection[Traffic], *beside: str) -> None:
     """Fail unless the site has just these models, and each state is exact; `beside` are counts that may be above 0.
 
-    The last row of metrics over time shows what the state does.
+    Overviews and the last row of metrics over time show what the state does.
     """
     states = site.states()
     assert states.keys() == {model.model_id for model in models}
     with StateReader(site.redis) as reader:
+        assert {each.model_id: each for each in reader.overviews()} == {m: Overview.of(s) for m, s in states.items()}
         for model in models:
             state, history = states[model.model_id], reader.history(model.model_id)
             model.assert_exact(state, *beside)

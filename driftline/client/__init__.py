@@ -22,7 +22,7 @@ from driftline.schemas.errors import (
     UnavailableError,
 )
 from driftline.schemas.events import Label, Prediction
-from driftline.schemas.state import ModelState
+from driftline.schemas.state import ModelState, Overview
 
 __all__ = [
     "Alert",
@@ -36,6 +36,7 @@ __all__ = [
     "History",
     "Label",
     "ModelState",
+    "Overview",
     "Prediction",
     "RetrainRequest",
     "RetrainSubscriber",

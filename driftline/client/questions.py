@@ -17,12 +17,13 @@ from driftline.schemas import keys
 from driftline.schemas.errors import SnapshotError, TopologyError
 from driftline.schemas.partitioner import partition_of
 from driftline.schemas.series import Row, resolution
-from driftline.schemas.state import ModelState
+from driftline.schemas.state import ModelState, Overview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
+D = TypeVar("D", ModelState, Overview)
 
 Command: TypeAlias = tuple[str | bytes, ...]
 Question: TypeAlias = Generator[Sequence[Command], list[Any], T]
@@ -79,12 +80,17 @@ class Questions:
             return [("HGET", keys.state(partition), model_id)]
 
         (document,) = yield from self._of_model(model_id, commands)
-        return None if document is None else _parse(document)
+        return None if document is None else _parse(ModelState, document)
 
     def states(self, partition: int, ids: Sequence[bytes]) -> Question[list[ModelState]]:
         """How models of a partition are doing; one that was dropped meanwhile is left out."""
         (documents,) = yield [("HMGET", keys.state(partition), *ids)]
-        return [_parse(document) for document in documents if document is not None]
+        return [_parse(ModelState, document) for document in documents if document is not None]
+
+    def overviews(self, partition: int) -> Question[list[Overview]]:
+        """Which lines a list of all models has of those of a partition."""
+        (found,) = yield [("HVALS", keys.overview(partition))]
+        return [_parse(Overview, document) for document in found]
 
     def history(self, model_id: str, of: str, metrics: Iterable[str] | None) -> Question[History | None]:
         """Which values metrics of a model had; None if no checkpoint holds it."""
@@ -124,8 +130,8 @@ def _value(values: Sequence[float], place: int | None) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _parse(document: bytes) -> ModelState:
+def _parse(into: type[D], document: bytes) -> D:
     try:
-        return ModelState.model_validate_json(document)
+        return into.model_validate_json(document)
     except ValidationError:
         raise SnapshotError("the state of a model was written by another version of Driftline than this one") from None

@@ -1,6 +1,6 @@
 """A store that ends with the process: for tests, and for replays of files.
 
-Nobody asks it for metrics over time, so it keeps no rows of them.
+Nobody asks it for overviews or for metrics over time, so it keeps none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class MemoryStore:
     >>> from driftline.streams.checkpoint import Checkpoint, Saved
     >>> store = MemoryStore()
     >>> owner = asyncio.run(store.claim(3))
-    >>> asyncio.run(store.save(Checkpoint(3, b"17", {"fraud": Saved(b"...", b"{}")}), owner))
+    >>> asyncio.run(store.save(Checkpoint(3, b"17", {"fraud": Saved(b"...", b"{}", b"{}")}), owner))
     >>> asyncio.run(store.load(3)).position
     b'17'
 
@@ -81,7 +81,7 @@ class MemoryStore:
         stored.entries |= checkpoint.entries
         for key in checkpoint.dropped:
             stored.entries.pop(key, None)
-        for model_id, (snapshot, state, replaces_damaged) in checkpoint.models.items():
+        for model_id, (snapshot, state, _, replaces_damaged) in checkpoint.models.items():
             if stored.snapshots.get(model_id, snapshot) != snapshot and not replaces_damaged:
                 stored.before[model_id] = stored.snapshots[model_id]
             stored.snapshots[model_id], stored.states[model_id] = snapshot, state

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 class Saved(NamedTuple):
-    """What a checkpoint writes of one model: its snapshot, and its state document in JSON.
+    """What a checkpoint writes of one model: its snapshot, its state document and its overview, both in JSON.
 
     `replaces_damaged` says that the newest snapshot in the store is damaged: then the one before it is kept.
     """
 
     snapshot: bytes
     state: bytes
+    overview: bytes
     replaces_damaged: bool = False
 
 

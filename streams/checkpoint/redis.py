@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_HASHES: Final = (keys.snapshots, keys.before, keys.state, keys.series, keys.columns, keys.join)
+_HASHES: Final = (
+    *(keys.snapshots, keys.before, keys.state, keys.overview),
+    *(keys.series, keys.columns, keys.join),
+)
 _KEEPS: Final = "noeviction"
 _FIELDS: Final = 1000
 """Fields of one command, and entries of one answer: Redis serves others in between."""
@@ -154,11 +157,11 @@ class RedisStore:
         for entries in _chunks(checkpoint.entries.items(), size=lambda entry: len(entry[1])):
             await self._write_join(partition, owner, [len(entries), *chain.from_iterable(entries)])
         name = (
-            *(keys.owner, keys.position, keys.snapshots, keys.before, keys.state),
+            *(keys.owner, keys.position, keys.snapshots, keys.before, keys.state, keys.overview),
             *(keys.series, keys.columns, keys.outbox),
         )
         models = (
-            (model_id, saved.snapshot, saved.state, int(saved.replaces_damaged))
+            (model_id, saved.snapshot, saved.state, saved.overview, int(saved.replaces_damaged))
             for model_id, saved in checkpoint.models.items()
         )
         arguments: list[Any] = [

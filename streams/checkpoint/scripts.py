@@ -31,7 +31,7 @@ owner."""
 
 CHECKPOINT: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-for i, kind in ipairs({'string', 'hash', 'hash', 'hash', 'hash', 'hash', 'hash'}) do
+for i, kind in ipairs({'string', 'hash', 'hash', 'hash', 'hash', 'hash', 'hash', 'hash'}) do
   local found = redis.call('TYPE', KEYS[i + 1]).ok
   if found ~= kind and found ~= 'none' then
     return redis.error_reply('WRONGTYPE the key ' .. KEYS[i + 1] .. ' is not a ' .. kind)
@@ -41,21 +41,22 @@ local at = 4
 for _ = 1, tonumber(ARGV[3]) do
   local model, snapshot = ARGV[at], ARGV[at + 1]
   local newest = redis.call('HGET', KEYS[3], model)
-  if newest and newest ~= snapshot and ARGV[at + 3] == '0' then redis.call('HSET', KEYS[4], model, newest) end
+  if newest and newest ~= snapshot and ARGV[at + 4] == '0' then redis.call('HSET', KEYS[4], model, newest) end
   redis.call('HSET', KEYS[3], model, snapshot)
   redis.call('HSET', KEYS[5], model, ARGV[at + 2])
-  at = at + 4
+  redis.call('HSET', KEYS[6], model, ARGV[at + 3])
+  at = at + 5
 end
-for key = 6, 8 do
+for key = 7, 9 do
   local last = at + 2 * tonumber(ARGV[at])
   for i = at + 1, last, 2 do redis.call('HSET', KEYS[key], ARGV[i], ARGV[i + 1]) end
   at = last + 1
 end
-for i = at, #ARGV do redis.call('HDEL', KEYS[8], ARGV[i]) end
+for i = at, #ARGV do redis.call('HDEL', KEYS[9], ARGV[i]) end
 redis.call('SET', KEYS[2], ARGV[2])
 return 1
 """
-"""KEYS: owner, position, snapshots, before, state, series, columns, outbox. ARGV: token, position, number of models;
-id, snapshot, state document of each model, and 1 if its newest snapshot is damaged, else 0; of rows, of names of
-metrics and of the outbox, how many there are, and field and value of each; numbers to delete from the outbox. Returns
-1, 0 for a stale owner."""
+"""KEYS: owner, position, snapshots, before, state, overview, series, columns, outbox. ARGV: token, position, number of
+models; id, snapshot, state document and overview of each model, and 1 if its newest snapshot is damaged, else 0; of
+rows, of names of metrics and of the outbox, how many there are, and field and value of each; numbers to delete from the
+outbox. Returns 1, 0 for a stale owner."""

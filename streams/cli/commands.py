@@ -13,6 +13,9 @@ from driftline.streams.cli.options import ConfigOption, JsonOption, KafkaOption,
 from driftline.streams.cli.output import write_json, write_line, write_note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from driftline.client import ModelState, StateReader
     from driftline.schemas.config import Configuration
 
 _OPEN: Final = 3
@@ -273,24 +276,27 @@ def status(
     from driftline.client import StateReader
     from driftline.streams.cli.status import Gate, show_model, show_models
 
+    gate = Gate(fail_on)
     with StateReader(settings_of(redis=redis).redis) as reader:
-        if model is None:
-            states = reader.states()
-        elif (state := reader.state(model)) is not None:
-            states = iter([state])
+        if model is None and not as_json:
+            show_models(map(gate.passing, reader.overviews()))
         else:
-            raise DriftlineError(f"no model {model!r} has been seen: `driftline status` lists those that have")
-        gate = Gate(fail_on)
-        states = map(gate.passing, states)
-        if as_json:
-            for state in states:
-                write_json(state.model_dump(mode="json"))
-        elif model is None:
-            show_models(states)
-        else:
-            show_model(next(states))
+            for state in map(gate.passing, _states(reader, model)):
+                if as_json:
+                    write_json(state.model_dump(mode="json"))
+                else:
+                    show_model(state)
     if gate.is_shut:
         raise typer.Exit(_OPEN)
+
+
+def _states(reader: StateReader, model: str | None) -> Iterator[ModelState]:
+    if model is None:
+        yield from reader.states()
+    elif (state := reader.state(model)) is not None:
+        yield state
+    else:
+        raise DriftlineError(f"no model {model!r} has been seen: `driftline status` lists those that have")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from rich import box
 from rich.cells import cell_len
@@ -13,12 +13,13 @@ from rich.text import Text
 from driftline.schemas.alerts import Severity
 from driftline.schemas.config import Task
 from driftline.schemas.fields import format_timestamp
+from driftline.schemas.state import ModelState, Overview
 from driftline.streams.cli.output import printable, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from driftline.schemas.state import Incident, ModelState
+    from driftline.schemas.state import Incident
 
 _METRICS: Final = {
     Task.BINARY: ("accuracy", "precision", "recall", "f1", "log_loss", "brier", "roc_auc"),
@@ -48,6 +49,9 @@ class _Row(NamedTuple):
 _HEADERS: Final = _Row("model", "version", "predictions", "joined", "metric", "in all", "lately", "open")
 
 
+S = TypeVar("S", ModelState, Overview)
+
+
 class Gate:
     """Looks at states that pass by for incidents of a severity, or of a worse one; of none if that is None."""
 
@@ -56,15 +60,15 @@ class Gate:
         self._shutting = frozenset() if severity is None else frozenset(order[order.index(Severity(severity)) :])
         self.is_shut = False
 
-    def passing(self, state: ModelState) -> ModelState:
-        """Look at a state, and return it."""
+    def passing(self, state: S) -> S:
+        """Look at a state or an overview, and return it."""
         self.is_shut |= any(incident.severity in self._shutting for incident in state.incidents)
         return state
 
 
-def show_models(states: Iterable[ModelState]) -> None:
+def show_models(overviews: Iterable[Overview]) -> None:
     """Print a line a model, by name."""
-    rows = sorted(_row(state) for state in states)
+    rows = sorted(map(_row, overviews))
     console = Console(highlight=False)
     if not rows:
         _print(console, "no model has been seen yet")
@@ -84,17 +88,16 @@ def show_models(states: Iterable[ModelState]) -> None:
     _print(console, table)
 
 
-def _row(state: ModelState) -> _Row:
-    metric = _METRICS[state.task][0] if state.task else "-"
+def _row(overview: Overview) -> _Row:
     return _Row(
-        printable(state.model_id),
-        _shortened(printable(state.model_version or "-"), _WIDEST_VERSION),
-        _count(state.counts.predictions),
-        _count(state.counts.joined),
-        metric,
-        _number(state.performance.get(metric)),
-        _number(state.performance.get("window", {}).get(metric)),
-        str(len(state.incidents)),
+        printable(overview.model_id),
+        _shortened(printable(overview.model_version or "-"), _WIDEST_VERSION),
+        _count(overview.predictions),
+        _count(overview.joined),
+        overview.metric or "-",
+        _number(overview.overall),
+        _number(overview.lately),
+        str(len(overview.incidents)),
     )
 
 

@@ -26,7 +26,7 @@ PARTITION = 3
 model_ids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 ids = st.binary(min_size=1, max_size=3)  # short, so that checkpoints meet
 models = st.dictionaries(
-    model_ids, st.builds(Saved, st.binary(max_size=10), st.binary(max_size=10), st.booleans()), max_size=3
+    model_ids, st.builds(Saved, st.binary(max_size=10), st.just(b"{}"), st.just(b"{}"), st.booleans()), max_size=3
 )
 numbers = st.integers(0, 20)
 checkpoints = st.builds(
@@ -64,7 +64,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 def of(**snapshots: bytes) -> dict[str, Saved]:
-    return {model_id: Saved(snapshot, b"{}") for model_id, snapshot in snapshots.items()}
+    return {model_id: Saved(snapshot, b"{}", b"{}") for model_id, snapshot in snapshots.items()}
 
 
 async def save(store: CheckpointStore, checkpoint: Checkpoint) -> None:
@@ -111,7 +111,7 @@ def test_what_was_saved_is_restored(run: Run) -> None:
             Checkpoint(
                 PARTITION,
                 b"\x00\xff",
-                {"fraud": Saved(bytes(range(256)), b"{}"), "größe {3}": Saved(b"", b"")},
+                {"fraud": Saved(bytes(range(256)), b"{}", b"{}"), "größe {3}": Saved(b"", b"", b"")},
                 entries={b"\x00\r\n": b"\xff", b"b": b""},
                 outbox={10: b"ten", 9: b"\xff"},
                 rows={"1m:0:fraud": b"\x00"},
@@ -198,7 +198,7 @@ def test_a_damaged_snapshot_does_not_take_the_place_of_the_one_before(run: Run) 
         for snapshot in (b"1", b"damaged"):
             await save(store, Checkpoint(PARTITION, b"", of(a=snapshot)))
         for _ in range(2):  # the second time as if the first one's answer had been lost
-            await save(store, Checkpoint(PARTITION, b"", {"a": Saved(b"2", b"{}", replaces_damaged=True)}))
+            await save(store, Checkpoint(PARTITION, b"", {"a": Saved(b"2", b"{}", b"{}", replaces_damaged=True)}))
         assert await held(store, PARTITION) == Held(b"", {"a": b"2"}, {"a": b"1"})
 
     run(scenario)
@@ -246,7 +246,7 @@ def test_a_reader_sees_all_of_a_checkpoint_or_nothing(empty_redis: str) -> None:
     def numbered(number: int) -> Checkpoint:
         # 2 MB: a server takes it in several reads, and could answer others in between.
         blob = number.to_bytes(4, "big") * 25_000
-        return Checkpoint(PARTITION, blob[:4], dict.fromkeys((f"m{i}" for i in range(20)), Saved(blob, b"")))
+        return Checkpoint(PARTITION, blob[:4], dict.fromkeys((f"m{i}" for i in range(20)), Saved(blob, b"", b"")))
 
     async def scenario() -> None:
         store, reader = RedisStore(empty_redis), redis.asyncio.Redis.from_url(empty_redis)
@@ -341,7 +341,7 @@ def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
         store = RedisStore(empty_redis)
         await store.claim_topology(8, "here")
         # Of 8 partitions, fraud lives in the third.
-        await save(store, Checkpoint(2, b"1", models={"fraud": Saved(b"", b"{}")}))
+        await save(store, Checkpoint(2, b"1", models={"fraud": Saved(b"", b"{}", b"{}")}))
         await store.close()
 
     asyncio.run(scenario())
@@ -354,7 +354,7 @@ def test_state_documents_are_where_the_client_looks(empty_redis: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        *(keys.position, keys.snapshots, keys.before, keys.state),
+        *(keys.position, keys.snapshots, keys.before, keys.state, keys.overview),
         *(keys.series, keys.columns, keys.join, keys.outbox),
     ],
 )

@@ -31,6 +31,7 @@ from driftline.client import (
     History,
     Label,
     ModelState,
+    Overview,
     Prediction,
     RetrainRequest,
     RetrainSubscriber,
@@ -737,6 +738,9 @@ class Waiting:
     def state(self, model_id: str) -> ModelState | None:
         return self._runner.run(self._reader.state(model_id))
 
+    def overviews(self) -> list[Overview]:
+        return self._runner.run(self._reader.overviews())
+
     def states(self) -> list[ModelState]:
         async def all_of_them() -> list[ModelState]:
             return [state async for state in self._reader.states()]
@@ -766,6 +770,7 @@ def reading(request: pytest.FixtureRequest) -> Reader:
 def store(connection: redis.Redis, *states: ModelState) -> None:
     for state in states:
         connection.hset(keys.state(state.partition), state.model_id, state.model_dump_json())
+        connection.hset(keys.overview(state.partition), state.model_id, Overview.of(state).model_dump_json())
 
 
 def test_the_state_of_every_model_is_read(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
@@ -776,6 +781,7 @@ def test_the_state_of_every_model_is_read(reading: Reader, empty_redis: str, wor
         assert reader.state("größe-17") == states["größe-17"]
         assert reader.state("never seen") is None
         assert {state.model_id: state for state in reader.states()} == states
+        assert reader.overviews() == [Overview.of(states[model_id]) for model_id in sorted(states)]
 
 
 def test_a_reader_sees_the_next_checkpoint(reading: Reader, empty_redis: str, worker_redis: redis.Redis) -> None:
@@ -793,6 +799,7 @@ def test_a_redis_without_a_worker_is_explained(reading: Reader, empty_redis: str
         lambda reader: reader.models(),
         lambda reader: reader.state("m"),
         lambda reader: reader.history("m"),
+        lambda reader: reader.overviews(),
         lambda reader: list(reader.states()),
     ]
     with reading(empty_redis) as reader:

@@ -22,7 +22,7 @@ from driftline.schemas.decoding import decode
 from driftline.schemas.documents import asyncapi, json_schemas, write
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.events import Label, Prediction, encode
-from driftline.schemas.state import Counts, Incident, ModelState
+from driftline.schemas.state import Counts, Incident, ModelState, Overview
 from tests.examples import alert, request
 from tests.property.strategies import Json, Kind, as_json, batches, events, mutated_documents
 
@@ -196,6 +196,9 @@ def test_the_state_of_a_model_is_valid_by_its_schema() -> None:
     )
     validator("model-state").validate(json.loads(state.model_dump_json()))
     assert ModelState.model_validate_json(state.model_dump_json()) == state
+    overview = Overview.of(state)
+    validator("model-overview").validate(json.loads(overview.model_dump_json()))
+    assert Overview.model_validate_json(overview.model_dump_json()) == overview
 
 
 def test_the_configuration_is_valid_by_its_schema_as_text_and_with_every_default() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from driftline.client import ModelState
+from driftline.client import ModelState, Overview
 from driftline.models.intake import Intake
 from driftline.models.pipeline import Pipeline
 from driftline.models.record import FileRecord
@@ -179,6 +179,11 @@ def test_topics_are_created_once_and_never_changed(kafka: str, cli: Cli) -> None
 # -- status -----------------------------------------------------------------------------------------------------------
 
 
+def documents_of(state: ModelState) -> tuple[bytes, bytes]:
+    """Return the state document and the overview."""
+    return state.model_dump_json().encode(), Overview.of(state).model_dump_json().encode()
+
+
 def save(redis: str, *models: str) -> dict[str, ModelState]:
     """Write the state of models that had 300 predictions and labels each, as a worker's checkpoint does."""
     intake = Intake({PREDICTIONS: Prediction, LABELS: Label}, partitions=None)
@@ -213,7 +218,7 @@ def save(redis: str, *models: str) -> dict[str, ModelState]:
         for number, pipeline in enumerate(pipelines):
             changes = pipeline.changes()
             models = {
-                name: Saved(changes.snapshots[name], document.model_dump_json().encode())
+                name: Saved(changes.snapshots[name], *documents_of(document))
                 for name, document in changes.documents.items()
             }
             position = seal({**changes.position, "numbers": [0, 0], "history": "h"})
@@ -240,8 +245,9 @@ def open_incident(redis_url: str, state: ModelState, severity: Severity) -> None
         change_point=ChangePoint(earliest=NOW, latest=NOW),
     )
     with redis.Redis.from_url(redis_url) as connection:
-        document = state.model_copy(update={"incidents": [incident]}).model_dump_json()
-        connection.hset(keys.state(state.partition), state.model_id, document)
+        documents = documents_of(state.model_copy(update={"incidents": [incident]}))
+        for key, document in zip((keys.state, keys.overview), documents, strict=True):
+            connection.hset(key(state.partition), state.model_id, document)
 
 
 def test_an_open_incident_of_a_severity_is_an_exit_code(empty_redis: str, cli: Cli) -> None:

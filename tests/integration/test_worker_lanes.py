@@ -314,7 +314,7 @@ def test_a_checkpoint_of_another_version_is_refused(kafka: str) -> None:
             await bench.revoke()
             (snapshot,) = [snapshot async for _, snapshot in store.snapshots(HOME)]
             later = snapshot[:5] + bytes([snapshot[5] + 1]) + snapshot[6:]
-            checkpoint = Checkpoint(HOME, (await store.load(HOME)).position or b"", {"m": Saved(later, b"")})
+            checkpoint = Checkpoint(HOME, (await store.load(HOME)).position or b"", {"m": Saved(later, b"", b"")})
             await store.save(checkpoint, await store.claim(HOME))
             with pytest.raises(SnapshotError, match=rf"partition {HOME} .* by another version of Driftline"):
                 await bench.assign()

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from driftline.schemas.alerts import AlertState, ChangePoint, Effect, Kind, Severity, Target
 from driftline.schemas.config import Task
-from driftline.schemas.state import Counts, Incident, ModelState
+from driftline.schemas.state import Counts, Incident, ModelState, Overview
 from driftline.streams.cli.output import printable
 from driftline.streams.cli.status import show_model, show_models
 
@@ -86,12 +86,13 @@ def fits(shown: str) -> list[str]:
 
 def test_a_line_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     calm = state("churn", task=Task.REGRESSION, performance={"mae": 12.5, "window": {}}, incidents=[])
-    show_models(iter([state(), calm, state("new", task=None, performance={}, model_version=None)]))
-    header, _, churn, fraud, new, _ = fits(capsys.readouterr().out)
+    new = state("new", task=None, performance={}, model_version=None)
+    show_models(map(Overview.of, [state(), calm, new]))
+    header, _, churn, fraud, fresh, _ = fits(capsys.readouterr().out)
     assert header.split("  ")[0] == "model"
     assert re.split(r"\s+", churn) == ["churn", "churn", "1234567", "1000", "mae", "12.5", "-", "0"]
     assert re.split(r"\s+", fraud) == ["fraud", "fraud", "1234567", "1000", "accuracy", "0.9123", "0.5", "1"]
-    assert re.split(r"\s+", new) == ["new", "-", "1234567", "1000", "-", "-", "-", "1"]
+    assert re.split(r"\s+", fresh) == ["new", "-", "1234567", "1000", "-", "-", "-", "1"]
 
 
 def test_no_models(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +103,8 @@ def test_no_models(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_largest_numbers_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
     counts = Counts(**ZERO | {"predictions": 999_999_999_999, "joined": 123_456_789})
     largest = {"accuracy": -1.234e-100, "window": {"accuracy": -1.234e-100}}
-    show_models([state("x" * 256, counts=counts, performance=largest, incidents=state().incidents * 9999)])
+    wide = state("x" * 256, counts=counts, performance=largest, incidents=state().incidents * 9999)
+    show_models([Overview.of(wide)])
     _, _, line, _ = fits(capsys.readouterr().out)
     assert line.split()[2:] == ["1000.0G", "123.5M", "accuracy", "-1.234e-100", "-1.234e-100", "9999"]
     assert line.startswith("xxxxxxxxxxx…")
@@ -129,7 +131,7 @@ def test_a_model_that_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_shown_and_not_obeyed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    show_models([state(name)])
+    show_models(map(Overview.of, [state(name)]))
     assert fits(capsys.readouterr().out)[2].startswith(printable(name)[:5])
     show_model(state(name))
     shown = "".join(fits(capsys.readouterr().out))
@@ -139,6 +141,6 @@ def test_a_hostile_name_is_shown_and_not_obeyed(name: str, capsys: pytest.Captur
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(min_size=1, max_size=256))
 def test_any_name_fits(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    show_models([state(name)])
+    show_models(map(Overview.of, [state(name)]))
     show_model(state(name))
     fits(capsys.readouterr().out)

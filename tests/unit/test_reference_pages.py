@@ -14,7 +14,7 @@ from driftline.schemas import keys
 from driftline.schemas.config import Configuration, FeatureConfig, ModelConfig, RetrainBudget, Silence
 from driftline.schemas.river import RiverDetector
 from driftline.schemas.section import Section
-from driftline.schemas.state import Counts, Incident, ModelState
+from driftline.schemas.state import Counts, Incident, ModelState, Overview
 from driftline.streams import metrics, settings
 
 ROOT = Path(__file__).parents[2]
@@ -146,6 +146,7 @@ def test_the_page_lists_each_key() -> None:
     assert listed == [
         keys.TOPOLOGY,
         keys.state(3),
+        keys.overview(3),
         keys.series(3),
         keys.columns(3),
         keys.owner(3),
@@ -159,6 +160,10 @@ def test_the_page_lists_each_key() -> None:
 
 def names(heading: str) -> list[str]:
     return [name for row in rows(STATE, heading) for name in code(row[0])]
+
+
+def test_the_page_lists_each_field_of_the_overview() -> None:
+    assert names("## The overview") == list(Overview.model_fields)
 
 
 def test_the_page_lists_each_field_of_the_document() -> None:
