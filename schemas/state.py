@@ -88,7 +88,7 @@ class Feed(StateSection):
 
 
 class Overview(StateSection):
-    """What a list of all models shows of one: a hundredth of its state document.
+    """What a list of all models shows of one: a small part of its state document.
 
     `metric` is the one that matters first: ``accuracy``, or ``mae`` of a regression. `lately` is over the window, and
     `reference` what it was like in the reference of the newest version; null where that is not known.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from driftline.client.columns import as_list, as_table, as_times, is_column
 from driftline.schemas.batches import (
@@ -22,9 +22,10 @@ from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, validate
 from driftline.schemas.errors import DecodeError, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Batch: TypeAlias = PredictionBatch | LabelBatch
+E = TypeVar("E")
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 
 _ARROW_HEADERS: Final[Headers] = ((CONTENT_TYPE, ARROW.encode()),)
@@ -128,9 +129,17 @@ def _encoded(batch: Batch) -> list[Encoded]:
     return [record for half in halves for record in _encoded(half)]
 
 
-def _json(batch: Batch) -> Encoded:
+def as_json(encode: Callable[[E], bytes], event: E) -> bytes:
+    """Return what `encode` writes of an event or a batch.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be written as JSON.
+
+    """
     try:
-        value = encode_batch(batch)
+        return encode(event)
     except RecursionError:
         raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
     except (TypeError, ValueError) as error:
@@ -138,6 +147,10 @@ def _json(batch: Batch) -> Encoded:
         why = error.reason if isinstance(error, UnicodeEncodeError) else error
         what = "a value cannot be written as JSON; send strings, numbers, booleans or null"
         raise DecodeError(Reason.WRONG_TYPE, f"{what} ({why})") from None
+
+
+def _json(batch: Batch) -> Encoded:
+    value = as_json(encode_batch, batch)
     if isinstance(batch, PredictionBatch) and len(value) <= MAX_BYTES:
         # What is no scalar was not looked into when the batch was checked: the worker would be the first to.
         kinds = {kind for column in batch.features.values() for kind in set(map(type, column))}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Required, TypedDict
 
-from driftline.client.batches import Headers, records
+from driftline.client.batches import Headers, as_json, records
 from driftline.schemas.batches import LabelBatch, PredictionBatch
-from driftline.schemas.decoding import MAX_BYTES, MAX_DEPTH, decode
+from driftline.schemas.decoding import MAX_BYTES, decode
 from driftline.schemas.errors import DecodeError, Reason
 from driftline.schemas.events import Label, Prediction, encode
 from driftline.schemas.topics import LABELS, PREDICTIONS
@@ -57,7 +57,7 @@ def record_of(event: Prediction | Label) -> Outgoing:
         If the worker would refuse it.
 
     """
-    value = _encode(event)
+    value = as_json(encode, event)
     if len(value) > MAX_BYTES:
         raise DecodeError(Reason.TOO_LARGE, f"{len(value)} bytes, at most {MAX_BYTES} are read")
     if isinstance(event, Prediction) and not _SCALARS.issuperset(map(type, event.features.values())):
@@ -77,15 +77,3 @@ def records_of_labels(columns: LabelColumns) -> list[Outgoing]:
     """Return the records of labels by columns, as few as may be; raises what `record_of` does."""
     encoded = records(LabelBatch, dict(columns))
     return [Outgoing(LABELS, columns["model_id"].encode(), value, headers) for value, headers in encoded]
-
-
-def _encode(event: Prediction | Label) -> bytes:
-    try:
-        return encode(event)
-    except RecursionError:
-        raise DecodeError(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
-    except (TypeError, ValueError) as error:
-        # The text of a Unicode error holds the character: a part of a value.
-        why = error.reason if isinstance(error, UnicodeEncodeError) else error
-        what = "a value cannot be written as JSON; send strings, numbers, booleans or null"
-        raise DecodeError(Reason.WRONG_TYPE, f"{what} ({why})") from None

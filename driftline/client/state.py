@@ -95,7 +95,7 @@ class StateReader:
     def overviews(self) -> list[Overview]:
         """Return what a list of all models shows of each, open incidents included; errors are those of `state`.
 
-        That is a hundredth of what `states` reads.
+        That is much less than `states` reads.
         """
         found = [each for partition in self._partitions() for each in self._ask(self._questions.overviews(partition))]
         return sorted(found, key=lambda overview: overview.model_id)
